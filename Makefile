@@ -1,0 +1,52 @@
+# Everything starts here. `make help` lists what there is.
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock bundle clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.0.0.1:8000 (PORT=…, ARGS=--no-serve)
+	$(BIN)/fashion-studio demo --port $(PORT) $(ARGS)
+
+test: $(VENV)/dev ## install what tests need (TensorFlow too) and run all of them (ARGS=…)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev ## put the code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into requirements/
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --group dev \
+		-c requirements/serve.txt -o requirements/dev.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	--custom-compile-command "make lock"
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(VENV)/serve: requirements/serve.txt pyproject.toml
+	@echo "installing into $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --require-hashes -r requirements/serve.txt
+	@$(INSTALL) --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/serve
+	@echo "installing what tests and training need into $(VENV) …"
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,39 @@
+"""How alembic reaches the database: the connection it is handed, else the configured one."""
+
+from alembic import context
+from alembic.util import CommandError
+
+from service.catalog.engine import open_database
+from service.catalog.migration import migration_lock
+from service.catalog.server import check_server
+from service.catalog.tables import metadata
+from service.errors import FashionStudioError
+from service.settings import load_settings
+
+
+def run(connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    raise CommandError("Migrations run on a database: alembic's --sql is not supported.")
+
+connection = context.config.attributes.get("connection")
+if connection is not None:  # service.catalog.migration, which has checked and locked
+    run(connection)
+else:  # the plain `alembic` command
+    try:
+        engine = open_database(load_settings())
+        for warning in check_server(engine):
+            context.config.print_stdout(warning)
+        with migration_lock(engine) as connection:
+            run(connection)
+    except FashionStudioError as error:
+        raise CommandError(str(error)) from None

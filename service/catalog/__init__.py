@@ -1,0 +1,66 @@
+"""The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
+
+`embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
+`server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
+bundle; `load` and `runs` take garments in; `garments`, `search` and `sets` answer.
+"""
+
+from service.catalog.categories import category_names
+from service.catalog.embedded import start_embedded
+from service.catalog.engine import open_database, open_engine
+from service.catalog.garments import (
+    count_by_label,
+    delete_garment,
+    garment_by_id,
+    garments_page,
+    is_empty,
+    random_garment,
+)
+from service.catalog.load import Known, Loader, Row
+from service.catalog.migration import migrate, require_head
+from service.catalog.models import attach
+from service.catalog.runs import ImportRun, Progress, Run, get_import
+from service.catalog.search import embedding_of, similar
+from service.catalog.server import check_server
+from service.catalog.sets import (
+    SetImage,
+    StoredSet,
+    delete_set,
+    get_set,
+    store_set,
+    top_of,
+    top_of_set,
+)
+
+__all__ = [
+    "start_embedded",
+    "open_engine",
+    "open_database",
+    "check_server",
+    "migrate",
+    "require_head",
+    "attach",
+    "category_names",
+    "Row",
+    "Known",
+    "Loader",
+    "Run",
+    "Progress",
+    "ImportRun",
+    "get_import",
+    "garment_by_id",
+    "random_garment",
+    "garments_page",
+    "count_by_label",
+    "delete_garment",
+    "is_empty",
+    "similar",
+    "embedding_of",
+    "SetImage",
+    "StoredSet",
+    "store_set",
+    "get_set",
+    "top_of_set",
+    "top_of",
+    "delete_set",
+]

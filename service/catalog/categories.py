@@ -1,0 +1,26 @@
+"""The categories that garments can have, in the order of the model's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Engine, text
+
+from service.errors import LabelUnknown
+
+NAMES = text("SELECT name FROM category ORDER BY position, name")
+
+
+def category_names(engine: Engine) -> list[str]:
+    """Every category's name, in the model's order; none before a model was attached."""
+    with engine.connect() as connection:
+        return list(connection.scalars(NAMES))
+
+
+def require(connection: Connection, labels: Iterable[str]) -> None:
+    """Raises `LabelUnknown`, naming the known ones, unless every label is a category."""
+    known = list(connection.scalars(NAMES))
+    unknown = [label for label in dict.fromkeys(labels) if label not in known]
+    if unknown:
+        choices = f"Choose among {', '.join(known)}." if known else "The catalog has none yet."
+        raise LabelUnknown(f"There is no category {', '.join(map(repr, unknown))}. {choices}")

@@ -1,0 +1,112 @@
+"""From a URL to a SQLAlchemy engine: pooled, with binary halfvec, with errors of one clear line."""
+
+from __future__ import annotations
+
+import psycopg
+from pgvector.psycopg.halfvec import register_halfvec_info
+from psycopg.types import TypeInfo
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.catalog.embedded import start_embedded
+from service.errors import DatabaseUnavailable, SettingsInvalid
+from service.settings import Settings
+
+DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
+
+# What libpq is told unless the URL says otherwise. Keepalives notice a peer that vanished within
+# a minute; without them a query waits for as long as the system's default, about two hours.
+LIBPQ_DEFAULTS = {
+    "application_name": "fashion-studio",
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+# SQLSTATE classes that say "not now" or "not here": connection, authorization, no such database,
+# out of resources, shutdown. https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNAVAILABLE = ("08", "28", "3D", "53", "57P")
+
+
+def open_database(settings: Settings, *, pool_size: int = 5) -> Engine:
+    """The configured database, or the embedded server, started if need be.
+
+    Raises `SettingsInvalid`, `HomeNotWritable` or `DatabaseUnavailable`; a server elsewhere is not
+    asked before the first query.
+    """
+    url = settings.database_url or start_embedded(settings.folder() / "postgres")
+    return open_engine(url, pool_size=pool_size)
+
+
+def open_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine for `postgresql://`, `postgres://` or `postgresql+psycopg://`; connects lazily.
+
+    pool_size: connections kept open; as many as the threads that use the engine at once.
+
+    Every query through it raises `DatabaseUnavailable` where the server cannot be reached, refuses
+    the login, lacks the database, or goes away. Raises `SettingsInvalid` for a URL of another kind.
+    """
+    parsed = parse_url(url)
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        connect_args={k: v for k, v in LIBPQ_DEFAULTS.items() if k not in parsed.query},
+    )
+    event.listen(engine, "connect", _register_halfvec)
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def parse_url(url: str) -> URL:
+    """The URL for psycopg 3. Raises `SettingsInvalid`, without the URL: it has a password."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.drivername not in DRIVERS:
+        raise SettingsInvalid(
+            "FASHION_STUDIO_DATABASE_URL is no URL of a Postgres database. "
+            "It looks like postgresql://user:password@host:5432/database."
+        )
+    if "@" in (parsed.host or ""):
+        raise SettingsInvalid(
+            "FASHION_STUDIO_DATABASE_URL has an @ in its user or password. Write it as %40."
+        )
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def unavailable(url: URL, error: BaseException) -> DatabaseUnavailable:
+    """One line of what the driver said about the database at `url`, without its password."""
+    place = url.host or url.query.get("host") or "the local socket"
+    said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = said.removeprefix("connection failed: ").rstrip(".")
+    return DatabaseUnavailable(
+        f"The database {url.database or url.username} at {place}"
+        f"{f':{url.port}' if url.port else ''} does not answer: {said}."
+    )
+
+
+def is_unavailable(error: BaseException | None) -> bool:
+    """Whether a psycopg error is about the server rather than about the query."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(UNAVAILABLE)
+
+
+def _translate(context: ExceptionContext) -> None:
+    if context.is_pre_ping:  # the pool replaces the connection by itself
+        return
+    if context.is_disconnect or is_unavailable(context.original_exception):
+        url = context.engine.url if context.engine is not None else URL.create("postgresql")
+        raise unavailable(url, context.original_exception) from None
+
+
+def _register_halfvec(connection: psycopg.Connection, _record: ConnectionPoolEntry) -> None:
+    """Send and receive halfvec in binary; nothing to do where the extension is not there yet."""
+    info = TypeInfo.fetch(connection, "halfvec")
+    if info is not None:
+        register_halfvec_info(connection, info)

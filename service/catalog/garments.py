@@ -1,0 +1,113 @@
+"""Reading and removing single garments."""
+
+from __future__ import annotations
+
+import random
+
+from sqlalchemy import Engine, text
+
+from service.catalog import categories
+from service.domain import Garment, LabelCount
+from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter
+
+MAX_LIMIT = 1000
+
+SELECT = """
+    SELECT garment.id, image_path, label, label_source, confidence, predicted_label,
+           model.name || '@' || model.version AS model, garment.created_at
+    FROM garment JOIN model ON model.id = garment.model_id
+"""
+
+GET = text(SELECT + "WHERE garment.id = :id")
+
+PAGE = text(SELECT + "WHERE garment.id > :after ORDER BY garment.id LIMIT :limit")
+
+PAGE_OF_LABEL = text(
+    SELECT + "WHERE label = :label AND garment.id > :after ORDER BY garment.id LIMIT :limit"
+)
+
+HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
+
+NEXT = text("SELECT id FROM garment WHERE id >= :id ORDER BY id LIMIT 1")
+
+# An index-only scan of (label, id)
+COUNT_BY_LABEL = text("""
+    SELECT category.name AS label, count(garment.id) AS count,
+           count(garment.id)::float8 / greatest(sum(count(garment.id)) OVER (), 1) AS share
+    FROM category LEFT JOIN garment ON garment.label = category.name
+    GROUP BY category.name
+    ORDER BY category.position, category.name
+""")
+
+
+def garment_by_id(engine: Engine, garment_id: int) -> Garment:
+    """Raises `GarmentNotFound`."""
+    with engine.connect() as connection:
+        row = connection.execute(GET, {"id": garment_id}).one_or_none()
+    if row is None:
+        raise GarmentNotFound(f"There is no garment {garment_id}.")
+    return Garment(**row._mapping)
+
+
+def random_garment(engine: Engine) -> Garment:
+    """A garment by chance, each as likely as any other. Raises `CatalogEmpty`.
+
+    Throws dice between the lowest and the highest id, 64 at once, and takes the first that hits: a
+    few index probes however large the catalog is. Where ids are so sparse that none hits, it is the
+    next garment above the first throw, which favours those behind a gap.
+    """
+    with engine.connect() as connection:
+        low, high = connection.execute(text("SELECT min(id), max(id) FROM garment")).one()
+        if low is None:
+            raise CatalogEmpty()
+        throws = [random.randint(low, high) for _ in range(64)]
+        hits = set(connection.scalars(HITS, {"ids": throws}))
+        chosen = next((throw for throw in throws if throw in hits), None)
+        if chosen is None:
+            chosen = connection.scalar(NEXT, {"id": throws[0]})
+    return garment_by_id(engine, chosen)
+
+
+def count_by_label(engine: Engine) -> list[LabelCount]:
+    """Every category in the model's order, also those without garments."""
+    with engine.connect() as connection:
+        return [LabelCount(**row._mapping) for row in connection.execute(COUNT_BY_LABEL)]
+
+
+def is_empty(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return not connection.scalar(text("SELECT EXISTS (SELECT FROM garment)"))
+
+
+def garments_page(
+    engine: Engine, *, label: str | None = None, limit: int = 50, cursor: str | None = None
+) -> tuple[list[Garment], str | None]:
+    """Garments by id, and the cursor of the next page; None after the last one.
+
+    Raises `LabelUnknown`, or `InvalidParameter` for a limit outside 1 to 1000 or a cursor that is
+    not one.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidParameter(f"limit is {limit}; it must be from 1 to {MAX_LIMIT}.")
+    after = 0
+    if cursor is not None:
+        if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
+            raise InvalidParameter("cursor is none that an earlier page gave.")
+        after = int(cursor)
+    values = {"after": after, "limit": limit + 1}
+    with engine.connect() as connection:
+        if label is None:
+            rows = connection.execute(PAGE, values).all()
+        else:
+            categories.require(connection, [label])
+            rows = connection.execute(PAGE_OF_LABEL, values | {"label": label}).all()
+    garments = [Garment(**row._mapping) for row in rows[:limit]]
+    return garments, str(garments[-1].id) if len(rows) > limit else None
+
+
+def delete_garment(engine: Engine, garment_id: int) -> None:
+    """Forget a garment; its image file stays. Raises `GarmentNotFound`."""
+    with engine.begin() as connection:
+        gone = connection.execute(text("DELETE FROM garment WHERE id = :id"), {"id": garment_id})
+    if gone.rowcount == 0:
+        raise GarmentNotFound(f"There is no garment {garment_id}.")

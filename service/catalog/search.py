@@ -1,0 +1,103 @@
+"""The similarity query: nearest garments by cosine, within the labels that are searched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from pgvector import HalfVector
+from sqlalchemy import Engine, TextClause, text
+
+from service.catalog import categories
+from service.catalog.embeddings import to_halfvec
+from service.domain import Match, Method
+from service.errors import GarmentNotFound, InvalidParameter
+
+MAX_MATCHES = 100
+
+# One arm per label, because an arm's order is one that an index on that label can give. The id
+# breaks ties; it leaves such an index usable (an incremental sort over it).
+ARM = """(
+    SELECT id, image_path, label, embedding <=> :query AS distance
+    FROM garment
+    WHERE label = :label_{i} AND id IS DISTINCT FROM CAST(:exclude_id AS bigint)
+    ORDER BY distance, id
+    LIMIT :n
+)"""
+
+SIMILAR = """
+SELECT id, image_path, label, 1 - distance AS similarity
+FROM ({arms}) AS nearest
+WHERE 1 - distance >= :min_similarity
+ORDER BY distance, id
+LIMIT :n
+"""
+
+
+def similar(
+    engine: Engine,
+    query: np.ndarray | int,
+    *,
+    labels: Sequence[str],
+    n: int,
+    exclude_id: int | None = None,
+    min_similarity: float | None = None,
+    exact: bool = False,
+) -> tuple[tuple[Match, ...], Method]:
+    """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
+
+    query: an embedding, (2048,) float32, or the id of a garment, which never matches itself.
+    n: 1 to 100. exclude_id: a garment to leave out. min_similarity: cosine, -1 to 1.
+    exact: use no similarity index.
+
+    Similarities are those of the stored float16 embeddings, computed by Postgres. Fewer than `n`
+    matches where the labels have fewer garments, or fewer that are similar enough.
+
+    Raises `InvalidParameter`, `LabelUnknown`, `GarmentNotFound`.
+    """
+    if not 1 <= n <= MAX_MATCHES:
+        raise InvalidParameter(f"n is {n}; it must be from 1 to {MAX_MATCHES}.")
+    if min_similarity is not None and not -1 <= min_similarity <= 1:
+        raise InvalidParameter(f"min_similarity is {min_similarity}; it must be from -1 to 1.")
+    if not labels:
+        raise InvalidParameter("There is no label to search.")
+    if isinstance(query, int):
+        exclude_id = query
+        query = embedding_of(engine, query)
+    try:
+        vector = to_halfvec(query)
+    except ValueError as error:
+        raise InvalidParameter(f"The query cannot be compared: {error}.") from None
+
+    searched = list(dict.fromkeys(labels))
+    values = {
+        "query": vector,
+        "exclude_id": exclude_id,
+        "min_similarity": -math.inf if min_similarity is None else min_similarity,
+        "n": n,
+        **{f"label_{i}": label for i, label in enumerate(searched)},
+    }
+    with engine.connect() as connection:
+        categories.require(connection, searched)
+        if exact:
+            # Similarity indexes know only plain scans; the b-tree on label also knows bitmap scans
+            connection.execute(text("SET LOCAL enable_indexscan = off"))
+        matches = connection.execute(_statement(len(searched)), values)
+        return tuple(Match(**row._mapping) for row in matches), "exact"
+
+
+def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
+    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
+    with engine.connect() as connection:
+        stored = connection.scalar(
+            text("SELECT embedding FROM garment WHERE id = :id"), {"id": garment_id}
+        )
+    if stored is None:
+        raise GarmentNotFound(f"There is no garment {garment_id}.")
+    assert isinstance(stored, HalfVector)
+    return stored.to_numpy().astype(np.float32)
+
+
+def _statement(arms: int) -> TextClause:
+    return text(SIMILAR.format(arms="\nUNION ALL\n".join(ARM.format(i=i) for i in range(arms))))

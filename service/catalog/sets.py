@@ -1,0 +1,147 @@
+"""Uploaded sets of photos, and the most common categories of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from service.domain import LabelCount
+from service.errors import InvalidParameter, SetNotFound
+
+STORE = text("INSERT INTO upload_set (model_id) VALUES (:model_id) RETURNING id")
+
+STORE_IMAGES = text("""
+    INSERT INTO upload (set_id, position, filename, label, confidence, error)
+    VALUES (:set_id, :position, :filename, :label, :confidence, :error)
+""")
+
+GET = text("""
+    SELECT upload_set.id, upload_set.created_at, model.name || '@' || model.version AS model
+    FROM upload_set JOIN model ON model.id = upload_set.model_id
+    WHERE upload_set.id = :set_id
+""")
+
+IMAGES = text("""
+    SELECT filename, label, confidence, error FROM upload WHERE set_id = :set_id ORDER BY position
+""")
+
+# `share` is of all labelled images: the window is computed before LIMIT cuts
+TOP = """
+    SELECT label, count(*) AS count, count(*)::float8 / sum(count(*)) OVER () AS share
+    FROM ({labels}) AS image
+    LEFT JOIN category ON category.name = image.label
+    WHERE label IS NOT NULL
+    GROUP BY label, category.position
+    ORDER BY count DESC, category.position, label
+    LIMIT :k
+"""
+
+TOP_OF_SET = text(TOP.format(labels="SELECT label FROM upload WHERE set_id = :set_id"))
+
+TOP_OF_LABELS = text(TOP.format(labels="SELECT unnest(CAST(:labels AS text[])) AS label"))
+
+
+@dataclass(frozen=True, slots=True)
+class SetImage:
+    """One photo of a set: either its label and confidence, or why it has none."""
+
+    filename: str
+    label: str | None = None
+    confidence: float | None = None
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        if self.label is None or self.confidence is None:
+            return {"filename": self.filename, "error": self.error}
+        return {
+            "filename": self.filename,
+            "label": self.label,
+            "confidence": round(self.confidence, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSet:
+    """A set as it was uploaded, its images in that order. model: `name@version`."""
+
+    id: UUID
+    created_at: datetime
+    model: str
+    images: tuple[SetImage, ...]
+
+
+def store_set(engine: Engine, model_id: int, images: Sequence[SetImage]) -> UUID:
+    """Keep a set; returns its id."""
+    with engine.begin() as connection:
+        set_id = connection.execute(STORE, {"model_id": model_id}).scalar_one()
+        if images:
+            connection.execute(
+                STORE_IMAGES,
+                [
+                    {
+                        "set_id": set_id,
+                        "position": position,
+                        "filename": image.filename,
+                        "label": image.label,
+                        "confidence": image.confidence,
+                        "error": image.error,
+                    }
+                    for position, image in enumerate(images)
+                ],
+            )
+    return set_id
+
+
+def get_set(engine: Engine, set_id: UUID | str) -> StoredSet:
+    """Raises `SetNotFound`, also for an id that is no UUID."""
+    with engine.connect() as connection:
+        row = _require(connection, set_id)
+        images = connection.execute(IMAGES, {"set_id": row["id"]})
+        return StoredSet(**row, images=tuple(SetImage(**image._mapping) for image in images))
+
+
+def top_of_set(engine: Engine, set_id: UUID | str, k: int | None = None) -> list[LabelCount]:
+    """The `k` most common labels of a stored set, ties in the model's order; all for None.
+
+    Images without a label do not count. Raises `SetNotFound`, or `InvalidParameter` for k < 1.
+    """
+    _require_k(k)
+    with engine.connect() as connection:
+        row = _require(connection, set_id)
+        found = connection.execute(TOP_OF_SET, {"set_id": row["id"], "k": k})
+        return [LabelCount(**label._mapping) for label in found]
+
+
+def top_of(engine: Engine, labels: Sequence[str], k: int | None = None) -> list[LabelCount]:
+    """`top_of_set` of images that are not stored, one label per image."""
+    _require_k(k)
+    with engine.connect() as connection:
+        found = connection.execute(TOP_OF_LABELS, {"labels": list(labels), "k": k})
+        return [LabelCount(**label._mapping) for label in found]
+
+
+def delete_set(engine: Engine, set_id: UUID | str) -> None:
+    """Raises `SetNotFound`."""
+    with engine.begin() as connection:
+        row = _require(connection, set_id)
+        connection.execute(text("DELETE FROM upload_set WHERE id = :id"), {"id": row["id"]})
+
+
+def _require(connection: Connection, set_id: UUID | str) -> dict[str, Any]:
+    try:
+        row = connection.execute(GET, {"set_id": UUID(str(set_id))}).one_or_none()
+    except ValueError:
+        row = None
+    if row is None:
+        raise SetNotFound(f"There is no set {set_id}.")
+    return dict(row._mapping)
+
+
+def _require_k(k: int | None) -> None:
+    if k is not None and k < 1:
+        raise InvalidParameter(f"k is {k}; it must be at least 1.")

@@ -1,0 +1,194 @@
+"""The schema that alembic owns, as SQLAlchemy describes it.
+
+The migrations are the truth about a database; a test compares the two. Names of constraints follow
+`NAMING`, so that a migration can name what it drops.
+
+One garment fills one page: two embeddings of 4,104 bytes do not fit 8 kB. The order of the columns
+and the fillfactor therefore change nothing: an update always moves to another page.
+
+Storage is what matters. A row above 2 kB has its values moved to the TOAST table, one by one, until
+it is below, and an exact search or a path would then be a second read. So the embedding is PLAIN
+(never moved), and so must be its neighbours: text is MAIN (moved only where the row does not fit a
+page), else every path above 24 bytes is moved out in vain.
+
+SHA-256 digests are `bytea` of 32 bytes: half of the hexadecimal text, in the row and in the index.
+"""
+
+from __future__ import annotations
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    ARRAY,
+    DDL,
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    event,
+    func,
+    text,
+)
+
+FEATURES = 2048
+"""Dimensions of an embedding: the pooled features of Xception."""
+
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMING)
+
+
+def _created_at(name: str = "created_at") -> Column:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _count(name: str) -> Column:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+def _is_sha256(column: str) -> CheckConstraint:
+    return CheckConstraint(f"octet_length({column}) = 32", name=column)
+
+
+category = Table(
+    "category",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", SmallInteger, nullable=False),
+)
+
+model = Table(
+    "model",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("content_sha256", LargeBinary, nullable=False, unique=True),
+    Column("labels", ARRAY(Text), nullable=False),
+    Column("input_size", Integer, nullable=False),
+    Column("feature_size", Integer, nullable=False),
+    Column("serving", Boolean, nullable=False, server_default=text("false")),
+    _created_at(),
+    _is_sha256("content_sha256"),
+    Index("uq_model_serving", "serving", unique=True, postgresql_where=text("serving")),
+)
+
+garment = Table(
+    "garment",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _created_at(),
+    _created_at("updated_at"),
+    Column("model_id", Integer, ForeignKey("model.id"), nullable=False),
+    Column("confidence", REAL, nullable=False),
+    Column("label", Text, ForeignKey("category.name"), nullable=False),
+    Column("predicted_label", Text, ForeignKey("category.name"), nullable=False),
+    Column("label_source", Text, nullable=False),
+    Column("image_path", Text, nullable=False, unique=True),
+    Column("content_sha256", LargeBinary, nullable=False),
+    Column("embedding", HALFVEC(FEATURES), nullable=False),
+    CheckConstraint("label_source IN ('given', 'predicted')", name="label_source"),
+    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+    _is_sha256("content_sha256"),
+    Index(None, "label", "id"),
+    Index(None, "content_sha256"),
+)
+
+STORAGE = {
+    "embedding": "PLAIN",
+    "content_sha256": "PLAIN",
+    "image_path": "MAIN",
+    "label": "MAIN",
+    "predicted_label": "MAIN",
+    "label_source": "MAIN",
+}
+event.listen(
+    garment,
+    "after_create",
+    DDL(
+        "ALTER TABLE garment "
+        + ", ".join(f"ALTER {column} SET STORAGE {how}" for column, how in STORAGE.items())
+    ),
+)
+
+upload_set = Table(
+    "upload_set",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
+    _created_at(),
+    Column("model_id", Integer, ForeignKey("model.id"), nullable=False),
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("set_id", Uuid, ForeignKey("upload_set.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("filename", Text, nullable=False),
+    Column("label", Text, ForeignKey("category.name")),
+    Column("confidence", REAL),
+    Column("error", Text),
+    CheckConstraint("num_nonnulls(label, error) = 1", name="label_or_error"),
+    CheckConstraint("num_nulls(label, confidence) IN (0, 2)", name="label_with_confidence"),
+    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+    Index(None, "label"),
+)
+
+import_run = Table(
+    "import_run",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="running"),
+    _created_at("started_at"),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("total", Integer),
+    _count("seen"),
+    _count("added"),
+    _count("updated"),
+    _count("unchanged"),
+    _count("rejected"),
+    CheckConstraint("labels IN ('given', 'predicted')", name="labels"),
+    CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
+    CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at"),
+)
+
+import_error = Table(
+    "import_error",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", BigInteger, ForeignKey("import_run.id", ondelete="CASCADE"), nullable=False),
+    Column("image_path", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "run_id"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("key_sha256", LargeBinary, nullable=False, unique=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _created_at(),
+    Column("revoked_at", DateTime(timezone=True)),
+    _is_sha256("key_sha256"),
+)

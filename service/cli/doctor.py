@@ -1,0 +1,76 @@
+"""doctor: is everything that answers need in its place?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+from sqlalchemy import Engine
+
+from service.catalog import check_server, count_by_label, open_database, require_head
+from service.cli.output import json_option, print_json
+from service.encoder import bundle_folder, load_encoder, read_card
+from service.errors import FashionStudioError
+from service.images import ImageRoot
+from service.settings import Settings, load_settings
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> int:
+    """Check database, extension, schema, catalog, model and image root: one line each.
+
+    Exit 1 if any fails.
+    """
+    settings = load_settings()
+    checks = [_checked("model", lambda: _model(settings))]
+    checks.append(_checked("image root", lambda: _image_root(settings)))
+    engine: list[Engine] = []
+    checks.append(_checked("database", lambda: _database(settings, engine)))
+    if engine:
+        checks.append(
+            _checked("extension", lambda: "; ".join(check_server(engine[0])) or "pgvector")
+        )
+        checks.append(_checked("schema", lambda: _schema(engine[0])))
+        checks.append(_checked("catalog", lambda: _catalog(engine[0])))
+        engine[0].dispose()
+    if as_json:
+        print_json({"checks": checks})
+    else:
+        for check in checks:
+            click.echo(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['check']}: {check['detail']}")
+    return 0 if all(check["ok"] for check in checks) else 1
+
+
+def _checked(name: str, check: Callable[[], str]) -> dict[str, str | bool]:
+    try:
+        return {"check": name, "ok": True, "detail": check()}
+    except FashionStudioError as error:
+        return {"check": name, "ok": False, "detail": error.detail}
+
+
+def _model(settings: Settings) -> str:
+    card = read_card(bundle_folder(settings))
+    return f"{card.title} on {load_encoder(settings).description}"
+
+
+def _image_root(settings: Settings) -> str:
+    root = ImageRoot(settings.image_root)
+    return root.url or str(root.folder)
+
+
+def _database(settings: Settings, opened: list[Engine]) -> str:
+    engine = open_database(settings)
+    engine.connect().close()
+    opened.append(engine)
+    return "embedded" if settings.database_url is None else f"{engine.url.host or 'local'}"
+
+
+def _schema(engine: Engine) -> str:
+    require_head(engine)
+    return "at head"
+
+
+def _catalog(engine: Engine) -> str:
+    counts = count_by_label(engine)
+    return f"{sum(count.count for count in counts)} garments in {len(counts)} categories"

@@ -1,0 +1,109 @@
+"""What every command shares: JSON on stdout, tables for people, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from service.settings import load_settings
+from service.studio import Studio
+
+LINE_EVERY = 10  # seconds between progress lines in a log
+UNBROKEN = 4096  # columns: wider than any path
+
+
+class Advance(Protocol):
+    """Moves a progress bar: how many are done, of how many if that is known, and a word beside it."""
+
+    def __call__(self, done: int, total: int | None = None, text: str = "") -> None: ...
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout; progress on stderr."
+)
+
+
+def print_json(document: Any) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """A table on stdout, never broken by width: a path in it can be copied whole."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        numeric = column in {"similarity", "confidence", "count", "share", "id", "#"}
+        table.add_column(
+            column, justify="right" if numeric else "left", no_wrap=True, overflow="ignore"
+        )
+    for row in rows:
+        table.add_row(*row)
+    Console(width=UNBROKEN).print(table, crop=False)
+
+
+def note(message: str) -> None:
+    """A line for people, on stderr."""
+    click.echo(message, err=True)
+
+
+@contextmanager
+def open_studio() -> Iterator[Studio]:
+    """The studio of the environment's settings; its warnings go to stderr."""
+    with Studio(load_settings()) as studio:
+        for warning in studio.warnings:
+            note(f"warning: {warning}")
+        yield studio
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Advance]:
+    """A bar on stderr where that is a terminal; elsewhere a line every ten seconds."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _progress_lines(description)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(description, total=None, text="")
+
+        def advance(done: int, total: int | None = None, text: str = "") -> None:
+            bar.update(task, completed=done, text=text)
+            if total is not None:
+                bar.update(task, total=total)
+
+        yield advance
+
+
+def _progress_lines(description: str) -> Advance:
+    last = time.monotonic()
+
+    def advance(done: int, total: int | None = None, text: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY:
+            last = time.monotonic()
+            note(f"{description}: {done}{f' of {total}' if total else ''} {text}".rstrip())
+
+    return advance

@@ -1,0 +1,151 @@
+"""Bytes to an upright RGB picture: the one path for training, ingest and queries.
+
+The file's content decides its type, never its name. Size caps are checked on the header, before any
+pixel is decoded. Resizing differs between libraries, so it happens here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from service.domain import Image
+from service.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
+)
+PAD = 128  # grey of the bars that make a picture square
+
+_FOREIGN = (  # (offset, magic, name): types worth naming when they are refused
+    (4, b"ftypheic", "HEIC"),
+    (4, b"ftypheix", "HEIC"),
+    (4, b"ftypmif1", "HEIF"),
+    (4, b"ftyp", "video"),
+    (0, b"%PDF", "PDF"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"<svg", "SVG"),
+    (0, b"\x00\x00\x01\x00", "icon"),
+    (0, b"PK\x03\x04", "zip archive"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps on what is decoded: bytes of the file, pixels of the picture."""
+
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+
+
+def read(path: Path, limits: Limits) -> bytes:
+    """The file's bytes. Raises `ImageTooLarge` before reading, `ImageUndecodable` where it is no file."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ImageUndecodable(f"{path} is not a file.")
+        _check_bytes(size, limits)
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageUndecodable(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
+    """Decode a photo: upright by its EXIF rotation, first frame, transparency over white, 8-bit RGB.
+
+    side: the caller needs no more than this many pixels on the short side; a JPEG is then decoded
+    at a fraction of its size (never below twice `side`, so that resizing still has detail to average).
+    Raises `ImageUndecodable`, `ImageTypeUnsupported`, `ImageTooLarge`.
+    """
+    if not data:
+        raise ImageUndecodable("The image is empty: 0 bytes.")
+    _check_bytes(len(data), limits)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's bomb guard warns; the cap below decides
+            with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > limits.max_pixels:
+                    raise ImageTooLarge(_too_many(limits))
+                if side is not None:
+                    picture.draft("RGB", (2 * side, 2 * side))
+                picture.load()
+                pixels = np.asarray(_rgb(ImageOps.exif_transpose(picture)))
+    except UnidentifiedImageError:
+        raise _refusal(data) from None
+    except Pillow.DecompressionBombError:
+        raise ImageTooLarge(_too_many(limits)) from None
+    except ImageTooLarge:
+        raise
+    except Exception as error:  # Pillow's plugins raise whatever a broken file provokes
+        raise ImageUndecodable(f"The image is broken or cut off ({error}).") from None
+    return Image(pixels=pixels, sha256=hashlib.sha256(data).hexdigest())
+
+
+def fit(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Scale a picture into a square without distorting it; the rest is grey.
+
+    pixels: (height, width, 3) uint8. Returns (side, side, 3) uint8.
+    """
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    picture = Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BICUBIC, reducing_gap=3.0)
+    square = np.full((side, side, 3), PAD, np.uint8)
+    left, top = (side - size[0]) // 2, (side - size[1]) // 2
+    square[top : top + size[1], left : left + size[0]] = np.asarray(picture)
+    return square
+
+
+def _rgb(picture: Pillow.Image) -> Pillow.Image:
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        picture = _eight_bit(picture)
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Pillow.new("RGBA", picture.size, "white")
+        return Pillow.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bit(picture: Pillow.Image) -> Pillow.Image:
+    """16-bit and wider greys to 8 bits by scale; Pillow's own conversion would clip them to white."""
+    values = np.asarray(picture).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ImageUndecodable("The image holds values that are not finite.")
+    if picture.mode == "F":
+        low, high = float(values.min()), float(values.max())
+        if low < 0 or high > 1:
+            values = (values - low) / max(high - low, 1e-12)
+    else:
+        values = values / (65535 if values.max() > 255 else 255)
+    return Pillow.fromarray((values.clip(0, 1) * 255).round().astype(np.uint8))
+
+
+def _refusal(data: bytes) -> ImageTypeUnsupported | ImageUndecodable:
+    head = data[:64].lstrip()
+    for offset, magic, name in _FOREIGN:
+        if head[offset : offset + len(magic)] == magic:
+            return ImageTypeUnsupported(
+                f"The image is of a type that is not read ({name}). "
+                "Send JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF."
+            )
+    return ImageUndecodable("The bytes are not an image.")
+
+
+def _too_many(limits: Limits) -> str:
+    return f"The image has more than {limits.max_pixels / 1e6:g} million pixels."
+
+
+def _check_bytes(size: int, limits: Limits) -> None:
+    if size > limits.max_bytes:
+        raise ImageTooLarge(
+            f"The image has {size / 1e6:.1f} MB; at most {limits.max_bytes / 1e6:g} MB are read."
+        )

@@ -1,0 +1,30 @@
+"""The demo: a catalog of drawn garments, taken in as any other photos are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.collection import Recipe, draw_collection
+from service.domain import Recommendation
+from service.ingest import Summary, ingest
+from service.recommend import Query, find_garment, similar_to_garment
+from service.studio import Studio
+
+Progress = Callable[[str, int, int], None]  # what is being done, done, total
+
+
+def build_demo(studio: Studio, garments: int, progress: Progress) -> Summary:
+    """Draw the garments into the data folder and take them into the catalog; what is there stays."""
+    table = draw_collection(
+        studio.settings.folder("demo"),
+        Recipe(garments=garments),
+        lambda done, total: progress("drawing garments", done, total),
+    )
+    return ingest(
+        studio, table, progress=lambda s: progress("labelling and embedding", s.seen, garments)
+    )
+
+
+def sample(studio: Studio) -> Recommendation:
+    """A recommendation to show: more like a random garment of the catalog."""
+    return similar_to_garment(studio, find_garment(studio, None), Query())

@@ -1,0 +1,173 @@
+"""The nouns: a photo, what the network says of it, a garment, an answer.
+
+Frozen dataclasses without behaviour of their own beyond `as_dict`, which gives the JSON shapes of
+the contract. This module imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+
+LabelSource = Literal["given", "predicted"]
+Method = Literal["hnsw", "exact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A decoded photo, upright.
+
+    pixels: (height, width, 3) uint8, sRGB; may be smaller than the file's picture (see `decode`).
+    sha256: hex digest of the file's bytes.
+    """
+
+    pixels: np.ndarray
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelConfidence:
+    """A category's name and its probability, 0 to 1."""
+
+    label: str
+    confidence: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"label": self.label, "confidence": round(self.confidence, 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network says of one photo, from one forward pass.
+
+    labels: every category by falling probability; they sum to 1.
+    embedding: (2048,) float32, the network's pooled features, not normalised.
+    """
+
+    labels: tuple[LabelConfidence, ...]
+    embedding: np.ndarray = field(repr=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        return self.labels[0].label
+
+    @property
+    def confidence(self) -> float:
+        return self.labels[0].confidence
+
+    def confidence_of(self, label: str) -> float:
+        """The probability of `label`; KeyError where the network does not know it."""
+        for scored in self.labels:
+            if scored.label == label:
+                return scored.confidence
+        raise KeyError(label)
+
+    def as_dict(self) -> dict[str, Any]:
+        return query_dict(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Garment:
+    """A catalog row without its embedding.
+
+    confidence: the model's probability of `label`, whether the label was given or predicted.
+    predicted_label: what the model alone would have said.
+    model: `name@version` of the bundle that embedded it.
+    """
+
+    id: int
+    image_path: str
+    label: str
+    label_source: LabelSource
+    confidence: float
+    predicted_label: str
+    model: str
+    created_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "image_path": self.image_path,
+            "image_url": image_url(self.id),
+            "label": self.label,
+            "label_source": self.label_source,
+            "confidence": round(self.confidence, 6),
+            "predicted_label": self.predicted_label,
+            "model": self.model,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A catalog garment and its cosine similarity to the query, -1 to 1."""
+
+    id: int
+    image_path: str
+    label: str
+    similarity: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "image_path": self.image_path,
+            "image_url": image_url(self.id),
+            "label": self.label,
+            "similarity": round(self.similarity, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The answer to "more like this": matches by falling similarity, ties by id."""
+
+    labels: tuple[LabelConfidence, ...]
+    matches: tuple[Match, ...]
+    searched_labels: tuple[str, ...]
+    method: Method
+    requested: int
+    model: str
+    garment: Garment | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        query = query_dict(self.labels)
+        if self.garment is not None:
+            query |= {
+                "id": self.garment.id,
+                "image_path": self.garment.image_path,
+                "image_url": image_url(self.garment.id),
+            }
+        return {
+            "query": query,
+            "matches": [match.as_dict() for match in self.matches],
+            "searched_labels": list(self.searched_labels),
+            "method": self.method,
+            "requested": self.requested,
+            "returned": len(self.matches),
+            "model": self.model,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """How many images of a set have a label, and their share of the set's labelled images, 0 to 1."""
+
+    label: str
+    count: int
+    share: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"label": self.label, "count": self.count, "share": round(self.share, 6)}
+
+
+def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
+    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability."""
+    return {**labels[0].as_dict(), "labels": [scored.as_dict() for scored in labels]}
+
+
+def image_url(garment_id: int) -> str:
+    """Where the HTTP API serves a garment's picture, relative to the server."""
+    return f"/api/v1/garments/{garment_id}/image"

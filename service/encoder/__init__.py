@@ -1,0 +1,48 @@
+"""A fitted picture to a prediction. Which runtime does it is a setting; the answers are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from service.domain import Prediction
+from service.encoder.bundle import SHIPPED, Card, read_card
+from service.settings import Settings
+
+__all__ = ["Encoder", "load_encoder", "bundle_folder", "Card", "read_card"]
+
+
+class Encoder(Protocol):
+    """What every runtime offers."""
+
+    card: Card
+    requests: int  # forward passes that run side by side
+
+    @property
+    def description(self) -> str: ...
+
+    def predict(self, pixels: np.ndarray) -> Prediction:
+        """pixels: (side, side, 3) uint8, letterboxed by `service.decode.fit`. Thread-safe."""
+        ...
+
+
+def bundle_folder(settings: Settings) -> Path:
+    """The bundle in use: the one set, or the one that ships."""
+    return settings.model if settings.model is not None else SHIPPED
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """The configured bundle on the configured runtime, warmed up by a real inference.
+
+    Raises `BundleInvalid`, `ExtraMissing`, `HomeNotWritable`.
+    """
+    folder = bundle_folder(settings)
+    if settings.runtime == "tensorflow":
+        from service.encoder.keras import TensorFlowEncoder
+
+        return TensorFlowEncoder(folder)
+    from service.encoder.openvino import OpenVinoEncoder
+
+    return OpenVinoEncoder(folder, settings.folder("models"))

@@ -1,0 +1,162 @@
+"""The model bundle: a folder that holds a network once, and a card that tells what it is.
+
+    card.json             name, version, labels in order, sizes, preprocessing, hashes, metrics, training
+    network.json          Keras's description of the layers: (side, side, 3) -> features, logits
+    weights.safetensors   every weight by its Keras path, float16
+
+Serving converts the two files to OpenVINO (`convert`); training reads and writes them (`keras`).
+safetensors holds plain arrays, so opening a bundle of unknown origin runs none of its code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from service.errors import BundleInvalid
+
+FORMAT = 1
+CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
+SHIPPED = Path(__file__).parent.parent / "bundles" / "xception"
+
+
+class Preprocessing(BaseModel):
+    """How a photo becomes the network's input; see `service.decode.fit`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    resize: Literal["letterbox"] = "letterbox"
+    pad: Literal[128] = 128
+    channels: Literal["RGB"] = "RGB"
+    values: Literal["0..255"] = "0..255"  # scaling to -1..1 is the network's first layer
+
+
+class Card(BaseModel):
+    """What a bundle says of itself.
+
+    input_size: side of the square input, pixels. feature_size: length of the embedding.
+    temperature: logits are divided by it before the softmax.
+    content_sha256: hash over everything that decides an answer; the model's identity in a catalog.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = FORMAT
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    labels: tuple[str, ...] = Field(min_length=2)
+    input_size: int = Field(ge=32, le=1024)
+    feature_size: int = Field(ge=1)
+    preprocessing: Preprocessing = Preprocessing()
+    temperature: float = Field(default=1.0, gt=0)
+    files: dict[str, str]
+    content_sha256: str
+    created_at: datetime
+    metrics: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def read_card(folder: Path) -> Card:
+    """Read the card and check every file against it. Raises `BundleInvalid` in one line."""
+    path = folder / CARD
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise BundleInvalid(
+            f"{folder} is no model bundle: it has no readable {CARD}. "
+            "Set FASHION_STUDIO_MODEL to a bundle's folder."
+        ) from None
+    except ValueError as error:
+        raise BundleInvalid(f"{path} is not JSON: {error}.") from None
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise BundleInvalid(f"{path} is not the card of a model bundle.")
+    if document["format"] > FORMAT:
+        raise BundleInvalid(
+            f"{folder} has bundle format {document['format']}; this version reads up to {FORMAT}. "
+            "Upgrade fashion-studio."
+        )
+    try:
+        card = Card.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleInvalid(f"{path}: {where}: {first['msg']}.") from None
+    if len(set(card.labels)) != len(card.labels):
+        raise BundleInvalid(f"{path}: a label stands twice.")
+    for name in (NETWORK, WEIGHTS):
+        try:
+            found = _sha256(folder / name)
+        except OSError:
+            raise BundleInvalid(f"{folder} lacks {name}.") from None
+        if found != card.files.get(name):
+            raise BundleInvalid(f"{folder / name} was altered: its hash is not the card's.")
+    if content_sha256(card.model_dump(mode="json")) != card.content_sha256:
+        raise BundleInvalid(f"{path} was altered: its content hash does not fit what it says.")
+    return card
+
+
+def read_weights(folder: Path) -> dict[str, np.ndarray]:
+    """Every weight by its Keras path, float16. Raises `BundleInvalid`."""
+    try:
+        return load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise BundleInvalid(f"{folder / WEIGHTS} cannot be read: {error}.") from None
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    network: str,
+    weights: dict[str, np.ndarray],
+    **facts: Any,
+) -> Card:
+    """Write a bundle whole or not at all, replacing the one at `folder`.
+
+    network: Keras's JSON. weights: by Keras path, any float dtype; stored as float16.
+    facts: the card's other fields (name, version, labels, input_size, feature_size, metrics, …).
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (draft / NETWORK).write_text(network, encoding="utf-8")
+        save_file({path: w.astype(np.float16) for path, w in weights.items()}, draft / WEIGHTS)
+        facts["files"] = {name: _sha256(draft / name) for name in (NETWORK, WEIGHTS)}
+        facts.setdefault("created_at", datetime.now(UTC).replace(microsecond=0))
+        document = Card(content_sha256="", **facts).model_dump(mode="json")
+        document["content_sha256"] = content_sha256(document)
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        (draft / CARD).write_text(text, encoding="utf-8")
+        draft.chmod(0o755)
+        (draft / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Card.model_validate(document)
+
+
+def content_sha256(card: dict[str, Any]) -> str:
+    """Hash of the card's fields that decide an answer, network and weights included by their hashes."""
+    decisive = ("labels", "input_size", "feature_size", "preprocessing", "temperature", "files")
+    canonical = json.dumps({name: card[name] for name in decisive}, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,71 @@
+"""A bundle to an OpenVINO network, by Keras's own OpenVINO backend and without TensorFlow.
+
+Keras binds its backend once a process, so this runs as a process of its own:
+`python -m service.encoder.convert BUNDLE TARGET.xml`, 3 seconds, once per bundle and machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from service.encoder.bundle import Card
+from service.errors import BundleInvalid
+
+
+def converted(bundle: Path, card: Card, cache: Path) -> Path:
+    """The converted network's .xml in `cache`, converting first where it is not there yet.
+
+    Two processes may convert at once: each works in a folder of its own and the first to finish wins.
+    """
+    target = cache / card.content_sha256[:16]
+    if not (target / "network.xml").exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".converting-") as folder:
+            draft = Path(folder) / "draft"
+            draft.mkdir()
+            _run(bundle, draft / "network.xml")
+            with contextlib.suppress(OSError):
+                draft.rename(target)
+        if not (target / "network.xml").exists():
+            raise BundleInvalid(f"The converted network cannot be written to {target}.")
+    return target / "network.xml"
+
+
+def _run(bundle: Path, target: Path) -> None:
+    environment = os.environ | {"KERAS_BACKEND": "openvino", "KERAS_HOME": os.devnull}
+    done = subprocess.run(
+        [sys.executable, "-m", "service.encoder.convert", str(bundle), str(target)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise BundleInvalid(f"{bundle} cannot be converted for OpenVINO: {lines[-1]}")
+
+
+def main(bundle: Path, target: Path) -> None:
+    """Convert in this process; the weights are float16 in the bundle, so storing them so loses nothing."""
+    import openvino
+
+    from service.encoder.keras import import_keras, read_network
+
+    model = read_network(bundle, import_keras("openvino"))
+    full = target.with_name("float32.xml")
+    model.export(str(full), format="openvino", verbose=False)
+    core = openvino.Core()
+    openvino.save_model(core.read_model(full), target, compress_to_fp16=True)
+    for suffix in (".xml", ".bin"):
+        full.with_suffix(suffix).unlink()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

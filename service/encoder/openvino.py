@@ -1,0 +1,77 @@
+"""The OpenVINO runtime: parallel infer requests on the CPU, bf16 where it has it."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+
+import numpy as np
+import openvino
+from openvino import properties as ov
+from openvino.preprocess import PrePostProcessor
+
+from service.domain import Prediction
+from service.encoder.bundle import Card, read_card
+from service.encoder.convert import converted
+from service.encoder.prediction import predictions
+
+
+class OpenVinoEncoder:
+    """Runs a bundle with OpenVINO. Make it after a fork, never before: its threads do not survive one.
+
+    precision: `bf16` or `f32`; by default the faster one that the CPU computes natively.
+    requests: infer requests that run side by side; by default as many as OpenVINO finds optimal.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cache: Path,
+        *,
+        precision: str | None = None,
+        requests: int | None = None,
+    ) -> None:
+        self.card: Card = read_card(folder)
+        core = openvino.Core()
+        native = core.get_property("CPU", ov.device.capabilities)
+        self.precision = precision or ("bf16" if "BF16" in native else "f32")
+        xml = converted(folder, self.card, cache)
+        compiled = core.compile_model(
+            _uint8_input(core.read_model(xml), self.card.input_size),
+            "CPU",
+            {
+                ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
+                ov.hint.inference_precision: self.precision,
+                ov.cache_dir: str(xml.parent),
+            },
+        )
+        self.requests = requests or compiled.get_property(ov.optimal_number_of_infer_requests)
+        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        blank = np.zeros((1, self.card.input_size, self.card.input_size, 3), np.uint8)
+        for _ in range(self.requests):
+            request = compiled.create_infer_request()
+            request.infer([blank])
+            self._idle.put(request)
+
+    @property
+    def description(self) -> str:
+        return f"openvino {self.precision}, {self.requests} requests in parallel"
+
+    def predict(self, pixels: np.ndarray) -> Prediction:
+        """pixels: (side, side, 3) uint8. Thread-safe: a caller beyond `requests` waits its turn."""
+        request = self._idle.get()
+        try:
+            request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
+            features = request.get_output_tensor(0).data
+            logits = request.get_output_tensor(1).data
+            return predictions(features, logits, self.card)[0]
+        finally:
+            self._idle.put(request)
+
+
+def _uint8_input(network: openvino.Model, side: int) -> openvino.Model:
+    network.reshape([1, side, side, 3])
+    steps = PrePostProcessor(network)
+    steps.input().tensor().set_element_type(openvino.Type.u8)
+    steps.input().preprocess().convert_element_type(openvino.Type.f32)
+    return steps.build()

@@ -1,0 +1,113 @@
+"""For notebooks: `Recommender` and `Counter`, as the seed project had them, on the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from service.decode import decode, read
+from service.domain import LabelCount, Recommendation
+from service.errors import FashionStudioError, ImageMissing, InvalidParameter
+from service.recommend import (
+    Query,
+    find_garment,
+    similar_to_garment,
+    similar_to_photo,
+    top_categories,
+)
+from service.settings import Settings, load_settings
+from service.show import recommendation_sheet, set_sheet
+from service.sources import images_in
+from service.studio import Studio
+
+
+class Recommender:
+    """More like this, in a notebook.
+
+    settings: by default the environment's; the database and the network are opened once and kept.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.studio = Studio(settings if settings is not None else load_settings())
+        self.answer: Recommendation | None = None
+        self._asked = b""
+
+    def get_similar(
+        self, query_image_path: str | Path | None = None, num_neighbors: int = 9
+    ) -> tuple[np.ndarray, list[np.ndarray], str]:
+        """Ask for the garments most like a photo; without a path, like a random garment.
+
+        Returns the query's picture, the matches' pictures by falling similarity, each (height,
+        width, 3) uint8, and the label searched. `self.answer` keeps ids and similarities.
+        Raises as the command line does: `ImageUndecodable`, `CatalogEmpty`, `InvalidParameter`.
+        """
+        query = Query(n=num_neighbors)
+        if query_image_path is None:
+            garment = find_garment(self.studio, None)
+            self._asked = self.studio.images.read(garment.image_path)
+            self.answer = similar_to_garment(self.studio, garment, query)
+        else:
+            self._asked = read(Path(query_image_path), self.studio.limits)
+            prediction = self.studio.predict(self.studio.decode(self._asked))
+            self.answer = similar_to_photo(self.studio, prediction, query)
+        pictures = [
+            self._pixels(self.studio.images.read(m.image_path)) for m in self.answer.matches
+        ]
+        return self._pixels(self._asked), pictures, self.answer.searched_labels[0]
+
+    def show(self) -> Pillow.Image:
+        """The last answer as a picture: the query and its matches with their similarities."""
+        if self.answer is None:
+            self.get_similar()
+        assert self.answer is not None
+        return recommendation_sheet(self._asked, self.answer, self.studio.images.read)
+
+    def _pixels(self, data: bytes) -> np.ndarray:
+        return decode(data, self.studio.limits).pixels
+
+
+class Counter:
+    """The most common categories of a set of photos, counted by Postgres."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.studio = Studio(settings if settings is not None else load_settings())
+        self.images: list[tuple[Path, str, float]] = []
+        self.errors: list[tuple[Path, str]] = []
+        self._counts: list[LabelCount] = []
+
+    def count(
+        self,
+        dir_path: str | Path | None = None,
+        img_paths: Sequence[str | Path] | None = None,
+        k: int | None = None,
+    ) -> list[tuple[str, int]]:
+        """Label every photo of a folder or a list; the `k` most common labels with their counts.
+
+        Unreadable photos are left out and kept in `self.errors`.
+        """
+        if (dir_path is None) == (img_paths is None):
+            raise InvalidParameter("Give one of dir_path and img_paths.")
+        if k is not None and k < 1:
+            raise InvalidParameter(f"k is {k}; it must be at least 1.")
+        files = (
+            list(images_in(Path(dir_path))) if dir_path is not None else map(Path, img_paths or ())
+        )
+        self.images, self.errors = [], []
+        for file in files:
+            try:
+                prediction = self.studio.predict(self.studio.decode(read(file, self.studio.limits)))
+                self.images.append((file, prediction.label, prediction.confidence))
+            except FashionStudioError as error:
+                self.errors.append((file, error.detail))
+        self._counts = top_categories(self.studio, [label for _, label, _ in self.images], k)
+        return [(count.label, count.count) for count in self._counts]
+
+    def show(self) -> Pillow.Image:
+        """Every photo of the last count with its label, under the top categories."""
+        if not self.images:
+            raise ImageMissing("There is nothing to show: call count() with some photos first.")
+        drawn = [(read(file, self.studio.limits), label, sure) for file, label, sure in self.images]
+        return set_sheet(drawn, self._counts)

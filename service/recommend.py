@@ -1,0 +1,129 @@
+"""Questions and their answers: more like this photo, more like this garment, what is in these photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.catalog import garment_by_id, random_garment, similar, top_of
+from service.domain import Garment, LabelConfidence, LabelCount, Prediction, Recommendation
+from service.errors import InvalidParameter, LabelUnknown
+from service.studio import Studio
+
+MOST = 100  # neighbours in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How to search.
+
+    n: how many matches, 1 to 100. label: `auto` (the photo's own), `any`, or names.
+    mass: with `auto`, search every label needed to reach this probability, 0 to 1.
+    min_similarity: leave out matches below this cosine. exact: use no approximate index.
+    """
+
+    n: int = 9
+    label: str = "auto"
+    mass: float | None = None
+    min_similarity: float | None = None
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MOST:
+            raise InvalidParameter(f"n is {self.n}; it must be from 1 to {MOST}.")
+        if self.mass is not None and not 0 < self.mass <= 1:
+            raise InvalidParameter(f"mass is {self.mass:g}; it must be above 0 and at most 1.")
+        if self.mass is not None and self.label != "auto":
+            raise InvalidParameter("mass goes with label=auto only: it chooses the labels itself.")
+        if self.min_similarity is not None and not -1 <= self.min_similarity <= 1:
+            raise InvalidParameter(
+                f"min_similarity is {self.min_similarity:g}; it must be from -1 to 1."
+            )
+
+
+def similar_to_photo(studio: Studio, prediction: Prediction, query: Query) -> Recommendation:
+    """The catalog's garments most like a photo. Raises `LabelUnknown`, `CatalogEmpty`."""
+    searched = labels_to_search(prediction.labels, query, studio.card.labels)
+    matches, method = similar(
+        studio.engine,
+        prediction.embedding,
+        labels=searched,
+        n=query.n,
+        min_similarity=query.min_similarity,
+        exact=query.exact,
+    )
+    return Recommendation(
+        labels=prediction.labels,
+        matches=matches,
+        searched_labels=searched,
+        method=method,
+        requested=query.n,
+        model=studio.card.title,
+    )
+
+
+def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recommendation:
+    """The catalog's garments most like one of it, itself left out; its label counts as certain."""
+    own = (LabelConfidence(garment.label, garment.confidence),)
+    searched = labels_to_search(own, query, studio.card.labels)
+    matches, method = similar(
+        studio.engine,
+        garment.id,
+        labels=searched,
+        n=query.n,
+        min_similarity=query.min_similarity,
+        exact=query.exact,
+    )
+    return Recommendation(
+        labels=own,
+        matches=matches,
+        searched_labels=searched,
+        method=method,
+        requested=query.n,
+        model=garment.model,
+        garment=garment,
+    )
+
+
+def find_garment(studio: Studio, garment_id: int | None) -> Garment:
+    """A garment by id, or a random one. Raises `GarmentNotFound`, `CatalogEmpty`."""
+    if garment_id is None:
+        return random_garment(studio.engine)
+    return garment_by_id(studio.engine, garment_id)
+
+
+def labels_to_search(
+    labels: Sequence[LabelConfidence], query: Query, known: Sequence[str]
+) -> tuple[str, ...]:
+    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones."""
+    match query.label.strip():
+        case "any":
+            return tuple(known)
+        case "auto":
+            return _most_probable(labels, query.mass)
+        case names:
+            return tuple(dict.fromkeys(canonical(name, known) for name in names.split(",")))
+
+
+def _most_probable(labels: Sequence[LabelConfidence], mass: float | None) -> tuple[str, ...]:
+    """The fewest labels, by falling probability, that reach `mass`; without it the first one."""
+    chosen, reached = [], 0.0
+    for scored in labels:
+        chosen.append(scored.label)
+        reached += scored.confidence
+        if mass is None or reached >= mass:
+            break
+    return tuple(chosen)
+
+
+def canonical(name: str, known: Sequence[str]) -> str:
+    """A label as the model spells it, whatever its case. Raises `LabelUnknown`."""
+    for label in known:
+        if label.casefold() == name.strip().casefold():
+            return label
+    raise LabelUnknown(f"{name.strip()!r} is none of the labels: {', '.join(known)}.")
+
+
+def top_categories(studio: Studio, labels: Sequence[str], k: int | None) -> list[LabelCount]:
+    """The most common of `labels`, counted by the same SQL that counts a stored set."""
+    return top_of(studio.engine, labels, k if k is not None else len(studio.card.labels))

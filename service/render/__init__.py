@@ -1,0 +1,17 @@
+"""Drawn pictures of garments: what they are, how they are photographed, and their pixels."""
+
+from service.render.draw import render, render_svg
+from service.render.sampling import sample_spec
+from service.render.scene import Scene, studio_scene, wild_scene
+from service.render.spec import CATEGORIES, GarmentSpec
+
+__all__ = [
+    "CATEGORIES",
+    "GarmentSpec",
+    "Scene",
+    "render",
+    "render_svg",
+    "sample_spec",
+    "studio_scene",
+    "wild_scene",
+]

@@ -1,0 +1,80 @@
+"""The only reader of the environment: every `FASHION_STUDIO_…` variable, its meaning and default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import HomeNotWritable, SettingsInvalid
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; see `docs/settings.md`."""
+
+    model_config = SettingsConfigDict(env_prefix="FASHION_STUDIO_", env_ignore_empty=True)
+
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("fashion-studio", appauthor=False)),
+        description="data folder: embedded database, compiled models, demo",
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="any Postgres with pgvector, postgresql+psycopg://…; unset: the embedded server",
+    )
+    model: Path | None = Field(
+        default=None, description="folder of a model bundle; unset: the bundle that ships"
+    )
+    image_root: str | None = Field(
+        default=None,
+        description="folder or fsspec URL that image_path is relative to; unset: current folder",
+    )
+    runtime: Literal["openvino", "tensorflow"] = Field(
+        default="openvino", description="what runs the network"
+    )
+    max_image_bytes: int = Field(
+        default=20_000_000, ge=1, description="largest image file read, in bytes"
+    )
+    max_image_pixels: int = Field(
+        default=50_000_000, ge=1, description="largest picture decoded, in pixels"
+    )
+    max_set_images: int = Field(default=200, ge=1, description="most images in one uploaded set")
+    max_set_bytes: int = Field(
+        default=500_000_000, ge=1, description="largest upload of a set, in bytes"
+    )
+
+    def folder(self, *parts: str) -> Path:
+        """A folder under `home`, made if need be.
+
+        Raises `HomeNotWritable` where it cannot be made or written.
+        """
+        path = self.home.expanduser().absolute().joinpath(*parts)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeNotWritable(
+                f"Cannot make the data folder {path} ({error.strerror}). "
+                "Set FASHION_STUDIO_HOME to a folder that can be written."
+            ) from None
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise HomeNotWritable(
+                f"Cannot write the data folder {path}. "
+                "Set FASHION_STUDIO_HOME to a folder that can be written."
+            )
+        return path
+
+
+def load_settings() -> Settings:
+    """Read the environment as it is now. Raises `SettingsInvalid` in one line."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FASHION_STUDIO_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsInvalid(
+            f"{name}={first['input']!r} cannot be used: {first['msg']}."
+        ) from None

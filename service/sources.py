@@ -1,0 +1,183 @@
+"""Where photos come from: a folder, a folder per category, CSV or Parquet, DeepFashion's annotations.
+
+A source is read as a stream of items; nothing is decoded here and no image file is opened.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.decode import SUFFIXES
+from service.errors import SourceInvalid
+
+IMAGE, LABEL = "image_name", "category_label"
+
+# Row numbers, from 1, of DeepFashion's 50-row category list: its upper- and full-body categories
+# that the seed project keeps (it leaves Blouse out).
+DEEPFASHION = {
+    2: "Blazer", 6: "Cardigan", 10: "Hoodie", 11: "Jacket", 16: "Sweater", 17: "Tank",
+    18: "Tee", 19: "Top", 41: "Dress", 42: "Jumpsuit", 48: "Romper",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photo of a source.
+
+    file: where it lies. name: how the source calls it, for messages.
+    label: the category as the source writes it (a name or a number), None where it has none.
+    columns: the source's further columns.
+    """
+
+    file: Path
+    name: str
+    label: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+def read_source(
+    source: Path, *, labels: Sequence[str] | None = None, image_root: Path | None = None
+) -> Iterator[Item]:
+    """The items of a source, in an order that is the same each time.
+
+    labels: category names; a folder is read as one folder per category where one of its folders bears
+    such a name. None: any folder with sub-folders is. image_root: where a table's paths start; by
+    default at the table's own folder.
+    Raises `SourceInvalid`, at once where the source itself is at fault.
+    """
+    if not source.exists():
+        raise SourceInvalid(f"{source} does not exist.")
+    if source.is_dir():
+        if (annotations := _annotations(source)) is not None:
+            return _deepfashion(annotations, image_root)
+        return _folder(source, labels)
+    root = image_root if image_root is not None else source.parent
+    match source.suffix.lower():
+        case ".csv":
+            return _csv(source, root)
+        case ".parquet" | ".pq":
+            return _parquet(source, root)
+    raise SourceInvalid(f"{source} is neither a folder nor a .csv or .parquet file.")
+
+
+def images_in(folder: Path) -> Iterator[Path]:
+    """Every image file below `folder`, by name; hidden files and folders are passed over."""
+    for parent, folders, files in os.walk(folder, onerror=_unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(parent) / name
+
+
+def _unreadable(error: OSError) -> None:
+    raise SourceInvalid(f"{error.filename} cannot be read: {error.strerror}.")
+
+
+def _folder(folder: Path, labels: Sequence[str] | None) -> Iterator[Item]:
+    try:
+        children = {child.name.casefold() for child in folder.iterdir() if child.is_dir()}
+    except OSError as error:
+        raise SourceInvalid(f"{folder} cannot be read: {error.strerror}.") from None
+    by_category = (
+        bool(children)
+        if labels is None
+        else not children.isdisjoint(label.casefold() for label in labels)
+    )
+
+    def items() -> Iterator[Item]:
+        for file in images_in(folder):
+            inside = file.relative_to(folder)
+            labelled = by_category and len(inside.parts) > 1
+            yield Item(file, inside.as_posix(), inside.parts[0] if labelled else None)
+
+    return items()
+
+
+def _csv(source: Path, root: Path) -> Iterator[Item]:
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            _require_columns(source, next(csv.reader(file), []))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SourceInvalid(f"{source} is not a CSV file in UTF-8: {error}.") from None
+    except OSError as error:
+        raise SourceInvalid(f"{source} cannot be read: {error.strerror}.") from None
+
+    def rows() -> Iterator[dict[str, str]]:
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            while True:
+                try:
+                    yield next(reader)
+                except StopIteration:
+                    return
+                except (UnicodeDecodeError, csv.Error) as error:
+                    raise SourceInvalid(f"{source}, line {reader.line_num + 1}: {error}.") from None
+
+    return _items(rows(), root)
+
+
+def _parquet(source: Path, root: Path) -> Iterator[Item]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(source)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise SourceInvalid(f"{source} is not a Parquet file: {error}.") from None
+    _require_columns(source, table.schema_arrow.names)
+
+    def rows() -> Iterator[dict[str, str]]:
+        for batch in table.iter_batches(batch_size=4096):
+            for row in batch.to_pylist():
+                yield {name: "" if value is None else str(value) for name, value in row.items()}
+
+    return _items(rows(), root)
+
+
+def _require_columns(source: Path, names: Sequence[str]) -> None:
+    if IMAGE not in names:
+        found = ", ".join(names[:8]) or "none"
+        raise SourceInvalid(f"{source} lacks the column {IMAGE}; its columns are: {found}.")
+
+
+def _items(rows: Iterator[dict[str, str]], root: Path) -> Iterator[Item]:
+    for row in rows:
+        name = (row.pop(IMAGE) or "").strip()
+        label = (row.pop(LABEL, "") or "").strip()
+        columns = {key: value for key, value in row.items() if isinstance(value, str) and key}
+        yield Item(root / name, name, label or None, columns)
+
+
+def _annotations(folder: Path) -> Path | None:
+    for place in ("", "Anno", "Anno_coarse", "Anno/Anno_coarse"):
+        if (path := folder / place / "list_category_img.txt").is_file():
+            return path
+    return None
+
+
+def _deepfashion(annotations: Path, image_root: Path | None) -> Iterator[Item]:
+    """Lines `img/…jpg   3`; separators vary between copies and some lack the count and header lines."""
+    root = image_root if image_root is not None else _image_folder(annotations)
+    line = re.compile(r"^\s*(\S.*?)[\s,]+(\d+)\s*$")
+    with annotations.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            found = line.match(text)
+            if found is None or Path(found[1]).suffix.lower() not in SUFFIXES:
+                continue
+            if (label := DEEPFASHION.get(int(found[2]))) is not None:
+                yield Item(root / found[1], found[1], label)
+
+
+def _image_folder(annotations: Path) -> Path:
+    near = list(itertools.islice(annotations.parents, 3))
+    for parent in near:
+        for place in ("", "Img", "Img/Img"):
+            if (parent / place / "img").is_dir():
+                return parent / place
+    raise SourceInvalid(f"No folder `img` lies near {annotations}. Say where with --image-root.")

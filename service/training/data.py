@@ -1,0 +1,131 @@
+"""Samples of a training set: read, split by group, and decoded once into one array on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from service.decode import Limits, decode, fit, read
+from service.errors import FashionStudioError, TrainingImpossible
+from service.sources import Item, read_source
+
+HELD_OUT = 0.2  # the seed project's 80:20
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One photo. label: None where only its further columns are known."""
+
+    file: Path
+    source: str
+    label: str | None
+    group: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+def read_samples(sources: Sequence[Path], *, groups: Sequence[str] = ()) -> list[Sample]:
+    """All samples of all sources.
+
+    groups: columns whose values are never split between training and held-out photos (a photographer,
+    a garment); of several the first that a source has. By default each file is a group.
+    """
+    samples = []
+    for source in sources:
+        for item in read_source(source):
+            samples.append(
+                Sample(
+                    file=item.file,
+                    source=source.stem,
+                    label=item.label,
+                    group=f"{source.stem}/{_group(item, groups)}",
+                    columns={name: value for name, value in item.columns.items() if value},
+                )
+            )
+    return samples
+
+
+def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """(training, held-out) without a group in both, about 80:20 within each source.
+
+    Groups go by the hash of their name, so the same group falls on the same side in every run.
+    """
+    held: set[str] = set()
+    for source in {sample.source for sample in samples}:
+        sizes = Counter(sample.group for sample in samples if sample.source == source)
+        wanted = HELD_OUT * sizes.total()
+        for name in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest()):
+            if sizes[name] <= wanted * 1.1:
+                held.add(name)
+                wanted -= sizes[name]
+    training = [sample for sample in samples if sample.group not in held]
+    return training, [sample for sample in samples if sample.group in held]
+
+
+def label_order(samples: Sequence[Sample], preferred: Sequence[str]) -> tuple[str, ...]:
+    """The labels found: those of `preferred` in its order, then the others by name.
+
+    Raises `TrainingImpossible` for fewer than two categories, or a category of one photo.
+    """
+    counts = Counter(sample.label for sample in samples if sample.label is not None)
+    if len(counts) < 2:
+        raise TrainingImpossible(
+            f"The data has {len(counts)} categor{'y' if len(counts) == 1 else 'ies'}; "
+            "at least two are needed."
+        )
+    lonely = sorted(label for label, count in counts.items() if count < 2)
+    if lonely:
+        raise TrainingImpossible(
+            f"The category {lonely[0]} has one photo; at least two are needed."
+        )
+    known = [label for label in preferred if label in counts]
+    return (*known, *sorted(set(counts) - set(known)))
+
+
+def load_pixels(
+    samples: Sequence[Sample], side: int, cache: Path, progress: Progress
+) -> tuple[list[Sample], np.ndarray]:
+    """Decode every sample to (n, side, side, 3) uint8, memory-mapped, made once per set and side.
+
+    Broken files are left out; the samples that remain come back with the array.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    key = json.dumps(
+        [side, [[str(s.file), s.file.stat().st_size if s.file.exists() else -1] for s in samples]]
+    )
+    stem = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
+    array, kept = stem.with_suffix(".npy"), stem.with_suffix(".json")
+    if not kept.exists():
+        pixels = np.lib.format.open_memmap(array, "w+", np.uint8, (len(samples), side, side, 3))
+        good: list[int] = []
+        with ThreadPoolExecutor() as pool:
+            for index, square in enumerate(pool.map(lambda s: _square(s.file, side), samples)):
+                if square is not None:
+                    pixels[len(good)] = square
+                    good.append(index)
+                progress(index + 1, len(samples))
+        pixels.flush()
+        kept.write_text(json.dumps(good))
+    good = json.loads(kept.read_text())
+    if not good:
+        raise TrainingImpossible("None of the data's photos can be read.")
+    return [samples[i] for i in good], np.load(array, mmap_mode="r")[: len(good)]
+
+
+def _group(item: Item, groups: Sequence[str]) -> str:
+    return next((item.columns[name] for name in groups if item.columns.get(name)), item.name)
+
+
+def _square(file: Path, side: int) -> np.ndarray | None:
+    limits = Limits()
+    try:
+        return fit(decode(read(file, limits), limits, side=side).pixels, side)
+    except FashionStudioError:
+        return None

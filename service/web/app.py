@@ -1,0 +1,56 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
+
+from service.studio import Studio
+from service.web import health, pages, problems
+from service.web.api import api
+from service.web.context import EXTENSION, Context
+
+FORM_BYTES = 65_536  # what a multipart form adds to the image it carries
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Json(DefaultJSONProvider):
+    """Fields in the contract's order, text as it is."""
+
+    sort_keys = False
+    ensure_ascii = False
+
+
+def create_app(studio: Studio) -> Flask:
+    """The page, the API and the probes over an open studio.
+
+    The network is loaded by the first photo; `service.web.server` does it before a worker accepts.
+    """
+    app = Flask(__name__)
+    app.json = Json(app)
+    app.url_map.merge_slashes = False  # its redirects would be HTML
+    app.config["MAX_CONTENT_LENGTH"] = studio.settings.max_image_bytes + FORM_BYTES
+    app.extensions[EXTENSION] = Context(studio)
+    app.register_blueprint(api)
+    app.register_blueprint(health.probes)
+    app.register_blueprint(pages.pages)
+    problems.register(app)
+    app.after_request(_add_headers)
+    return app
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,60 @@
+"""What the requests of one process share: its studio, and threads for the photos of a set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from flask import current_app
+
+from service.domain import Image, Prediction
+from service.studio import Studio
+
+EXTENSION = "fashion-studio"
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Context:
+    """Made once a process, after the fork. inferred: the network has answered at least once."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.inferred = False
+        # One pool for all requests, so that many sets at once decode no more photos side by side
+        # than there are cores. Its threads start with the first set.
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 2, "set")
+
+    def warm_up(self) -> None:
+        """Load the network and infer once. Raises `BundleInvalid`, `ExtraMissing`."""
+        side = self.studio.card.input_size
+        self._infer(Image(np.zeros((side, side, 3), np.uint8), sha256=""))
+
+    def predict(self, data: bytes) -> Prediction:
+        """Decode and infer in the calling thread. Raises what `service.decode.decode` raises."""
+        return self._infer(self.studio.decode(data))
+
+    def side_by_side(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> list[Result]:
+        """`function` of every item, in their order."""
+        return list(self._pool.map(function, items))
+
+    def _infer(self, image: Image) -> Prediction:
+        prediction = self.studio.predict(image)
+        self.inferred = True
+        return prediction
+
+
+def context() -> Context:
+    """The context of the application that answers the current request."""
+    found = current_app.extensions[EXTENSION]
+    assert isinstance(found, Context)
+    return found
+
+
+def studio() -> Studio:
+    return context().studio

@@ -1,0 +1,95 @@
+"""Every error as an RFC 9457 problem: `{"type", "title", "status", "detail", "code"}`.
+
+`type` is `/problems/CODE`, which answers with what the code means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from service.errors import FashionStudioError, ImageTooLarge, Overloaded
+
+RETRY_SECONDS = 5
+
+catalog = Blueprint("problems", __name__)
+
+
+def problem(
+    code: str, title: str, status: int, detail: str, headers: Any = (), **members: Any
+) -> Response:
+    """members: more fields of the problem, where a program can use them."""
+    document = {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    response = jsonify(document | members)
+    response.status_code = status
+    response.headers.extend(headers)
+    response.content_type = "application/problem+json"
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def refused(error: FashionStudioError, **members: Any) -> Response:
+    return problem(error.code, error.title(), error.status, error.detail, **members)
+
+
+def register(app: Flask) -> None:
+    """Let no error leave the application in another form."""
+    app.register_blueprint(catalog)
+    app.register_error_handler(FashionStudioError, _project)
+    app.register_error_handler(HTTPException, _framework)
+    app.register_error_handler(PoolExhausted, lambda error: refused(Overloaded()))
+    app.register_error_handler(Exception, _unexpected)
+
+
+@catalog.get("/problems/<code>")
+def explain(code: str) -> dict[str, Any]:
+    """What a code means; every place that raises it says more in its detail."""
+    known = {error.code: error for error in _family(FashionStudioError)}
+    if code not in known:
+        abort(404)
+    error = known[code]
+    return {
+        "type": f"/problems/{code}",
+        "title": error.title(),
+        "status": error.status,
+        "description": error().detail,
+    }
+
+
+def _family(error: type[FashionStudioError]) -> Iterator[type[FashionStudioError]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from _family(child)
+
+
+def _project(error: FashionStudioError) -> Response:
+    if error.status < 500:
+        return refused(error)
+    current_app.logger.error("%s: %s", error.code, error.detail)
+    return refused(type(error)())  # the detail names hosts and folders: for the log alone
+
+
+def _framework(error: HTTPException) -> Response:
+    status = error.code or 500
+    if isinstance(error, RequestEntityTooLarge):
+        return refused(ImageTooLarge("The request is larger than allowed."))
+    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+    code = re.sub(r"\W+", "_", error.name.lower())
+    return problem(code, error.name, status, error.description or error.name, headers)
+
+
+def _unexpected(error: Exception) -> Response:
+    current_app.logger.error("An unexpected error", exc_info=error)
+    return refused(FashionStudioError("Something went wrong on the server; its log says what."))

@@ -1,0 +1,35 @@
+"""A model of three labels and garments with random embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.catalog import Row
+
+LABELS = ("Tee", "Dress", "Blazer")  # not in alphabetical order: position matters
+BUNDLE = {
+    "name": "tiny",
+    "version": "1",
+    "content_sha256": "ab" * 32,
+    "labels": LABELS,
+    "input_size": 96,
+    "feature_size": 2048,
+}
+
+
+def embedding(seed: int) -> np.ndarray:
+    """(2048,) float32, non-negative like pooled features."""
+    return np.random.default_rng(seed).random(2048, dtype=np.float32)
+
+
+def row(path: str, **changes: object) -> Row:
+    values = {
+        "image_path": path,
+        "label": "Tee",
+        "label_source": "predicted",
+        "confidence": 0.5,
+        "predicted_label": "Tee",
+        "embedding": embedding(len(path)),
+        "content_sha256": "cd" * 32,
+    }
+    return Row(**values | changes)

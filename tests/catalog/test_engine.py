@@ -1,0 +1,143 @@
+"""URLs, versions, and a database that is not there: one clear line each, never the password."""
+
+import threading
+
+import pytest
+from sqlalchemy import make_url, text
+
+from service.catalog import check_server, open_database, open_engine
+from service.catalog.server import judge_versions
+from service.errors import DatabaseUnavailable, DatabaseUnfit, SettingsInvalid
+from service.settings import Settings
+
+
+def refusal(url):
+    engine = open_engine(url)
+    with pytest.raises(DatabaseUnavailable) as raised:
+        check_server(engine)
+    said = str(raised.value)
+    assert "\n" not in said
+    assert "secret" not in said
+    return said
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_every_usual_scheme_is_understood(database_url, scheme):
+    url = make_url(database_url).set(drivername=scheme).render_as_string(hide_password=False)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW application_name")) == "fashion-studio"
+    engine.dispose()
+
+
+def test_the_url_overrides_what_libpq_is_told(database_url):
+    url = make_url(database_url).update_query_dict({"application_name": "shop"})
+    engine = open_engine(url.render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW application_name")) == "shop"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "secret", "mysql://me:secret@host/db", "postgresql://me:secret@host:port/db", "sqlite://"],
+)
+def test_another_kind_of_url_is_refused_without_repeating_it(url):
+    with pytest.raises(SettingsInvalid, match="postgresql://user:password@host") as raised:
+        open_engine(url)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_password_with_an_at_sign_is_explained():
+    with pytest.raises(SettingsInvalid, match="%40") as raised:
+        open_engine("postgresql://me:sec@ret@host/db")
+    assert "ret" not in str(raised.value).replace("Write it", "")
+
+
+def test_a_refused_connection_says_where():
+    assert "db at 127.0.0.1:1" in refusal("postgresql://me:secret@127.0.0.1:1/db")
+    assert "Connection refused" in refusal("postgresql://me:secret@127.0.0.1:1/db")
+
+
+def test_an_unknown_host_is_named():
+    assert "nowhere.invalid" in refusal("postgresql://me:secret@nowhere.invalid/db")
+
+
+def test_a_missing_database_or_user_is_named(database_url):
+    url = make_url(database_url).set(password="secret")
+    for changed, name in ((url.set(database="lost"), "lost"), (url.set(username="eve"), "eve")):
+        said = refusal(changed.render_as_string(hide_password=False))
+        assert f'"{name}" does not exist' in said
+
+
+def test_a_session_that_the_server_ends_is_replaced(engine, administrator):
+    end = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :d")
+    with engine.connect() as connection:
+        with administrator.connect() as other:
+            other.execute(end, {"d": engine.url.database})
+        with pytest.raises(DatabaseUnavailable, match="terminat"):
+            connection.execute(text("SELECT 1"))
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_pooled_connection_that_died_idle_is_replaced_unnoticed(engine, administrator):
+    with engine.connect():
+        pass
+    end = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :d")
+    with administrator.connect() as other:
+        other.execute(end, {"d": engine.url.database})
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_fault_of_the_query_stays_a_fault_of_the_query(engine):
+    with engine.connect() as connection, pytest.raises(Exception, match="syntax error") as raised:
+        connection.execute(text("SELEKT"))
+    assert not isinstance(raised.value, DatabaseUnavailable)
+
+
+def test_threads_share_the_pool(engine):
+    answers = []
+
+    def ask():
+        with engine.connect() as connection:
+            answers.append(connection.scalar(text("SELECT 1")))
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [1] * 12
+
+
+def test_open_database_takes_the_url_of_the_settings(database_url):
+    engine = open_database(Settings(database_url=database_url))
+    assert check_server(engine) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("postgres", "pgvector", "said"),
+    [
+        (140011, "0.8.5", "is Postgres 14; Fashion Studio needs 15 or later"),
+        (160002, None, "lacks the extension pgvector. Install it.*postgresql-16-pgvector"),
+        (150000, "0.7.4", "has pgvector 0.7.4; Fashion Studio needs 0.8.0"),
+    ],
+)
+def test_an_unfit_server_is_refused(postgres, pgvector, said):
+    with pytest.raises(DatabaseUnfit, match=said):
+        judge_versions(postgres, pgvector)
+
+
+@pytest.mark.parametrize("pgvector", ["0.8.0", "0.8.1", "0.8.3"])
+def test_an_old_pgvector_is_warned_about(pgvector):
+    (warning,) = judge_versions(180004, pgvector)
+    assert warning.startswith(f"pgvector {pgvector} has known bugs in HNSW indexes")
+
+
+@pytest.mark.parametrize("pgvector", ["0.8.4", "0.8.5", "0.10.0", "1.0"])
+@pytest.mark.parametrize("postgres", [150000, 180004, 190000])
+def test_a_good_server_is_not_warned_about(postgres, pgvector):
+    assert judge_versions(postgres, pgvector) == []

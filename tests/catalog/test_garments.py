@@ -1,0 +1,112 @@
+"""Reading and removing single garments."""
+
+from collections import Counter
+
+import pytest
+
+from service.catalog import (
+    count_by_label,
+    delete_garment,
+    garment_by_id,
+    garments_page,
+    is_empty,
+    random_garment,
+)
+from service.domain import LabelCount
+from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
+
+from .samples import row
+
+
+def test_a_garment_comes_back_as_it_was_stored(engine, loader):
+    loader.write([row("a.jpg", label="Dress", label_source="given", confidence=0.25)])
+    garment = garment_by_id(engine, 1)
+    assert (garment.image_path, garment.label, garment.label_source) == ("a.jpg", "Dress", "given")
+    assert (garment.confidence, garment.predicted_label) == (0.25, "Tee")
+    assert garment.model == "tiny@1"
+    assert garment.created_at.tzinfo is not None
+
+
+@pytest.mark.parametrize("garment_id", [0, -1, 2, 2**63, 10**30])
+def test_an_unknown_id_is_refused(engine, loader, garment_id):
+    loader.write([row("a.jpg")])
+    with pytest.raises(GarmentNotFound):
+        garment_by_id(engine, garment_id)
+    with pytest.raises(GarmentNotFound):
+        delete_garment(engine, garment_id)
+
+
+def test_every_garment_has_the_same_chance(engine, fill):
+    fill(10)
+    delete_garment(engine, 3)
+    drawn = Counter(random_garment(engine).id for _ in range(450))
+    assert set(drawn) == set(range(1, 11)) - {3}
+    assert all(20 < count < 90 for count in drawn.values())  # 50 expected, 6 standard deviations
+
+
+def test_a_draw_survives_a_wide_gap(engine, loader):
+    loader.write([row("a.jpg")])
+    for _ in range(5):  # an update takes a number from the sequence too
+        loader.write([row(f"{i}.jpg") for i in range(200)])
+    for garment_id in range(2, 202):
+        delete_garment(engine, garment_id)
+    loader.write([row("z.jpg")])
+    assert {random_garment(engine).image_path for _ in range(20)} <= {"a.jpg", "z.jpg"}
+
+
+def test_an_empty_catalog_has_no_random_garment(engine, model_id):
+    with pytest.raises(CatalogEmpty, match="fashion-studio ingest"):
+        random_garment(engine)
+
+
+def test_counts_are_in_the_models_order_and_include_empty_labels(engine, loader, model_id):
+    assert [count.count for count in count_by_label(engine)] == [0, 0, 0]
+    loader.write([row("a.jpg", label="Blazer"), row("b.jpg"), row("c.jpg"), row("d.jpg")])
+    assert count_by_label(engine) == [
+        LabelCount("Tee", 3, 0.75),
+        LabelCount("Dress", 0, 0.0),
+        LabelCount("Blazer", 1, 0.25),
+    ]
+
+
+@pytest.mark.parametrize(("label", "expected"), [(None, range(1, 12)), ("Dress", [2, 5, 8, 11])])
+@pytest.mark.parametrize("limit", [1, 2, 3, 11, 1000])
+def test_pages_hold_every_garment_once(engine, fill, label, expected, limit):
+    fill(11)
+    seen, cursor = [], None
+    while True:
+        garments, cursor = garments_page(engine, label=label, limit=limit, cursor=cursor)
+        assert len(garments) <= limit
+        seen += [garment.id for garment in garments]
+        if cursor is None:
+            break
+    assert seen == list(expected)
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "x", "1.5", "٣", "9" * 40, "1; DROP TABLE garment"])
+def test_a_cursor_that_no_page_gave_is_refused(engine, model_id, cursor):
+    with pytest.raises(InvalidParameter, match="cursor"):
+        garments_page(engine, cursor=cursor)
+
+
+@pytest.mark.parametrize("limit", [0, -5, 1001])
+def test_a_page_holds_1_to_1000(engine, model_id, limit):
+    with pytest.raises(InvalidParameter, match="limit"):
+        garments_page(engine, limit=limit)
+
+
+def test_an_unknown_label_is_refused(engine, model_id):
+    with pytest.raises(LabelUnknown, match="Choose among"):
+        garments_page(engine, label="Sari")
+
+
+def test_a_label_before_any_model_is_refused(engine):
+    with pytest.raises(LabelUnknown, match="none yet"):
+        garments_page(engine, label="Tee")
+
+
+def test_a_deleted_garment_is_gone(engine, loader):
+    loader.write([row("a.jpg")])
+    assert not is_empty(engine)
+    delete_garment(engine, 1)
+    assert is_empty(engine)

@@ -1,0 +1,199 @@
+"""The migrations on a real server: up, down, at once, and against what SQLAlchemy describes."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import text
+
+from service.catalog import attach, migrate, open_engine, require_head
+from service.catalog.migration import _config, migration_lock, migrations_folder
+from service.catalog.tables import metadata
+from service.errors import DatabaseUnavailable, InvalidParameter, SchemaOutdated
+
+from .samples import BUNDLE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SCHEMA = {
+    "columns": """
+        SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, attstorage,
+               attidentity, pg_get_expr(adbin, adrelid)
+        FROM pg_attribute
+        JOIN pg_class ON pg_class.oid = attrelid AND relkind = 'r'
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE relnamespace = 'public'::regnamespace AND attnum > 0
+          AND relname <> 'alembic_version'
+        ORDER BY relname, attnum
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+          AND conrelid::regclass::text <> 'alembic_version'
+        ORDER BY 1, 2
+    """,
+    "indexes": """
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+        ORDER BY 1, 2
+    """,
+}
+
+
+@pytest.fixture
+def empty(empty_database_url):
+    engine = open_engine(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+def schema(engine, part):
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(SCHEMA[part]))]
+
+
+def tables(engine):
+    return {row[0] for row in schema(engine, "columns")}
+
+
+def test_up_down_and_up_again(empty):
+    assert migrate(empty) == "0001"
+    require_head(empty)
+    assert tables(empty) == set(metadata.tables)
+    assert migrate(empty, "base") == "base"
+    assert tables(empty) == set()
+    assert migrate(empty, "0001") == "0001"
+    attach(empty, **BUNDLE)
+    assert migrate(empty) == "0001"
+
+
+def test_going_down_leaves_the_extension_to_others(empty):
+    migrate(empty)
+    migrate(empty, "base")
+    with empty.connect() as connection:
+        assert connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'vector'"))
+
+
+def test_alembic_finds_nothing_to_change(engine):
+    with migration_lock(engine) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.check(config)
+
+
+@pytest.mark.parametrize("part", list(SCHEMA))
+def test_the_migrations_make_what_the_tables_describe(engine, empty, part):
+    with empty.begin() as connection:
+        connection.execute(text("CREATE EXTENSION vector"))
+        metadata.create_all(connection)
+    assert schema(engine, part) == schema(empty, part)
+
+
+def test_a_garments_values_stay_in_its_row(engine, fill):
+    """PLAIN is never moved out; MAIN only where a row does not fit a page."""
+    storage = {row[1]: row[4] for row in schema(engine, "columns") if row[0] == "garment"}
+    assert storage["embedding"] == "p"
+    assert "x" not in storage.values()
+    assert "e" not in storage.values()
+    fill(50)
+    with engine.connect() as connection:
+        sizes = text(
+            "SELECT pg_relation_size(oid) / 8192, pg_relation_size(reltoastrelid)"
+            " FROM pg_class WHERE relname = 'garment'"
+        )
+        assert tuple(connection.execute(sizes).one()) == (50, 0)
+
+
+def test_an_unknown_revision_is_refused_with_the_known_ones(engine):
+    with pytest.raises(InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0001"):
+        migrate(engine, "0099")
+
+
+def test_an_empty_database_is_not_at_head(empty):
+    with pytest.raises(SchemaOutdated, match=r"is empty\. Run `fashion-studio migrate`"):
+        require_head(empty)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(engine):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for call in (require_head, migrate):
+        with pytest.raises(SchemaOutdated, match=r"9999.*Upgrade Fashion Studio"):
+            call(engine)
+
+
+def test_a_second_migrator_waits_and_finds_nothing_to_do(empty, empty_database_url):
+    other = open_engine(empty_database_url)
+    reached = []
+    second = threading.Thread(target=lambda: reached.append(migrate(other)))
+    with migration_lock(empty):
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+        assert tables(empty) == set()
+    second.join(10)
+    assert reached == ["0001"]
+    assert migrate(empty) == "0001"
+    other.dispose()
+
+
+def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
+    code = (
+        "import sys; from service.catalog import migrate, open_engine;"
+        "print(migrate(open_engine(sys.argv[1])))"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, empty_database_url],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    assert [process.communicate()[0].strip() for process in processes] == ["0001"] * 3
+
+
+def test_a_table_that_stays_locked_gives_one_line_and_changes_nothing(engine, monkeypatch):
+    monkeypatch.setattr("service.catalog.migration.LOCK_TIMEOUT", "200ms")
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE garment IN ACCESS SHARE MODE"))
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match="stayed locked"):
+            migrate(engine, "base")
+        assert time.monotonic() - began < 5
+    require_head(engine)
+
+
+def test_the_alembic_command_works_in_the_checkout(empty_database_url):
+    for arguments in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
+        subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            env=os.environ | {"FASHION_STUDIO_DATABASE_URL": empty_database_url},
+        )
+
+
+def test_the_alembic_command_fails_in_one_line(empty_database_url):
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"FASHION_STUDIO_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/db"},
+    )
+    assert done.returncode != 0
+    assert "Connection refused" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_the_migrations_are_where_the_wheel_or_the_checkout_has_them():
+    assert (migrations_folder() / "env.py").is_file()

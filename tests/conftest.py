@@ -1,0 +1,141 @@
+"""The real parts that tests run on: Postgres, the shipped model, drawn garments, real photos.
+
+One embedded server, one migrated template, and a clone of it for each test.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from service.catalog import migrate, open_engine, start_embedded
+from service.collection import Recipe, draw_collection
+from service.settings import Settings
+from service.studio import Studio
+
+REAL_PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+
+TEMPLATE = "template_catalog"
+numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The embedded server of this test run; the database is `postgres`, and empty.
+
+    Not in pytest's own folder: each start of pytest closes that to others, so also to the system
+    user that Postgres runs as where root runs the tests.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fashion-studio-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server has stopped
+    return start_embedded(folder / "postgres")
+
+
+@pytest.fixture(scope="session")
+def administrator(server_url: str) -> Iterator[Engine]:
+    """For statements that a transaction cannot hold, such as CREATE DATABASE."""
+    engine = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(administrator: Engine) -> str:
+    """A database that the real migrations made."""
+    with administrator.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
+    engine = open_engine(_url(administrator, TEMPLATE))
+    migrate(engine)
+    engine.dispose()
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(administrator: Engine, template: str) -> Iterator[str]:
+    """A migrated database of the test's own, without a model."""
+    yield from _database(administrator, template)
+
+
+@pytest.fixture
+def empty_database_url(administrator: Engine) -> Iterator[str]:
+    """A database that was never migrated."""
+    yield from _database(administrator, "template1")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on `database_url`."""
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of the test run; the model is converted into it once."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 33 drawn garments, three of each category, and their garments.csv."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_collection(folder, Recipe(garments=33, size=160))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """The folder of real photos beside the checkout; tests of it are skipped where it is missing."""
+    if not (REAL_PHOTOS / "garments.csv").exists():
+        pytest.skip(f"no real photos at {REAL_PHOTOS}")
+    return REAL_PHOTOS
+
+
+@pytest.fixture
+def settings(home: Path, database_url: str) -> Settings:
+    """The shipped model on a database of the test's own."""
+    return Settings(home=home, database_url=database_url)
+
+
+@pytest.fixture
+def studio(settings: Settings) -> Iterator[Studio]:
+    """A studio with an empty catalog."""
+    with Studio(settings) as studio:
+        yield studio
+
+
+@pytest.fixture
+def environment(
+    home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """The same settings as environment variables, for this process and those it starts."""
+    variables = {"FASHION_STUDIO_HOME": str(home), "FASHION_STUDIO_DATABASE_URL": database_url}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def _database(administrator: Engine, template: str) -> Iterator[str]:
+    name = f"test_{next(numbers)}"
+    with administrator.connect() as connection:
+        # FILE_COPY is the faster way without fsync; WAL_LOG, the default, writes every page twice
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+    yield _url(administrator, name)
+    with administrator.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _url(administrator: Engine, database: str) -> str:
+    return make_url(administrator.url).set(database=database).render_as_string(hide_password=False)

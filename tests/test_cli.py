@@ -1,0 +1,170 @@
+"""Every command as a user runs it: exit codes, one JSON document, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from service.cli import COMMANDS
+
+Run = subprocess.CompletedProcess
+
+
+def run(*arguments: str | Path, **environment: str) -> Run:
+    """Run the command in this process's environment, changed by `environment`."""
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        env=os.environ | environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def answer(*arguments: str | Path) -> dict:
+    done = run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_one_line(done: Run, code: int, words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.fixture
+def catalog(environment: dict[str, str], drawn: Path) -> Path:
+    """The drawn garments, taken in; gives their folder."""
+    assert answer("ingest", drawn / "garments.csv")["added"] == 33
+    return drawn
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: fashion-studio {command}")
+
+
+def test_similar_by_photo_id_and_random(catalog: Path, tmp_path: Path) -> None:
+    photo = sorted(catalog.glob("images/*.jpg"))[0]
+    sheet = tmp_path / "sheet.png"
+    found = answer("similar", photo, "-n", "2", "--show", sheet)
+    assert found["returned"] == len(found["matches"]) <= 2
+    assert found["requested"] == 2
+    assert found["method"] == "exact"
+    assert set(found) == {
+        "query", "matches", "searched_labels", "method", "requested", "returned", "model",
+    }  # fmt: skip
+    assert found["query"]["label"] == found["searched_labels"][0]
+    with Pillow.open(sheet) as picture:
+        assert min(picture.size) > 500
+    everything = answer("similar", photo, "--label", "any", "-n", "33")
+    assert everything["matches"][0]["image_path"] == str(photo)
+    assert everything["matches"][0]["similarity"] > 0.999
+    garment = everything["matches"][0]["id"]
+    by_id = answer("similar", "--id", str(garment))
+    assert by_id["query"]["id"] == garment
+    assert garment not in {match["id"] for match in by_id["matches"]}
+    assert answer("similar", "--random")["matches"]
+
+
+def test_top_counts_a_folder(catalog: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "top.png"
+    found = answer("top", catalog / "images", "-k", "3", "--show", sheet)
+    labels = [image["label"] for image in found["images"]]
+    assert len(labels) == 33
+    assert len(found["top"]) <= 3
+    for line in found["top"]:
+        assert line["count"] == labels.count(line["label"])
+        assert line["share"] == pytest.approx(line["count"] / 33, abs=1e-6)
+    assert sheet.exists()
+
+
+def test_classify_names_what_it_cannot_read(catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    photo = next(catalog.glob("images/*.jpg"))
+    done = run("classify", photo, tmp_path / "text.jpg", "--json")
+    assert done.returncode == 1
+    good, bad = json.loads(done.stdout)["images"]
+    assert set(good) == {"path", "label", "confidence", "labels"}
+    assert bad == {"path": str(tmp_path / "text.jpg"), "error": "The bytes are not an image."}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["similar"], 2, "Give one of PATH, --id N and --random."),
+        (["similar", "--random", "-n", "0"], 2, "n is 0; it must be from 1 to 100."),
+        (["similar", "--random", "-n", "many"], 2, "many"),
+        (["similar", "--random", "--label", "Sock"], 1, "'Sock' is none of the labels: Blazer,"),
+        (["similar", "--id", "999999"], 1, "999999"),
+        (["similar", "/no/such.jpg"], 1, "/no/such.jpg cannot be read"),
+        (["similar", "--nonsense"], 2, "--nonsense"),
+        (["ingest", "/no/such"], 1, "/no/such does not exist"),
+        (["migrate", "--to", "nonsense"], 2, "nonsense"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_failures_are_one_line(catalog: Path, arguments: list[str], code: int, words: str) -> None:
+    assert_one_line(run(*arguments), code, words)
+
+
+def test_an_empty_catalog_is_said(environment: dict[str, str]) -> None:
+    assert_one_line(run("similar", "--random"), 1, "The catalog is empty.")
+
+
+def test_a_database_that_is_down_is_said() -> None:
+    url = "postgresql+psycopg://someone:secret@127.0.0.1:1/nothing"
+    done = run("similar", "--random", FASHION_STUDIO_DATABASE_URL=url)
+    assert_one_line(done, 1, "127.0.0.1")
+    assert "secret" not in done.stderr
+
+
+def test_a_database_without_schema_names_the_command(empty_database_url: str) -> None:
+    done = run("similar", "--random", FASHION_STUDIO_DATABASE_URL=empty_database_url)
+    assert_one_line(done, 1, "fashion-studio migrate")
+
+
+def test_migrate_down_and_up(environment: dict[str, str]) -> None:
+    assert answer("migrate", "--to", "base") == {"revision": "base"}
+    assert answer("migrate")["revision"] not in ("base", None)
+
+
+def test_doctor_finds_nothing_and_then_something(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    checks = answer("doctor")["checks"]
+    assert [c["check"] for c in checks if not c["ok"]] == []
+    assert "33 garments" in checks[-1]["detail"]
+    done = run("doctor", FASHION_STUDIO_MODEL=str(tmp_path))
+    assert done.returncode == 1
+    assert "FAIL  model: " in done.stdout
+
+
+def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = run("similar", "--random", FASHION_STUDIO_HOME=str(tmp_path / "file"))
+    assert_one_line(done, 1, "Set FASHION_STUDIO_HOME to a folder that can be written.")
+
+
+def test_a_senseless_setting_is_said() -> None:
+    done = run("similar", "--random", FASHION_STUDIO_RUNTIME="abacus")
+    assert_one_line(done, 1, "FASHION_STUDIO_RUNTIME='abacus'")
+
+
+def test_real_photos_by_the_command_alone(
+    environment: dict[str, str], real_photos: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "some.csv"
+    lines = (real_photos / "garments.csv").read_text().splitlines()
+    table.write_text("\n".join(lines[:201]) + "\n")
+    assert answer("ingest", table, "--image-root", real_photos)["added"] == 200
+    photo = real_photos / lines[1].split(",")[0]
+    found = answer("similar", photo, "-n", "9")
+    assert {match["label"] for match in found["matches"]} == set(found["searched_labels"])

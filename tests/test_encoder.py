@@ -1,0 +1,151 @@
+"""The shipped bundle on both runtimes, and bundles that must be refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.decode import Limits, decode, fit, read
+from service.encoder import bundle_folder, load_encoder
+from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, read_card, write_bundle
+from service.encoder.openvino import OpenVinoEncoder
+from service.errors import BundleInvalid
+from service.settings import Settings
+
+
+def squares(folder: Path, count: int, side: int) -> list[np.ndarray]:
+    files = sorted(folder.glob("images/*.jpg"))[:count]
+    return [fit(decode(read(f, Limits()), Limits(), side=side).pixels, side) for f in files]
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.fixture(scope="module")
+def encoder(home: Path) -> OpenVinoEncoder:
+    return OpenVinoEncoder(SHIPPED, home / "models")
+
+
+def test_the_shipped_bundle_is_whole_and_small() -> None:
+    card = read_card(SHIPPED)
+    assert len(card.labels) == 11
+    assert card.feature_size == 2048
+    assert card.metrics["held_out"], "the card states how good the model is"
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) <= 45_000_000
+
+
+def test_a_prediction_is_whole(encoder: OpenVinoEncoder, drawn: Path) -> None:
+    (square,) = squares(drawn, 1, encoder.card.input_size)
+    prediction = encoder.predict(square)
+    confidences = [scored.confidence for scored in prediction.labels]
+    assert {scored.label for scored in prediction.labels} == set(encoder.card.labels)
+    assert sum(confidences) == pytest.approx(1)
+    assert confidences == sorted(confidences, reverse=True)
+    assert prediction.embedding.shape == (2048,)
+    assert prediction.embedding.dtype == np.float32
+
+
+@pytest.mark.parametrize("photos", ["drawn", "real_photos"])
+def test_every_runtime_and_precision_agrees(
+    photos: str, home: Path, encoder: OpenVinoEncoder, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue(photos)
+    full = OpenVinoEncoder(SHIPPED, home / "models", precision="f32")
+    tensorflow = load_encoder(Settings(home=home, runtime="tensorflow"))
+    for square in squares(folder, 33, encoder.card.input_size):
+        wanted = tensorflow.predict(square)
+        for other in (encoder.predict(square), full.predict(square)):
+            assert cosine(other.embedding, wanted.embedding) >= 0.999
+            lead = wanted.confidence - wanted.labels[1].confidence
+            assert other.label == wanted.label or lead < 0.01
+
+
+def test_parallel_answers_are_the_single_ones(encoder: OpenVinoEncoder, drawn: Path) -> None:
+    pictures = squares(drawn, 12, encoder.card.input_size)
+    alone = [encoder.predict(square) for square in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(encoder.predict, pictures * 4))
+    for index, prediction in enumerate(together):
+        assert np.array_equal(prediction.embedding, alone[index % 12].embedding)
+
+
+def test_serving_never_imports_tensorflow_or_keras(home: Path, drawn: Path) -> None:
+    code = (
+        "import sys; from service.cli import main\n"
+        "try: main(['classify', sys.argv[1], '--json'])\n"
+        "except SystemExit as stop: assert stop.code == 0, stop.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    photo = next(drawn.glob("images/*.jpg"))
+    environment = os.environ | {"FASHION_STUDIO_HOME": str(home)}
+    subprocess.run([sys.executable, "-c", code, str(photo)], check=True, env=environment)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "bundle"))
+
+
+def change_card(folder: Path, **fields: object) -> None:
+    card = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps(card | fields))
+
+
+def test_an_altered_weight_is_noticed(copy: Path) -> None:
+    with (copy / WEIGHTS).open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    with pytest.raises(BundleInvalid, match="altered"):
+        read_card(copy)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"format": 99}, "format 99; this version reads up to 1. Upgrade"),
+        ({"labels": ["Tee", "Dress"]}, "altered"),
+        ({"labels": ["Tee", "Tee"]}, "twice"),
+        ({"input_size": "large"}, "input_size"),
+    ],
+)
+def test_an_altered_card_is_refused(copy: Path, fields: dict[str, object], words: str) -> None:
+    change_card(copy, **fields)
+    with pytest.raises(BundleInvalid, match=words):
+        read_card(copy)
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / WEIGHTS).unlink()
+    with pytest.raises(BundleInvalid, match=f"lacks {WEIGHTS}"):
+        read_card(copy)
+
+
+def test_a_folder_that_is_no_bundle_says_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(BundleInvalid, match="FASHION_STUDIO_MODEL"):
+        read_card(bundle_folder(Settings(model=tmp_path)))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    network = (SHIPPED / "network.json").read_text()
+    card = read_card(SHIPPED)
+    write_bundle(
+        tmp_path / "hollow",
+        network=network,
+        weights={"some/kernel": np.zeros(3)},
+        name="hollow",
+        version="1",
+        labels=card.labels,
+        input_size=card.input_size,
+        feature_size=card.feature_size,
+    )
+    with pytest.raises(BundleInvalid, match="weights do not fit its network"):
+        OpenVinoEncoder(tmp_path / "hollow", tmp_path / "cache")

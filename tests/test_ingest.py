@@ -1,0 +1,196 @@
+"""Photos in: counted right, resumed after kill -9, broken ones set aside."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, text
+
+from service.ingest import ingest
+from service.studio import Studio
+from tests.pictures import encoded, picture, png_header
+
+
+def rows(engine: Engine) -> dict[str, tuple]:
+    query = "SELECT image_path, id, label, label_source, encode(content_sha256, 'hex') FROM garment"
+    with engine.connect() as connection:
+        return {Path(row[0]).name: tuple(row[1:]) for row in connection.execute(text(query))}
+
+
+def write_table(path: Path, lines: list[dict[str, str]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+def counts(summary) -> tuple[int, int, int, int, int]:
+    found = summary.as_dict()
+    return tuple(found[k] for k in ("seen", "added", "updated", "unchanged", "rejected"))
+
+
+def test_a_table_goes_in_once(studio: Studio, drawn: Path) -> None:
+    assert counts(ingest(studio, drawn / "garments.csv")) == (33, 33, 0, 0, 0)
+    before = rows(studio.engine)
+    assert counts(ingest(studio, drawn / "garments.csv", batch_size=5)) == (33, 0, 0, 33, 0)
+    assert rows(studio.engine) == before
+    assert {source for _, _, source, _ in before.values()} == {"given"}
+
+
+def test_what_is_stored_is_what_the_network_says(studio: Studio, drawn: Path) -> None:
+    ingest(studio, drawn / "garments.csv")
+    photo = sorted(drawn.glob("images/*.jpg"))[7]
+    wanted = studio.predict(studio.decode(photo.read_bytes()))
+    with studio.engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT embedding, confidence, label FROM garment WHERE image_path = :path"),
+            {"path": str(photo)},
+        ).one()
+    stored = np.array(row.embedding.to_list(), np.float32)
+    assert np.array_equal(stored, wanted.embedding.astype(np.float16).astype(np.float32))
+    assert row.confidence == pytest.approx(wanted.confidence_of(row.label), abs=1e-6)
+
+
+def test_folder_per_category_and_predicted_labels(
+    studio: Studio, drawn: Path, tmp_path: Path
+) -> None:
+    for name in ("tee", "dress", "gown"):
+        (tmp_path / name).mkdir()
+        for photo in sorted(drawn.glob(f"images/{'dress' if name == 'gown' else name}-*.jpg"))[:2]:
+            shutil.copy(photo, tmp_path / name / f"{name}-{photo.name}")
+    summary = ingest(studio, tmp_path)
+    assert counts(summary) == (6, 4, 0, 0, 2)
+    assert "'gown' is none of the labels" in summary.rejects[0]["reason"]
+    assert {row[1:3] for row in rows(studio.engine).values()} == {
+        ("Tee", "given"),
+        ("Dress", "given"),
+    }
+    again = ingest(studio, tmp_path, labels="predicted")
+    assert counts(again) == (6, 2, 4, 0, 0)
+    assert {row[2] for row in rows(studio.engine).values()} == {"predicted"}
+
+
+def test_changed_bytes_and_changed_labels_are_updated(
+    studio: Studio, drawn: Path, tmp_path: Path
+) -> None:
+    names = []
+    for photo in sorted(drawn.glob("images/tee-*.jpg")):
+        shutil.copy(photo, tmp_path)
+        names.append(photo.name)
+    lines = [{"image_name": name, "category_label": "6"} for name in names]
+    assert counts(ingest(studio, write_table(tmp_path / "t.csv", lines))) == (3, 3, 0, 0, 0)
+    before = rows(studio.engine)
+    assert {row[1] for row in before.values()} == {"Tee"}
+    (tmp_path / names[0]).write_bytes(encoded(picture(90, 90)))
+    lines[1]["category_label"] = "top"
+    assert counts(ingest(studio, write_table(tmp_path / "t.csv", lines))) == (3, 0, 2, 1, 0)
+    after = rows(studio.engine)
+    assert [after[name][0] for name in names] == [before[name][0] for name in names]
+    assert after[names[0]][3] != before[names[0]][3]
+    assert after[names[1]][1] == "Top"
+
+
+BROKEN = {
+    "empty.jpg": (b"", "0 bytes"),
+    "text.jpg": (b"not a photo", "not an image"),
+    "cut.jpg": (encoded(picture(300, 300), "JPEG")[:1500], "cut off"),
+    "huge.png": (png_header(20_000, 20_000), "more than 50 million pixels"),
+}
+
+
+def test_broken_files_are_recorded_and_stop_nothing(
+    studio: Studio, drawn: Path, tmp_path: Path
+) -> None:
+    for name, (data, _) in BROKEN.items():
+        (tmp_path / name).write_bytes(data)
+    shutil.copy(next(drawn.glob("images/*.jpg")), tmp_path / "good.jpg")
+    lines = [{"image_name": name, "category_label": "Tee"} for name in (*BROKEN, "good.jpg")]
+    lines += [
+        {"image_name": "gone.jpg", "category_label": "Tee"},
+        {"image_name": "good.jpg", "category_label": "Trousers"},
+        {"image_name": "good.jpg", "category_label": "11"},
+        {"image_name": "nul\0.jpg", "category_label": "Tee"},
+    ]
+    summary = ingest(studio, write_table(tmp_path / "t.csv", lines))
+    assert counts(summary) == (9, 1, 0, 0, 8)
+    reasons = {reject["image_path"]: reject["reason"] for reject in summary.rejects}
+    for name, (_, words) in BROKEN.items():
+        assert words in reasons[name]
+    assert all("\n" not in reason for reason in reasons.values())
+    with studio.engine.connect() as connection:
+        recorded = connection.execute(text("SELECT image_path, reason FROM import_error")).all()
+        run = connection.execute(text("SELECT state, seen, added, rejected FROM import_run")).one()
+    assert {tuple(row) for row in recorded} == {
+        (reject["image_path"], reject["reason"]) for reject in summary.rejects
+    }
+    assert tuple(run) == ("done", 9, 1, 8)
+
+
+def test_a_path_listed_twice_is_one_garment(studio: Studio, drawn: Path, tmp_path: Path) -> None:
+    shutil.copy(next(drawn.glob("images/*.jpg")), tmp_path / "one.jpg")
+    lines = [{"image_name": "one.jpg", "category_label": label} for label in ("Tee", "Tank")]
+    assert counts(ingest(studio, write_table(tmp_path / "t.csv", lines))) == (2, 1, 0, 1, 0)
+    assert rows(studio.engine)["one.jpg"][1] == "Tank"
+
+
+def test_a_dry_run_changes_nothing(studio: Studio, drawn: Path) -> None:
+    assert counts(ingest(studio, drawn / "garments.csv", dry_run=True)) == (33, 33, 0, 0, 0)
+    assert rows(studio.engine) == {}
+    with studio.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM import_run")).scalar_one() == 0
+
+
+def test_killed_in_the_middle_it_goes_on(
+    studio: Studio, drawn: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    names = [f"{i}-{p.name}" for i in range(8) for p in sorted(drawn.glob("images/*.jpg"))]
+    for name in names:
+        shutil.copy(drawn / "images" / name.split("-", 1)[1], tmp_path / name)
+    command = [
+        sys.executable,
+        "-m",
+        "service.cli",
+        "ingest",
+        str(tmp_path),
+        "--batch-size",
+        "8",
+        "--json",
+    ]
+    killed_at = []
+    for wanted in (1, 60, 150):
+        process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while len(rows(studio.engine)) < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        killed_at.append(len(rows(studio.engine)))
+    assert 0 < killed_at[0] < killed_at[1] < killed_at[2] < len(names)
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["seen"] == len(names)
+    assert summary["added"] + summary["unchanged"] == len(names)
+    assert summary["unchanged"] >= killed_at[2]
+    assert sorted(rows(studio.engine)) == sorted(names)
+
+
+def test_real_photos_go_in_and_find_their_like(
+    studio: Studio, real_photos: Path, tmp_path: Path
+) -> None:
+    lines = list(csv.DictReader((real_photos / "garments.csv").open()))[:120]
+    table = write_table(tmp_path / "some.csv", lines)
+    assert counts(ingest(studio, table, image_root=real_photos)) == (120, 120, 0, 0, 0)
+    wanted = {line["image_name"].removeprefix("images/"): line["category_label"] for line in lines}
+    assert {name: row[1] for name, row in rows(studio.engine).items()} == wanted

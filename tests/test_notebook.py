@@ -1,0 +1,75 @@
+"""The seed project's four calls."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service import Counter, Recommender, save_all_features, save_all_labels
+from service.errors import InvalidParameter
+from service.ingest import ingest
+from service.settings import Settings
+from service.studio import Studio
+
+
+@pytest.fixture
+def filled(settings: Settings, drawn: Path) -> Settings:
+    with Studio(settings) as studio:
+        ingest(studio, drawn / "garments.csv")
+    return settings
+
+
+def test_recommender(filled: Settings, drawn: Path) -> None:
+    recommender = Recommender(filled)
+    photo = sorted(drawn.glob("images/*.jpg"))[3]
+    query, pictures, label = recommender.get_similar(photo, num_neighbors=2)
+    assert query.shape[2] == 3
+    assert query.dtype == np.uint8
+    assert recommender.answer is not None
+    assert label == recommender.answer.searched_labels[0]
+    assert len(pictures) == len(recommender.answer.matches)
+    assert recommender.show().size[0] > 500
+
+
+def test_recommender_without_a_path_takes_any_garment(filled: Settings) -> None:
+    recommender = Recommender(filled)
+    _, pictures, label = recommender.get_similar(num_neighbors=2)
+    assert len(pictures) == 2
+    assert recommender.answer is not None
+    assert recommender.answer.garment is not None
+    assert recommender.answer.garment.label == label
+
+
+def test_counter(filled: Settings, drawn: Path, tmp_path: Path) -> None:
+    counter = Counter(filled)
+    counted = counter.count(dir_path=drawn / "images", k=2)
+    labels = [label for _, label, _ in counter.images]
+    assert counted == sorted(counted, key=lambda pair: -pair[1])
+    assert all(count == labels.count(label) for label, count in counted)
+    (tmp_path / "text.jpg").write_text("hello")
+    photos = [*sorted(drawn.glob("images/*.jpg"))[:3], tmp_path / "text.jpg"]
+    assert sum(count for _, count in counter.count(img_paths=photos)) == 3
+    assert counter.errors[0][0].name == "text.jpg"
+    assert counter.show().size[0] > 500
+
+
+def test_counter_wants_one_of_its_arguments(filled: Settings) -> None:
+    with pytest.raises(InvalidParameter, match="dir_path"):
+        Counter(filled).count()
+
+
+def test_the_seed_projects_files(
+    home: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASHION_STUDIO_HOME", str(home))
+    labels = save_all_labels(drawn / "images", None, tmp_path / "labels.csv")
+    features = save_all_features(drawn / "images", None, tmp_path / "features.npz")
+    rows = list(csv.DictReader(labels.open()))
+    with np.load(features) as arrays:
+        assert arrays["features"].shape == (33, 2048)
+    assert len(rows) == 33
+    assert all(0 <= int(row["category_label"]) < 11 for row in rows)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["features.npz", "labels.csv"]

@@ -1,0 +1,130 @@
+"""The gate and the answers, against what numpy says of the same embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from service.domain import LabelConfidence
+from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
+from service.ingest import ingest
+from service.recommend import (
+    Query,
+    find_garment,
+    labels_to_search,
+    similar_to_garment,
+    similar_to_photo,
+    top_categories,
+)
+from service.studio import Studio
+
+KNOWN = ("Tee", "Top", "Dress")
+SCORED = tuple(LabelConfidence(n, c) for n, c in (("Top", 0.6), ("Dress", 0.3), ("Tee", 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("query", "searched"),
+    [
+        (Query(), ("Top",)),
+        (Query(mass=0.5), ("Top",)),
+        (Query(mass=0.85), ("Top", "Dress")),
+        (Query(mass=1.0), ("Top", "Dress", "Tee")),
+        (Query(label="any"), KNOWN),
+        (Query(label="dress"), ("Dress",)),
+        (Query(label="Tee, Dress,tee"), ("Tee", "Dress")),
+    ],
+)
+def test_the_gate(query: Query, searched: tuple[str, ...]) -> None:
+    assert labels_to_search(SCORED, query, KNOWN) == searched
+
+
+def test_an_unknown_label_names_the_known_ones() -> None:
+    with pytest.raises(LabelUnknown, match="'Trousers' is none of the labels: Tee, Top, Dress"):
+        labels_to_search(SCORED, Query(label="Tee,Trousers"), KNOWN)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n": 0},
+        {"n": 101},
+        {"mass": 0.0},
+        {"mass": 1.1},
+        {"mass": 0.5, "label": "any"},
+        {"min_similarity": 2.0},
+    ],
+)
+def test_senseless_queries_are_refused(options: dict) -> None:
+    with pytest.raises(InvalidParameter):
+        Query(**options)
+
+
+def everything(studio: Studio) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(ids, labels, embeddings normalised) of the catalog, as stored."""
+    with studio.engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT id, label, embedding FROM garment ORDER BY id")
+        ).all()
+    matrix = np.array([row.embedding.to_list() for row in found], np.float64)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.array([r.id for r in found]), np.array([r.label for r in found]), matrix
+
+
+@pytest.mark.parametrize("label", ["auto", "any", "Dress,Romper"])
+def test_a_photo_finds_what_numpy_finds(studio: Studio, drawn: Path, label: str) -> None:
+    ingest(studio, drawn / "garments.csv")
+    photo = sorted(drawn.glob("images/*.jpg"))[4]
+    prediction = studio.predict(studio.decode(photo.read_bytes()))
+    answer = similar_to_photo(studio, prediction, Query(n=9, label=label))
+    ids, labels, matrix = everything(studio)
+    query = prediction.embedding.astype(np.float16).astype(np.float64)
+    cosines = matrix @ (query / np.linalg.norm(query))
+    cosines[~np.isin(labels, answer.searched_labels)] = -2
+    best = np.lexsort((ids, -cosines))[: len(answer.matches)]
+    assert [m.similarity for m in answer.matches] == pytest.approx(cosines[best].tolist(), abs=1e-3)
+    assert {m.label for m in answer.matches} <= set(answer.searched_labels)
+    similarities = [m.similarity for m in answer.matches]
+    assert similarities == sorted(similarities, reverse=True)
+    assert len(answer.matches) == min(9, int(np.isin(labels, answer.searched_labels).sum()))
+
+
+def test_a_garment_never_matches_itself(studio: Studio, drawn: Path) -> None:
+    ingest(studio, drawn / "garments.csv")
+    garment = find_garment(studio, None)
+    answer = similar_to_garment(studio, garment, Query(label="any", n=100))
+    assert garment.id not in {match.id for match in answer.matches}
+    assert len(answer.matches) == 32
+    assert answer.as_dict()["query"]["id"] == garment.id
+
+
+def test_a_floor_of_similarity_leaves_out_the_rest(studio: Studio, drawn: Path) -> None:
+    ingest(studio, drawn / "garments.csv")
+    garment = find_garment(studio, None)
+    everyone = similar_to_garment(studio, garment, Query(label="any", n=32)).matches
+    floor = everyone[5].similarity
+    some = similar_to_garment(
+        studio, garment, Query(label="any", n=32, min_similarity=floor)
+    ).matches
+    assert [m.id for m in some] == [m.id for m in everyone if m.similarity >= floor]
+
+
+def test_an_empty_catalog_says_what_to_do(studio: Studio) -> None:
+    with pytest.raises(CatalogEmpty, match="fashion-studio ingest"):
+        find_garment(studio, None)
+
+
+def test_an_unknown_id_is_named(studio: Studio) -> None:
+    with pytest.raises(GarmentNotFound, match="12345"):
+        find_garment(studio, 12345)
+
+
+def test_top_counts_in_sql(studio: Studio) -> None:
+    counts = top_categories(studio, ["Tee", "Dress", "Tee", "Top", "Tee", "Dress"], 2)
+    assert [(c.label, c.count, c.share) for c in counts] == [
+        ("Tee", 3, 0.5),
+        ("Dress", 2, pytest.approx(1 / 3)),
+    ]
+    assert top_categories(studio, [], None) == []

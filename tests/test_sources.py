@@ -1,0 +1,104 @@
+"""Folders, tables and annotation files as sources of photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from service.errors import SourceInvalid
+from service.sources import read_source
+from tests.pictures import encoded, picture
+
+LABELS = ("Dress", "Tee")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "Tee/b.png", "tee2/c.jpeg", "Tee/.hidden.jpg", "Tee/notes.txt"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(picture()))
+    return tmp_path / "photos"
+
+
+def named(source: Path, **options) -> list[tuple[str, str | None]]:
+    return [(item.name, item.label) for item in read_source(source, **options)]
+
+
+def test_folder_of_images(folder: Path) -> None:
+    assert named(folder, labels=("Blazer",)) == [
+        ("a.jpg", None),
+        ("Tee/b.png", None),
+        ("tee2/c.jpeg", None),
+    ]
+
+
+def test_folder_per_category_where_a_folder_bears_a_label(folder: Path) -> None:
+    assert named(folder, labels=LABELS) == [
+        ("a.jpg", None),
+        ("Tee/b.png", "Tee"),
+        ("tee2/c.jpeg", "tee2"),
+    ]
+
+
+def test_csv_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("\ufeffimage_name,category_label,sender\nx/a.jpg,Tee,7\n b.jpg ,,8\n")
+    first, second = read_source(table)
+    assert first.file == tmp_path / "x/a.jpg"
+    assert (first.label, first.columns) == ("Tee", {"sender": "7"})
+    assert (second.name, second.label) == ("b.jpg", None)
+    (moved, _) = read_source(table, image_root=Path("/elsewhere"))
+    assert moved.file == Path("/elsewhere/x/a.jpg")
+
+
+def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
+    table = tmp_path / "table.parquet"
+    pd.DataFrame({"image_name": ["a.jpg", "b.jpg"], "category_label": [3, None]}).astype(
+        {"category_label": "Int64"}
+    ).to_parquet(table)
+    assert named(table) == [("a.jpg", "3"), ("b.jpg", None)]
+
+
+@pytest.mark.parametrize("separator", ["   ", "\t", ",", "                 "])
+@pytest.mark.parametrize("header", ["", "5\nimage_name  category_label\n"])
+def test_deepfashion_annotations_in_every_spelling(
+    tmp_path: Path, separator: str, header: str
+) -> None:
+    (tmp_path / "Img/img").mkdir(parents=True)
+    (tmp_path / "Anno").mkdir()
+    lines = [
+        "img/Sheer_Blouse/img_00000001.jpg|3",
+        "img/A_Tee/img_00000002.jpg|18",
+        "img/B/img_1.jpg|41",
+    ]
+    text = header + "\n".join(line.replace("|", separator) for line in lines) + "\n"
+    (tmp_path / "Anno/list_category_img.txt").write_text(text)
+    items = list(read_source(tmp_path))
+    assert [(item.name, item.label) for item in items] == [
+        ("img/A_Tee/img_00000002.jpg", "Tee"),
+        ("img/B/img_1.jpg", "Dress"),
+    ]
+    assert items[0].file == tmp_path / "Img/img/A_Tee/img_00000002.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("missing", None, "does not exist"),
+        ("table.csv", b"path,label\n", "lacks the column image_name; its columns are: path, label"),
+        ("table.csv", b"", "its columns are: none"),
+        ("table.csv", b"image_name\n\xff\xfe\n", "UTF-8|codec"),
+        ("table.parquet", b"image_name", "not a Parquet file"),
+        ("table.xlsx", b"", "neither a folder nor"),
+    ],
+)
+def test_unusable_sources_are_refused(
+    tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceInvalid, match=words):
+        list(read_source(tmp_path / name))

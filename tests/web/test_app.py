@@ -1,0 +1,138 @@
+"""What holds for every answer: problems, headers, probes, and the page."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from service.catalog import migrate, open_engine
+from service.studio import Studio
+from service.web.app import create_app
+
+from .asking import form, require_problem
+from .conftest import JPEG
+
+NOWHERE = "postgresql+psycopg://127.0.0.1:9/none"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/v1/nothing", 404, "not_found"),
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/similar", 404, "not_found"),
+        ("GET", "//api/v1/classify", 404, "not_found"),
+        ("GET", "/api/v1/sets/", 404, "not_found"),
+        ("GET", "/static/nothing.css", 404, "not_found"),
+        ("GET", "/problems/nothing", 404, "not_found"),
+        ("GET", "/api/v1/similar", 405, "method_not_allowed"),
+        ("PUT", "/api/v1/classify", 405, "method_not_allowed"),
+        ("GET", "/api/v1/sets", 405, "method_not_allowed"),
+        ("POST", "/api/v1/garments/1/similar", 405, "method_not_allowed"),
+        ("GET", "/api/v1/garments/1?x=1", 400, "invalid_parameter"),
+    ],
+)
+def test_the_frameworks_errors_are_problems(
+    client: FlaskClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = client.open(path, method=method)
+    require_problem(answer, status, code)
+    if status == 405:
+        assert answer.headers["Allow"]
+
+
+def test_a_fault_of_ours_tells_nothing(
+    client: FlaskClient, stocked: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(image: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(stocked, "predict", fail)
+    answer = client.post("/api/v1/classify", **form(JPEG))
+    assert "secret" not in require_problem(answer, 500, "internal_error")
+
+
+def test_too_many_requests_for_the_database(
+    client: FlaskClient, stocked: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(image: object) -> None:
+        raise PoolExhausted()
+
+    monkeypatch.setattr(stocked, "predict", fail)
+    answer = client.post("/api/v1/classify", **form(JPEG))
+    require_problem(answer, 503, "overloaded")
+    assert answer.headers["Retry-After"]
+
+
+def test_a_problems_type_says_what_it_means(client: FlaskClient) -> None:
+    document = client.get("/problems/label_unknown").get_json()
+    assert document["status"] == 400
+    assert document["description"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/nothing", "/healthz", "/static/studio.css"])
+def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Cache-Control" in headers
+
+
+def test_alive_and_ready(client: FlaskClient) -> None:
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    assert client.get("/readyz").get_json() == {"status": "ready"}
+
+
+def test_not_ready_before_the_network_has_inferred(studio: Studio) -> None:
+    client = create_app(studio).test_client()
+    answer = client.get("/readyz")
+    require_problem(answer, 503, "not_ready")
+    assert answer.get_json()["missing"] == ["network"]
+    assert client.post("/api/v1/classify", **form(JPEG)).status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_at_another_schema(empty: FlaskClient, studio: Studio) -> None:
+    migrate(studio.engine, "base")
+    answer = empty.get("/readyz")
+    assert "migrate" in require_problem(answer, 503, "schema_outdated")
+    assert answer.get_json()["missing"] == ["schema"]
+
+
+def test_without_a_database(empty: FlaskClient, studio: Studio) -> None:
+    kept, studio.engine = studio.engine, open_engine(NOWHERE)
+    try:
+        assert empty.get("/healthz").status_code == 200
+        answer = empty.get("/readyz")
+        require_problem(answer, 503, "database_unavailable")
+        assert answer.get_json()["missing"] == ["database"]
+        assert answer.headers["Retry-After"]
+        for path in ("/api/v1/garments/1", "/api/v1/garments/random/similar", "/api/v1/sets/1"):
+            detail = require_problem(empty.get(path), 503, "database_unavailable")
+            assert "127.0.0.1" not in detail
+        answer = empty.post("/api/v1/sets", **form(JPEG, field="images"))
+        require_problem(answer, 503, "database_unavailable")
+        page = empty.get("/").text
+        assert "does not answer" in page
+        assert "127.0.0.1" not in page
+    finally:
+        studio.engine = kept
+
+
+def test_the_page_of_an_empty_catalog_says_how_to_fill_it(empty: FlaskClient) -> None:
+    page = empty.get("/")
+    assert page.content_type == "text/html; charset=utf-8"
+    assert "fashion-studio ingest" in page.text
+
+
+def test_the_page_shows_garments_and_fetches_nothing_from_elsewhere(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert page.count('class="card"') == 8
+    assert "https://" not in page
+    assert "<style" not in page
+    assert " style=" not in page
+    for name in ("studio.js", "drawing.js", "studio.css", "icon.svg"):
+        assert client.get(f"/static/{name}").status_code == 200

@@ -1,0 +1,91 @@
+"""One garment and its picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image as Pillow
+
+from service.catalog import Loader, Row
+from service.studio import Studio
+
+from ..pictures import encoded, picture
+from .asking import require_problem
+
+
+def test_a_garment(client: FlaskClient, stocked: Studio, rows: list[Row]) -> None:
+    document = client.get("/api/v1/garments/1").get_json()
+    assert document.keys() >= {
+        "id", "image_path", "image_url", "label", "label_source", "confidence", "model",
+        "created_at",
+    }  # fmt: skip
+    assert document["image_path"] == rows[0].image_path
+    assert document["label_source"] == "given"
+    assert document["model"] == stocked.card.title
+
+
+def test_the_picture_is_the_file_as_it_lies_there(
+    client: FlaskClient, drawn: Path, rows: list[Row]
+) -> None:
+    data = (drawn / rows[0].image_path).read_bytes()
+    answer = client.get("/api/v1/garments/1/image")
+    assert answer.data == data
+    assert answer.content_type == Pillow.open(io.BytesIO(data)).get_format_mimetype()
+    assert answer.get_etag() == (hashlib.sha256(data).hexdigest(), False)
+    assert "max-age" in answer.headers["Cache-Control"]
+
+    again = client.get(
+        "/api/v1/garments/1/image", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_narrow_picture_is_a_jpeg(client: FlaskClient) -> None:
+    whole = client.get("/api/v1/garments/1/image")
+    answer = client.get("/api/v1/garments/1/image?width=64")
+    narrow = Pillow.open(io.BytesIO(answer.data))
+    assert (narrow.format, narrow.width) == ("JPEG", 64)
+    assert answer.content_type == "image/jpeg"
+    assert answer.headers["ETag"] != whole.headers["ETag"]
+    wide = Pillow.open(io.BytesIO(client.get("/api/v1/garments/1/image?width=2048").data))
+    assert wide.size == Pillow.open(io.BytesIO(whole.data)).size
+
+
+@pytest.mark.parametrize("width", ["15", "2049", "x", "-1"])
+def test_a_width_out_of_range(client: FlaskClient, width: str) -> None:
+    answer = client.get(f"/api/v1/garments/1/image?width={width}")
+    assert "width=" in require_problem(answer, 400, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("png.jpg", encoded(picture(), "PNG"), "image/png"),
+        ("webp.dat", encoded(picture(), "WEBP"), "image/webp"),
+        ("page.jpg", b"<script>alert(1)</script>", None),
+        ("gone.jpg", None, None),
+    ],
+)
+def test_the_content_decides_the_type(
+    empty: FlaskClient,
+    studio: Studio,
+    rows: list[Row],
+    drawn: Path,
+    name: str,
+    data: bytes | None,
+    kind: str | None,
+) -> None:
+    Loader(studio.engine, studio.model_id).write([replace(rows[0], image_path=name)])
+    if data is not None:
+        (drawn / name).write_bytes(data)
+    answer = empty.get("/api/v1/garments/1/image")
+    if kind is None:
+        require_problem(answer, 404, "picture_gone")
+        require_problem(empty.get("/api/v1/garments/1/image?width=64"), 404, "picture_gone")
+    else:
+        assert answer.content_type == kind

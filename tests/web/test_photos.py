@@ -1,0 +1,140 @@
+"""What the service says of photos that are sent: one, many, and none."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.settings import Settings
+from service.studio import Studio
+from service.web.app import create_app
+
+from ..pictures import encoded, picture, png_header
+from .asking import form, require_problem
+from .conftest import JPEG
+
+ONE = ("/api/v1/similar", "/api/v1/classify")
+
+
+def test_classify_answers_every_label_by_confidence(client: FlaskClient, stocked: Studio) -> None:
+    document = client.post("/api/v1/classify", **form(JPEG)).get_json()
+    assert document.keys() == {"label", "confidence", "labels"}
+    assert document["labels"][0] == {k: document[k] for k in ("label", "confidence")}
+    assert {scored["label"] for scored in document["labels"]} == set(stocked.card.labels)
+
+
+@pytest.mark.parametrize("path", ONE)
+def test_no_image_is_said_so(client: FlaskClient, path: str) -> None:
+    for sent in (
+        {},
+        {"data": b"\xff\xd8\xff", "content_type": "image/jpeg"},
+        {"data": b"no boundary", "content_type": "multipart/form-data"},
+        {"data": {"image": "text"}, "content_type": "multipart/form-data"},
+        form(JPEG, field="photo"),
+        form(b"", name=""),
+    ):
+        require_problem(client.post(path, **sent), 400, "image_missing")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 422, "image_undecodable"),
+        (b"hello, I am a text", 422, "image_undecodable"),
+        (JPEG[: len(JPEG) // 2], 422, "image_undecodable"),
+        (png_header(20_000, 20_000), 413, "image_too_large"),
+        (b"%PDF-1.7 not a picture", 415, "image_type_unsupported"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "image_type_unsupported"),
+    ],
+)
+def test_a_photo_that_cannot_be_read(
+    client: FlaskClient, data: bytes, status: int, code: str
+) -> None:
+    for path in ONE:
+        require_problem(client.post(path, **form(data)), status, code)
+
+
+def test_a_file_or_body_that_is_too_large(settings: Settings) -> None:
+    with Studio(settings.model_copy(update={"max_image_bytes": 10_000})) as studio:
+        client = create_app(studio).test_client()
+        for size in (10_001, 200_000):
+            answer = client.post("/api/v1/classify", **form(b"x" * size))
+            require_problem(answer, 413, "image_too_large")
+
+
+def test_a_set_is_answered_in_its_order_and_stored(client: FlaskClient) -> None:
+    shirts = [encoded(picture(120, 160, seed), "PNG") for seed in range(4)]
+    answer = client.post(
+        "/api/v1/sets",
+        data={
+            "images": [
+                (io.BytesIO(shirts[0]), "a.png"),
+                (io.BytesIO(b"text"), "notes.txt"),
+                (io.BytesIO(b""), ""),
+                *[(io.BytesIO(shirt), "same.png") for shirt in shirts[1:]],
+            ]
+        },
+    )
+    assert answer.status_code == 201
+    document = answer.get_json()
+    assert document.keys() >= {"id", "images", "top"}
+    names = [image["filename"] for image in document["images"]]
+    assert names == ["a.png", "notes.txt", "same.png", "same.png", "same.png"]
+    assert document["images"][1].keys() == {"filename", "error"}
+    assert document["images"][0].keys() == {"filename", "label", "confidence"}
+
+    labels = [image["label"] for image in document["images"] if "label" in image]
+    assert {count["label"]: count["count"] for count in document["top"]} == Counter(labels)
+    assert sum(count["share"] for count in document["top"]) == pytest.approx(1, abs=1e-5)
+    assert document["top"][0]["count"] == max(Counter(labels).values())
+
+    assert answer.headers["Location"] == f"/api/v1/sets/{document['id']}"
+    assert client.get(answer.headers["Location"]).get_json() == document
+    assert len(client.get(answer.headers["Location"] + "?k=1").get_json()["top"]) == 1
+
+
+def test_a_set_is_forgotten_once(client: FlaskClient) -> None:
+    place = client.post("/api/v1/sets", **form(JPEG, field="images")).headers["Location"]
+    answer = client.delete(place)
+    assert (answer.status_code, answer.data) == (204, b"")
+    require_problem(client.get(place), 404, "set_not_found")
+    require_problem(client.delete(place), 404, "set_not_found")
+
+
+@pytest.mark.parametrize("name", ["1", "abc", "00000000-0000-0000-0000-000000000000"])
+def test_an_unknown_set_is_not_found(client: FlaskClient, name: str) -> None:
+    require_problem(client.get(f"/api/v1/sets/{name}"), 404, "set_not_found")
+    require_problem(client.delete(f"/api/v1/sets/{name}"), 404, "set_not_found")
+
+
+def test_a_set_without_a_photo_that_can_be_read_is_kept_all_the_same(client: FlaskClient) -> None:
+    document = client.post("/api/v1/sets", **form(b"text", field="images")).get_json()
+    assert document["top"] == []
+    assert "error" in document["images"][0]
+
+
+def test_a_name_that_postgres_cannot_hold(client: FlaskClient) -> None:
+    name = "a\0b" + "é" * 300
+    answer = client.post("/api/v1/sets", **form(JPEG, field="images", name=name))
+    assert answer.status_code == 201
+    assert answer.get_json()["images"][0]["filename"].endswith("é")
+
+
+def test_what_is_no_set(settings: Settings, studio: Studio) -> None:
+    small = settings.model_copy(
+        update={"max_set_images": 2, "max_set_bytes": 100_000, "max_image_bytes": 60_000}
+    )
+    studio.settings = small
+    client = create_app(studio).test_client()
+    require_problem(client.post("/api/v1/sets"), 400, "image_missing")
+    require_problem(client.post("/api/v1/sets", **form(JPEG)), 400, "image_missing")
+    answer = client.post("/api/v1/sets", **form(JPEG, JPEG, JPEG, field="images"))
+    assert "at most 2" in require_problem(answer, 400, "invalid_parameter")
+    for k in ("0", "x", "1001"):
+        answer = client.post(f"/api/v1/sets?k={k}", **form(JPEG, field="images"))
+        assert f"k={k}" in require_problem(answer, 400, "invalid_parameter")
+    big = form(b"x" * 50_000, b"x" * 60_000, field="images")
+    require_problem(client.post("/api/v1/sets", **big), 413, "image_too_large")

@@ -1,0 +1,131 @@
+"""The real server as people start it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from service.encoder import Encoder
+
+from .conftest import JPEG
+
+COMMAND = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port"]
+SECONDS = 60
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, str(port), *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                assert answer.status == 200
+                return
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"a worker accepts before it is ready: {error.read()!r}")
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("the server did not become ready")
+
+
+def raw(port: int, request: bytes) -> bytes:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as connection:
+        connection.sendall(request)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+        return answer
+
+
+@pytest.mark.usefixtures("environment", "encoder")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_and_stops(stop: signal.Signals) -> None:
+    port = free_port()
+    with served(port, "--workers", "2") as process:
+        wait_until_ready(port, process)
+        boundary = b"--x\r\nContent-Disposition: form-data; name=image; filename=a.jpg\r\n\r\n"
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/v1/classify",
+            data=boundary + JPEG + b"\r\n--x--\r\n",
+            headers={"Content-Type": "multipart/form-data; boundary=x"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert json.load(answer)["labels"]
+        for nonsense in (b"nonsense\r\n\r\n", b"GET /?" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n"):
+            head, body = raw(port, nonsense).split(b"\r\n\r\n", 1)
+            assert b"application/problem+json" in head
+            assert json.loads(body)["status"] >= 400
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert said.startswith(f"Fashion Studio on http://127.0.0.1:{port} (Ctrl-C stops)\n")
+        assert said.count("Ctrl-C") == 1
+        assert "Traceback" not in said
+
+
+def refused(port: int) -> str:
+    """What a server that does not start says: one line, exit 1."""
+    done = subprocess.run([*COMMAND, str(port)], capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_port_in_use_is_one_line() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        said = refused(port)
+        assert str(port) in said
+        assert "--port" in said
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_missing_database_is_one_line(monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> None:
+    monkeypatch.setenv("FASHION_STUDIO_DATABASE_URL", "postgresql://127.0.0.1:9/none")
+    assert "does not answer" in refused(free_port())
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_missing_model_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FASHION_STUDIO_MODEL", str(tmp_path))
+    assert "no model bundle" in refused(free_port())
+
+
+@pytest.mark.usefixtures("environment", "encoder")
+def test_a_worker_that_cannot_load_the_network_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FASHION_STUDIO_HOME", str(tmp_path / "file" / "home"))
+    (tmp_path / "file").write_text("in the way")
+    assert "data folder" in refused(free_port())
