@@ -25,6 +25,7 @@ from service.sources import Item, read_source
 from service.studio import Studio
 
 BATCH = 256  # photos to a commit
+LONGEST_PATH = 2000  # bytes; a b-tree entry holds 2704
 WINDOW = 64  # photos under way beyond the batch: enough to keep every core busy during a commit
 Labels = Literal["given", "predicted"]
 
@@ -136,7 +137,7 @@ def _outcome(studio: Studio, photo: _Photo, labels: Labels, dry_run: bool) -> _O
     """Runs in a worker thread; never raises for what is wrong with one photo."""
     try:
         if not _storable(photo.image_path):
-            return _Outcome(photo, reason="The path is not valid UTF-8.")
+            return _Outcome(photo, reason="The path is too long, or not valid UTF-8.")
         given = None
         if labels == "given" and photo.item.label is not None:
             given = _given(photo.item.label, studio.card.labels)
@@ -194,9 +195,10 @@ def _is_current(known: Known, data: bytes, given: str | None) -> bool:
 
 
 def _storable(path: str) -> bool:
-    """Whether Postgres can hold the path: UTF-8 without NUL."""
+    """Whether Postgres can hold the path, and index it: UTF-8 without NUL, not too long."""
     try:
-        return b"\0" not in path.encode()
+        encoded = path.encode()
+        return b"\0" not in encoded and len(encoded) <= LONGEST_PATH
     except UnicodeEncodeError:
         return False
 

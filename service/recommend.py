@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.catalog import garment_by_id, random_garment, similar, top_of
+from service.catalog import garment_by_id, is_empty, random_garment, similar, top_of
 from service.domain import Garment, LabelConfidence, LabelCount, Prediction, Recommendation
-from service.errors import InvalidParameter, LabelUnknown
+from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown
 from service.studio import Studio
 
 MOST = 100  # neighbours in one answer
@@ -52,6 +52,8 @@ def similar_to_photo(studio: Studio, prediction: Prediction, query: Query) -> Re
         min_similarity=query.min_similarity,
         exact=query.exact,
     )
+    if not matches and is_empty(studio.engine):
+        raise CatalogEmpty()
     return Recommendation(
         labels=prediction.labels,
         matches=matches,

@@ -115,8 +115,10 @@ def test_failures_are_one_line(catalog: Path, arguments: list[str], code: int, w
     assert_one_line(run(*arguments), code, words)
 
 
-def test_an_empty_catalog_is_said(environment: dict[str, str]) -> None:
+def test_an_empty_catalog_is_said(environment: dict[str, str], drawn: Path) -> None:
     assert_one_line(run("similar", "--random"), 1, "The catalog is empty.")
+    photo = next(drawn.glob("images/*.jpg"))
+    assert_one_line(run("similar", photo), 1, "The catalog is empty.")
 
 
 def test_a_database_that_is_down_is_said() -> None:

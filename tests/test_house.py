@@ -1,0 +1,51 @@
+"""The house keeps its own rules: documents name everything, files stay small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.cli import COMMANDS
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def read(*names: str) -> str:
+    return "\n".join((ROOT / name).read_text(encoding="utf-8") for name in names)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_documented(field: str) -> None:
+    assert f"`FASHION_STUDIO_{field.upper()}`" in read("docs/settings.md")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_documented(command: str) -> None:
+    documents = [str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")]
+    assert f"`{command}" in read("README.md", *documents) or f"fashion-studio {command}" in read(
+        "README.md", *documents
+    )
+
+
+def test_every_decision_is_listed() -> None:
+    index = read("docs/adr/README.md")
+    pages = sorted(path.name for path in (ROOT / "docs/adr").glob("0*.md"))
+    assert pages
+    assert [page for page in pages if page not in index] == []
+
+
+def test_every_module_is_on_the_map() -> None:
+    map_of_the_house = read("CONTRIBUTING.md")
+    parts = [path.name for path in (ROOT / "service").iterdir() if not path.name.startswith("_")]
+    assert [part for part in parts if part not in map_of_the_house and part != "bundles"] == []
+
+
+def test_files_are_about_one_thing() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in (ROOT / "service").rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 250
+    }
+    assert long == {}
