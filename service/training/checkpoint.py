@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 def save(path: Path, variables: list[Any], facts: dict[str, Any]) -> None:
     """Write every variable and the facts (JSON) atomically."""
-    arrays = {f"{i:05d}": np.ascontiguousarray(_array(v)) for i, v in enumerate(variables)}
+    arrays = {f"{i:05d}": _array(v) for i, v in enumerate(variables)}
     draft = path.with_suffix(".draft")
     save_file(arrays, draft, metadata={"facts": json.dumps(facts)})
     draft.replace(path)
@@ -35,5 +35,5 @@ def restore(path: Path, variables: list[Any]) -> None:
 
 
 def _array(variable: Any) -> np.ndarray:
-    values = np.asarray(variable)
-    return values.astype(np.float32) if values.dtype.kind == "V" else values
+    values = np.array(variable, order="C")
+    return values.astype(np.float32) if values.dtype.kind == "V" else values  # V: bfloat16
