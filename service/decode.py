@@ -23,6 +23,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 )
+warnings.filterwarnings("ignore", module=r"PIL\.")  # the caps and errors below say what matters
 PAD = 128  # grey of the bars that make a picture square
 
 _FOREIGN = (  # (offset, magic, name): types worth naming when they are refused
@@ -69,16 +70,14 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
         raise ImageUndecodable("The image is empty: 0 bytes.")
     _check_bytes(len(data), limits)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's bomb guard warns; the cap below decides
-            with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > limits.max_pixels:
-                    raise ImageTooLarge(_too_many(limits))
-                if side is not None:
-                    picture.draft("RGB", (2 * side, 2 * side))
-                picture.load()
-                pixels = np.asarray(_rgb(ImageOps.exif_transpose(picture)))
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > limits.max_pixels:
+                raise ImageTooLarge(_too_many(limits))
+            if side is not None:
+                picture.draft("RGB", (2 * side, 2 * side))
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels = np.asarray(_rgb(picture))
     except UnidentifiedImageError:
         raise _refusal(data) from None
     except Pillow.DecompressionBombError:
@@ -98,7 +97,7 @@ def fit(pixels: np.ndarray, side: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BICUBIC, reducing_gap=3.0)
+    picture = Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BICUBIC, reducing_gap=1.2)
     square = np.full((side, side, 3), PAD, np.uint8)
     left, top = (side - size[0]) // 2, (side - size[1]) // 2
     square[top : top + size[1], left : left + size[0]] = np.asarray(picture)
@@ -112,7 +111,7 @@ def _rgb(picture: Pillow.Image) -> Pillow.Image:
         picture = picture.convert("RGBA")
         white = Pillow.new("RGBA", picture.size, "white")
         return Pillow.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _eight_bit(picture: Pillow.Image) -> Pillow.Image:

@@ -20,7 +20,7 @@ class OpenVinoEncoder:
     """Runs a bundle with OpenVINO. Make it after a fork, never before: its threads do not survive one.
 
     precision: `bf16` or `f32`; by default the faster one that the CPU computes natively.
-    requests: infer requests that run side by side; by default as many as OpenVINO finds optimal.
+    requests: infer requests that run side by side; by default one more than compute at once.
     """
 
     def __init__(
@@ -45,7 +45,8 @@ class OpenVinoEncoder:
                 ov.cache_dir: str(xml.parent),
             },
         )
-        self.requests = requests or compiled.get_property(ov.optimal_number_of_infer_requests)
+        optimal = compiled.get_property(ov.optimal_number_of_infer_requests)
+        self.requests = requests or optimal + 1  # one waits its turn, so that no core ever idles
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         blank = np.zeros((1, self.card.input_size, self.card.input_size, 3), np.uint8)
         for _ in range(self.requests):
