@@ -13,7 +13,7 @@ from service.domain import LabelCount, Recommendation
 from service.errors import FashionStudioError
 
 PAPER, INK, QUIET, FRAME, ACCENT = "#ffffff", "#1c1c1e", "#6e6e73", "#f2f2f0", "#b4552d"
-TILE, GAP, MARGIN, CAPTION = (240, 300), 20, 36, 46  # pixels
+TILE, GAP, MARGIN, CAPTION = (240, 320), 20, 36, 46  # pixels
 Tile = tuple[bytes | None, str, str]  # picture, first and second line below it
 
 
@@ -38,9 +38,12 @@ def recommendation_sheet(
     _place(sheet, query, (MARGIN, MARGIN, 2 * TILE[0], 2 * TILE[1]))
     y = MARGIN + 2 * TILE[1] + 18
     draw.text((MARGIN, y), best.label, INK, _font(30))
-    others = ", ".join(f"{s.label} {s.confidence:.0%}" for s in answer.labels[1:3])
-    sure = f"{best.confidence:.0%}" + (f"   then {others}" if others else "")
-    draw.text((MARGIN, y + 42), sure, QUIET, _font(18))
+    if answer.garment is not None:
+        beside = f"{answer.garment.label_source} label"
+    else:
+        others = ", ".join(f"{s.label} {s.confidence:.0%}" for s in answer.labels[1:3])
+        beside = f"{best.confidence:.0%}, then {others}"
+    draw.text((MARGIN, y + 42), beside, QUIET, _font(18))
     sheet.paste(grid, (left, 0))
     if not tiles:
         draw.text((left, MARGIN), "No match.", QUIET, _font(22))

@@ -148,14 +148,17 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
 
 
 def print_recommendation(answer: Recommendation, name: str) -> None:
-    guesses = ", ".join(f"{scored.label} {scored.confidence:.0%}" for scored in answer.labels[:3])
+    if answer.garment is not None:
+        asked = f"{answer.garment.label}, a {answer.garment.label_source} label"
+    else:
+        asked = ", ".join(f"{scored.label} {scored.confidence:.0%}" for scored in answer.labels[:3])
     print_table(
         ("#", "similarity", "label", "id", "image"),
         [
             (str(rank), f"{match.similarity:.4f}", match.label, str(match.id), match.image_path)
             for rank, match in enumerate(answer.matches, start=1)
         ],
-        title=f"More like {name}\n{guesses}; searched {', '.join(answer.searched_labels)}, "
+        title=f"More like {name}\n{asked}; searched {', '.join(answer.searched_labels)}, "
         f"{answer.method}, {answer.model}",
     )
 

@@ -45,7 +45,7 @@ def print_json(document: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
     """A table on stdout, never broken by width: a path in it can be copied whole."""
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for column in columns:
         numeric = column in {"similarity", "confidence", "count", "share", "id", "#"}
         table.add_column(
@@ -53,7 +53,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
         )
     for row in rows:
         table.add_row(*row)
-    Console(width=UNBROKEN).print(table, crop=False)
+    if title:
+        click.echo(title)
+    console = Console(width=UNBROKEN)
+    with console.capture() as text:
+        console.print(table, crop=False)
+    for line in text.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def note(message: str) -> None:
