@@ -143,7 +143,9 @@ def test_doctor_finds_nothing_and_then_something(
 ) -> None:
     checks = answer("doctor")["checks"]
     assert [c["check"] for c in checks if not c["ok"]] == []
-    assert "33 garments" in checks[-1]["detail"]
+    details = {check["check"]: check["detail"] for check in checks}
+    assert "33 garments" in details["catalog"]
+    assert details["indexes"] == "0 valid, none due"
     done = run("doctor", FASHION_STUDIO_MODEL=str(tmp_path))
     assert done.returncode == 1
     assert "FAIL  model: " in done.stdout

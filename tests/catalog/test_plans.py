@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
 
 from service.catalog import build_indexes, index_name, open_engine, similar
 
@@ -92,14 +92,16 @@ def test_the_index_still_answers_after_a_bulk_load(engine, stock, shelve, plans)
 
 @pytest.fixture
 def single(engine, database_url):
-    """An engine that keeps to one session, so that psycopg prepares there what is repeated."""
-    single = open_engine(database_url, pool_size=1)
+    """One session, so that psycopg prepares what is repeated; it would take a generic plan."""
+    generic = {"options": "-c plan_cache_mode=force_generic_plan"}
+    url = make_url(database_url).update_query_dict(generic)
+    single = open_engine(url.render_as_string(hide_password=False), pool_size=1)
     yield single
     single.dispose()
 
 
 def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, shelve):
-    """Prepared while every search was exact, and run so often that a generic plan is due."""
+    """Also one that was prepared while every search was exact."""
     shelve("Blazer", 1200, seed=5)
     query = clustered(60, 5)[5]
     for _ in range(20):
