@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from pgvector import HalfVector
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, TextClause, text
 
 from service.catalog import categories
 from service.catalog.embeddings import to_halfvec
-from service.catalog.shelves import any_indexed
+from service.catalog.shelves import indexed
 from service.domain import Match, Method
 from service.errors import GarmentNotFound, InvalidParameter
 
@@ -20,14 +20,24 @@ MAX_MATCHES = 100
 EF_SEARCH = 100
 """Candidates that an HNSW scan keeps, at least; recall@10 of 0.997 on 139,734 garments."""
 
-# One arm per label, because an arm's order is one that an index on that label can give. The id
-# breaks ties; it leaves such an index usable (an incremental sort over it).
-ARM = """(
+# One arm per label, because a label's index gives the order of its arm. The id breaks ties, also
+# where n cuts them. Before Postgres 17 no index serves an order by distance and id, so the arm of
+# an index takes every row that ties with the n-th; an exact arm would have to sort the whole label
+# for that.
+EXACT_ARM = """(
     SELECT id, image_path, label, embedding <=> :query AS distance
     FROM garment
     WHERE label = :label_{i} AND id IS DISTINCT FROM CAST(:exclude_id AS bigint)
     ORDER BY distance, id
     LIMIT :n
+)"""
+
+INDEX_ARM = """(
+    SELECT id, image_path, label, embedding <=> :query AS distance
+    FROM garment
+    WHERE label = :label_{i} AND id IS DISTINCT FROM CAST(:exclude_id AS bigint)
+    ORDER BY distance
+    FETCH FIRST :n ROWS WITH TIES
 )"""
 
 SIMILAR = """
@@ -39,7 +49,7 @@ LIMIT :n
 
 # For this transaction only.
 # A generic plan, which Postgres may settle on for a prepared statement, knows no label and so no
-# partial index. It would also outlive the day on which a shelf gets its index.
+# partial index.
 # The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
 # rows. Where sorting is off, only the index of a label gives its order; a label without one is
 # sorted nevertheless.
@@ -101,20 +111,20 @@ def similar(
         "n": n,
         **{f"label_{i}": label for i, label in enumerate(searched)},
     }
-    statement = _statement(len(searched))
     # Committed though it writes nothing: with a rollback psycopg forgets what it has prepared
     with engine.begin() as connection:
         categories.require(connection, searched)
         method: Method = "exact"
-        if not exact and any_indexed(connection, searched):
+        indexes = set() if exact else indexed(connection, searched)
+        if indexes:
             method = "hnsw"
             connection.execute(APPROXIMATE, {"ef_search": str(max(EF_SEARCH, 2 * n))})
-            found = connection.execute(statement, values).all()
+            found = connection.execute(_statement(searched, indexes), values).all()
         # Also where an index gave too few: most of what it led to was deleted since
         if method == "exact" or len(found) < n:
             method = "exact"
             connection.execute(EXACT)
-            found = connection.execute(statement, values).all()
+            found = connection.execute(_statement(searched), values).all()
     matches = (Match(**row._mapping) for row in found)
     floor = -math.inf if min_similarity is None else min_similarity
     return tuple(match for match in matches if match.similarity >= floor), method
@@ -132,5 +142,9 @@ def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
     return stored.to_numpy().astype(np.float32)
 
 
-def _statement(arms: int) -> TextClause:
-    return text(SIMILAR.format(arms="\nUNION ALL\n".join(ARM.format(i=i) for i in range(arms))))
+def _statement(labels: Sequence[str], indexes: Container[str] = ()) -> TextClause:
+    """The query of these labels, those with an index by it."""
+    arms = (
+        (INDEX_ARM if label in indexes else EXACT_ARM).format(i=i) for i, label in enumerate(labels)
+    )
+    return text(SIMILAR.format(arms="\nUNION ALL\n".join(arms)))

@@ -6,12 +6,12 @@ from sqlalchemy import event, make_url, text
 
 from service.catalog import build_indexes, index_name, open_engine, similar
 
-from .samples import LABELS, clustered
+from .samples import LABELS, clustered, row
 
 TEE = f"Index Scan using {index_name('Tee')}"
 PREPARED = """
     SELECT name, generic_plans, custom_plans FROM pg_prepared_statements
-    WHERE statement LIKE '%<=>%'
+    WHERE statement LIKE '%%<=>%%' AND statement LIKE '%%WITH TIES%%' = %s
 """
 
 
@@ -101,14 +101,12 @@ def single(engine, database_url):
 
 
 def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, shelve):
-    """Also one that was prepared while every search was exact."""
     shelve("Blazer", 1200, seed=5)
     query = clustered(60, 5)[5]
     for _ in range(20):
         assert similar(single, query, labels=["Blazer"], n=9)[1] == "exact"
-        assert similar(single, query, labels=["Dress"], n=9)[1] == "exact"
     build_indexes(engine, threshold=1000)
-    for _ in range(10):
+    for _ in range(20):
         assert similar(single, query, labels=["Blazer"], n=9)[1] == "hnsw"
 
     plans = []
@@ -116,8 +114,8 @@ def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, sh
     @event.listens_for(single, "before_cursor_execute")
     def explain(_connection, cursor, statement, values, *_):
         if "<=>" in statement:
-            name, generic, custom = cursor.execute(PREPARED).fetchone()
-            assert (generic, custom > 40) == (0, True)
+            ((name, generic, custom),) = cursor.execute(PREPARED, ["WITH TIES" in statement])
+            assert (generic, custom > 10) == (0, True)
             arguments = [values[key] for key in ("query", "label_0", "exclude_id", "n")]
             literal = psycopg.ClientCursor(cursor.connection)
             literal.execute(f"EXPLAIN EXECUTE {name} (%s, %s, %s, %s)", arguments)
@@ -129,6 +127,17 @@ def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, sh
     assert f"Index Scan using {index_name('Blazer')}" in plans[0]
     assert TEE in plans[1]
     assert "hnsw" not in plans[2]
+
+
+def test_a_tie_goes_to_the_lower_id_also_where_n_cuts_it(engine, loader, plans):
+    same, others = clustered(1, 1)[0], clustered(60, 2)
+    loader.write([row(f"{i}.jpg", embedding=same) for i in range(20)])
+    loader.write([row(f"other/{i}.jpg", embedding=other) for i, other in enumerate(others)])
+    build_indexes(engine, threshold=50)
+    matches, method = similar(engine, same, labels=["Tee"], n=7)
+    assert [match.id for match in matches] == list(range(1, 8))
+    assert method == "hnsw"
+    assert TEE in plans[0]
 
 
 def test_settings_end_with_the_query(engine, stock):
