@@ -39,8 +39,9 @@ def doctor(as_json: bool) -> int:
             _checked("extension", lambda: "; ".join(check_server(engine[0])) or "pgvector")
         )
         checks.append(_checked("schema", lambda: _schema(engine[0])))
-        checks.append(_checked("catalog", lambda: _catalog(engine[0])))
-        checks.append(_checked("indexes", lambda: _indexes(engine[0])))
+        if checks[-1]["ok"]:
+            checks.append(_checked("catalog", lambda: _catalog(engine[0])))
+            checks.append(_checked("indexes", lambda: _indexes(engine[0])))
         engine[0].dispose()
     if as_json:
         print_json({"checks": checks})
