@@ -33,13 +33,16 @@ CREATE = sql.SQL("""
 REBUILD = sql.SQL("REINDEX INDEX CONCURRENTLY {index}")
 DROP = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}")
 
+# For the builder's session. A build takes its time, and waits for writers.
+PATIENCE = text("""
+    SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)
+""")
+
 # A graph that does not fit is built many times slower. Never less than the server gives anyway.
-SESSION = text("""
+MEMORY = text("""
     SELECT set_config('maintenance_work_mem', greatest(
                pg_size_bytes(current_setting('maintenance_work_mem')), :bytes)::text || 'B', false),
-           set_config('max_parallel_maintenance_workers', '2', false),
-           set_config('statement_timeout', '0', false),
-           set_config('lock_timeout', '0', false)
+           set_config('max_parallel_maintenance_workers', '2', false)
 """)
 BYTES_A_ROW = 6_000  # of the graph in memory: 4,104 of the vector, the rest its neighbours
 MOST_BYTES = 1_000_000_000
@@ -91,7 +94,7 @@ def build_indexes(
                 continue
             with _watched(engine, connection, shelf, progress):
                 memory = min(BYTES_A_ROW * shelf.rows, MOST_BYTES)
-                connection.execute(SESSION, {"bytes": memory})
+                connection.execute(MEMORY, {"bytes": memory})
                 _run(connection, statement)
             built.append(shelf.label)
     return built
@@ -107,6 +110,7 @@ def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
             progress(Building("", "waiting for another builder", 0, 0))
             time.sleep(LOCK_EVERY)
         try:
+            connection.execute(PATIENCE)
             yield connection
         finally:
             connection.invalidate()  # closes the session, and with it the lock and the settings

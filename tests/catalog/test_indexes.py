@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from service.catalog import (
     Loader,
@@ -14,10 +14,12 @@ from service.catalog import (
     index_name,
     leftovers,
     measure_recall,
+    open_engine,
     shelves,
     similar,
 )
 from service.catalog.indexes import LOCK
+from service.errors import DatabaseUnfit
 
 from .samples import BUNDLE, LABELS, clustered, embedding, row
 
@@ -263,6 +265,27 @@ def test_rebuild_makes_the_index_anew_under_its_name(engine, shelve):
         assert connection.scalar(number) != before
     assert leftovers(engine) == []
     assert shelf(engine, threshold=20).state == "valid"
+
+
+def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):
+    shelve("Tee", 1500)
+    hasty = {"options": "-c statement_timeout=300ms -c lock_timeout=1ms"}
+    url = make_url(database_url).update_query_dict(hasty)
+    other = open_engine(url.render_as_string(hide_password=False))
+    assert build_indexes(other, threshold=1000) == ["Tee"]
+    assert build_indexes(other, threshold=1000, rebuild=True) == ["Tee"]
+    other.dispose()
+
+
+def test_who_does_not_own_the_table_is_told_so(database_url, engine, shelve):
+    shelve("Tee", 30)
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS reader"))
+        connection.execute(text("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data"))
+    other = open_engine(make_url(database_url).set(username="reader").render_as_string())
+    with pytest.raises(DatabaseUnfit, match=r"must be owner.*Let the table's owner run"):
+        build_indexes(other, threshold=20)
+    other.dispose()
 
 
 def test_the_builders_settings_end_with_it(engine, shelve):
