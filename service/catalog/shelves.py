@@ -19,7 +19,7 @@ from service.catalog.tables import HNSW_PREFIX
 from service.domain import Method
 
 THRESHOLD = 4000
-"""Rows up to which a shelf is searched exactly: 8 ms at 4,000 rows in Postgres's own cache and 15 in
+"""Rows up to which a shelf is searched exactly: 7 ms at 4,000 rows in Postgres's own cache and 15 in
 the system's, growing with the rows, where an index answers in 3 and takes 8 kB a row."""
 
 SHRUNK = 0.5
