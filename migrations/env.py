@@ -6,15 +6,21 @@ from alembic.util import CommandError
 from service.catalog.engine import open_database
 from service.catalog.migration import migration_lock
 from service.catalog.server import check_server
-from service.catalog.tables import metadata
+from service.catalog.tables import HNSW_PREFIX, metadata
 from service.errors import FashionStudioError
 from service.settings import load_settings
+
+
+def is_ours(_thing, name, kind, _reflected, _compare_to) -> bool:
+    """Similarity indexes are made for the labels that a catalog has, not by migrations."""
+    return kind != "index" or not (name or "").startswith(HNSW_PREFIX)
 
 
 def run(connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
+        include_object=is_ours,
         compare_server_default=True,
         transaction_per_migration=True,
     )

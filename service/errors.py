@@ -177,6 +177,12 @@ class SchemaOutdated(FashionStudioError):
     status = 503
 
 
+class IndexesDue(FashionStudioError):
+    """Similarity indexes are due or invalid. Run `fashion-studio index`."""
+
+    code = "indexes_due"
+
+
 # --- the server ---------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from service.catalog import Known, Loader, Progress, Row, Run
+from service.catalog import Building, Known, Loader, Progress, Row, Run, build_indexes
 from service.decode import read
 from service.errors import FashionStudioError
 from service.recommend import canonical
@@ -81,8 +81,9 @@ def ingest(
     batch_size: int = BATCH,
     dry_run: bool = False,
     progress: Callable[[Summary], None] = lambda summary: None,
+    building: Callable[[Building], None] = lambda building: None,
 ) -> Summary:
-    """Take a source's photos into the catalog.
+    """Take a source's photos into the catalog, then build the similarity indexes that are due.
 
     labels: `given` uses the source's label where it has one, `predicted` always the model's.
     image_root: where a table's paths start; by default at the table's folder.
@@ -116,9 +117,10 @@ def ingest(
         if run is not None:
             run.finish("failed")
         raise
+    summary.seconds = time.monotonic() - began
     if run is not None:
         run.finish("done")
-    summary.seconds = time.monotonic() - began
+        build_indexes(studio.engine, progress=building)
     return summary
 
 

@@ -143,10 +143,22 @@ def test_doctor_finds_nothing_and_then_something(
 ) -> None:
     checks = answer("doctor")["checks"]
     assert [c["check"] for c in checks if not c["ok"]] == []
-    assert "33 garments" in checks[-1]["detail"]
+    details = {check["check"]: check["detail"] for check in checks}
+    assert "33 garments" in details["catalog"]
+    assert details["indexes"] == "0 valid, none due"
     done = run("doctor", FASHION_STUDIO_MODEL=str(tmp_path))
     assert done.returncode == 1
     assert "FAIL  model: " in done.stdout
+
+
+def test_doctor_stops_at_a_database_that_was_never_migrated(
+    home: Path, empty_database_url: str
+) -> None:
+    place = {"FASHION_STUDIO_HOME": str(home), "FASHION_STUDIO_DATABASE_URL": empty_database_url}
+    done = run("doctor", **place)
+    assert done.returncode == 1
+    assert "FAIL  schema: The database is empty." in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:

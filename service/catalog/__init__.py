@@ -2,7 +2,8 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load` and `runs` take garments in; `garments`, `search` and `sets` answer.
+bundle; `load` and `runs` take garments in; `shelves`, `indexes` and `recall` are about similarity
+indexes; `garments`, `search` and `sets` answer.
 """
 
 from service.catalog.categories import category_names
@@ -16,9 +17,11 @@ from service.catalog.garments import (
     is_empty,
     random_garment,
 )
+from service.catalog.indexes import Building, build_indexes
 from service.catalog.load import Known, Loader, Row
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
+from service.catalog.recall import RECALL_MINIMUM, measure_recall
 from service.catalog.runs import ImportRun, Progress, Run, get_import
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server
@@ -31,6 +34,7 @@ from service.catalog.sets import (
     top_of,
     top_of_set,
 )
+from service.catalog.shelves import Shelf, index_name, leftovers, shelves
 
 __all__ = [
     "start_embedded",
@@ -56,6 +60,14 @@ __all__ = [
     "is_empty",
     "similar",
     "embedding_of",
+    "Shelf",
+    "shelves",
+    "index_name",
+    "leftovers",
+    "Building",
+    "build_indexes",
+    "RECALL_MINIMUM",
+    "measure_recall",
     "SetImage",
     "StoredSet",
     "store_set",

@@ -100,6 +100,8 @@ def is_unavailable(error: BaseException | None) -> bool:
 def _translate(context: ExceptionContext) -> None:
     if context.is_pre_ping:  # the pool replaces the connection by itself
         return
+    if not isinstance(context.original_exception, Exception):  # Ctrl-C counts as a disconnect
+        return
     if context.is_disconnect or is_unavailable(context.original_exception):
         url = context.engine.url if context.engine is not None else URL.create("postgresql")
         raise unavailable(url, context.original_exception) from None

@@ -44,6 +44,9 @@ from sqlalchemy import (
 FEATURES = 2048
 """Dimensions of an embedding: the pooled features of Xception."""
 
+HNSW_PREFIX = "hnsw_garment_"
+"""Similarity indexes come and go with the data (see `shelves`); alembic leaves such names alone."""
+
 NAMING = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",

@@ -19,6 +19,7 @@ COMMANDS = {  # name: module of this package that holds it
     "similar": "ask",
     "top": "ask",
     "render": "demo",
+    "index": "index",
     "train": "train",
     "doctor": "doctor",
 }

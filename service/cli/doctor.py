@@ -7,10 +7,17 @@ from collections.abc import Callable
 import click
 from sqlalchemy import Engine
 
-from service.catalog import check_server, count_by_label, open_database, require_head
+from service.catalog import (
+    check_server,
+    count_by_label,
+    leftovers,
+    open_database,
+    require_head,
+    shelves,
+)
 from service.cli.output import json_option, print_json
 from service.encoder import bundle_folder, load_encoder, read_card
-from service.errors import FashionStudioError
+from service.errors import FashionStudioError, IndexesDue
 from service.images import ImageRoot
 from service.settings import Settings, load_settings
 
@@ -18,7 +25,7 @@ from service.settings import Settings, load_settings
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check database, extension, schema, catalog, model and image root: one line each.
+    """Check database, extension, schema, catalog, indexes, model and image root: one line each.
 
     Exit 1 if any fails.
     """
@@ -32,7 +39,9 @@ def doctor(as_json: bool) -> int:
             _checked("extension", lambda: "; ".join(check_server(engine[0])) or "pgvector")
         )
         checks.append(_checked("schema", lambda: _schema(engine[0])))
-        checks.append(_checked("catalog", lambda: _catalog(engine[0])))
+        if checks[-1]["ok"]:
+            checks.append(_checked("catalog", lambda: _catalog(engine[0])))
+            checks.append(_checked("indexes", lambda: _indexes(engine[0])))
         engine[0].dispose()
     if as_json:
         print_json({"checks": checks})
@@ -74,3 +83,15 @@ def _schema(engine: Engine) -> str:
 def _catalog(engine: Engine) -> str:
     counts = count_by_label(engine)
     return f"{sum(count.count for count in counts)} garments in {len(counts)} categories"
+
+
+def _indexes(engine: Engine) -> str:
+    found = shelves(engine)
+    invalid = [shelf.label for shelf in found if shelf.state == "invalid"] + leftovers(engine)
+    due = [shelf.label for shelf in found if shelf.due and shelf.state != "invalid"]
+    if invalid or due:
+        said = [f"{', '.join(due)} due"] * bool(due) + [f"{', '.join(invalid)} invalid"] * bool(
+            invalid
+        )
+        raise IndexesDue(f"{'; '.join(said)}. Run `fashion-studio index`.")
+    return f"{sum(shelf.state == 'valid' for shelf in found)} valid, none due"

@@ -7,7 +7,14 @@ from typing import Literal
 
 import click
 
-from service.cli.output import json_option, note, open_studio, print_json, progress_bar
+from service.cli.output import (
+    json_option,
+    note,
+    open_studio,
+    print_json,
+    progress_bar,
+    show_building,
+)
 from service.errors import InvalidParameter
 from service.ingest import BATCH, Summary
 from service.ingest import ingest as take_in
@@ -44,7 +51,8 @@ def ingest(
 
     SOURCE is a folder of images, a folder of one folder per category, a CSV or Parquet file with the
     column image_name (and category_label), or a DeepFashion annotation folder. A run that was
-    stopped, however rudely, goes on where its last commit ended when it is called again.
+    stopped, however rudely, goes on where its last commit ended when it is called again. It ends by
+    building the similarity indexes that are due.
     """
     if not 1 <= batch_size <= 10_000:
         raise InvalidParameter(f"--batch-size is {batch_size}; it must be from 1 to 10000.")
@@ -57,6 +65,7 @@ def ingest(
             batch_size=batch_size,
             dry_run=dry_run,
             progress=lambda s: advance(s.seen, None, f"{s.seen / max(s.seconds, 1e-9):.0f}/s"),
+            building=show_building(advance),
         )
     if as_json:
         print_json(summary.as_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -21,10 +21,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from service.catalog import Building
 from service.settings import load_settings
 from service.studio import Studio
 
 LINE_EVERY = 10  # seconds between progress lines in a log
+NUMERIC = {"similarity", "confidence", "count", "share", "id", "#", "MB", "recall@10"}
 UNBROKEN = 4096  # columns: wider than any path
 
 
@@ -47,7 +49,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     """A table on stdout, never broken by width: a path in it can be copied whole."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        numeric = column in {"similarity", "confidence", "count", "share", "id", "#"}
+        numeric = column in NUMERIC
         table.add_column(
             column, justify="right" if numeric else "left", no_wrap=True, overflow="ignore"
         )
@@ -101,6 +103,11 @@ def progress_bar(description: str) -> Iterator[Advance]:
                 bar.update(task, total=total)
 
         yield advance
+
+
+def show_building(advance: Advance) -> Callable[[Building], None]:
+    """Shows on a progress bar how far the builder of similarity indexes is."""
+    return lambda b: advance(b.done, b.total, f"{b.label}: {b.phase}" if b.label else b.phase)
 
 
 def _progress_lines(description: str) -> Advance:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from service.catalog import Loader, attach
 
-from .samples import BUNDLE, LABELS, embedding, row
+from .samples import BUNDLE, LABELS, clustered, embedding, row
 
 
 @pytest.fixture
@@ -43,3 +43,20 @@ def fill(loader: Loader) -> Callable[[int], np.ndarray]:
         return vectors.astype(np.float16)
 
     return fill
+
+
+@pytest.fixture
+def shelve(loader: Loader) -> Callable[..., np.ndarray]:
+    """Store `count` garments of a label, alike in groups; returns (count, 2048) float32."""
+
+    def shelve(label: str, count: int, seed: int = 0) -> np.ndarray:
+        vectors = clustered(count, seed)
+        loader.write(
+            [
+                row(f"{label}/{seed}/{i:06}.jpg", label=label, embedding=vector)
+                for i, vector in enumerate(vectors)
+            ]
+        )
+        return vectors
+
+    return shelve

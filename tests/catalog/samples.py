@@ -22,6 +22,17 @@ def embedding(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).random(2048, dtype=np.float32)
 
 
+def clustered(count: int, seed: int) -> np.ndarray:
+    """(count, 2048) float32, non-negative, in about one group for 40: garments resemble others.
+
+    Another seed is another region: another label.
+    """
+    rng = np.random.default_rng(seed)
+    centres = rng.gamma(0.6, 1.0, (max(4, count // 40), 2048)).astype(np.float32)
+    spread = rng.normal(0, 0.5, (count, 2048)).astype(np.float32)
+    return np.maximum(centres[rng.integers(len(centres), size=count)] + spread, 0)
+
+
 def row(path: str, **changes: object) -> Row:
     values = {
         "image_path": path,

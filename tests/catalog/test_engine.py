@@ -1,6 +1,8 @@
 """URLs, versions, and a database that is not there: one clear line each, never the password."""
 
+import signal
 import threading
+import time
 
 import pytest
 from sqlalchemy import make_url, text
@@ -141,3 +143,11 @@ def test_an_old_pgvector_is_warned_about(pgvector):
 @pytest.mark.parametrize("postgres", [150000, 180004, 190000])
 def test_a_good_server_is_not_warned_about(postgres, pgvector):
     assert judge_versions(postgres, pgvector) == []
+
+
+def test_ctrl_c_ends_a_query_and_is_no_fault_of_the_database(engine):
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    began = time.monotonic()
+    with engine.connect() as connection, pytest.raises(KeyboardInterrupt):
+        connection.execute(text("SELECT pg_sleep(30)"))
+    assert time.monotonic() - began < 10

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from service.catalog import attach, migrate, open_engine, require_head
+from service.catalog import attach, build_indexes, migrate, open_engine, require_head, shelves
 from service.catalog.migration import _config, migration_lock, migrations_folder
 from service.catalog.tables import metadata
 from service.errors import DatabaseUnavailable, InvalidParameter, SchemaOutdated
@@ -84,6 +84,13 @@ def test_alembic_finds_nothing_to_change(engine):
         config = _config()
         config.attributes["connection"] = connection
         command.check(config)
+
+
+def test_alembic_leaves_similarity_indexes_alone(engine, shelve):
+    shelve("Tee", 20)
+    build_indexes(engine, threshold=10)
+    test_alembic_finds_nothing_to_change(engine)
+    assert shelves(engine)[0].state == "valid"
 
 
 @pytest.mark.parametrize("part", list(SCHEMA))

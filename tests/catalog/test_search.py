@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sqlalchemy import event, text
 
 from service.catalog import embedding_of, similar
 from service.errors import GarmentNotFound, InvalidParameter, LabelUnknown
@@ -127,30 +126,6 @@ def test_an_embedding_comes_back_as_it_was_stored(engine, fill):
 def test_a_label_is_a_value_and_never_sql(engine, model_id):
     with pytest.raises(LabelUnknown):
         similar(engine, embedding(0), labels=["Tee' OR true --"], n=9)
-
-
-def test_the_statement_can_use_an_hnsw_index_and_exact_does_not(engine, fill):
-    vectors = fill(3000)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "CREATE INDEX hnsw ON garment USING hnsw (embedding halfvec_cosine_ops)"
-                " WHERE label = 'Tee'"
-            )
-        )
-        connection.execute(text("ANALYZE garment"))
-    plans = []
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def explain(_connection, cursor, statement, parameters, *_):
-        if "<=>" in statement:
-            plans.append(str(cursor.execute("EXPLAIN " + statement, parameters).fetchall()))
-
-    for exact in (False, True):
-        matches, _ = similar(engine, embedding(7), labels=["Tee"], n=9, exact=exact)
-        assert [match.id for match in matches] == nearest(vectors, embedding(7), ("Tee",), 9)
-    assert "Index Scan using hnsw" in plans[0]
-    assert "hnsw" not in plans[1]
 
 
 def test_a_replaced_embedding_is_the_one_that_is_found(engine, loader):

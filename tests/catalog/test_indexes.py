@@ -1,0 +1,309 @@
+"""Similarity indexes: built when due, beside reads and writes, again after a crash, dropped."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from sqlalchemy import make_url, text
+
+from service.catalog import (
+    Loader,
+    attach,
+    build_indexes,
+    index_name,
+    leftovers,
+    measure_recall,
+    open_engine,
+    shelves,
+    similar,
+)
+from service.catalog.indexes import LOCK
+from service.errors import DatabaseUnfit
+
+from .samples import BUNDLE, LABELS, clustered, embedding, row
+
+ODD = ("Tee", """O'Neill's "50% off"; \\ :n -- %s""", "Röcke & Blusen", "x" * 500, "X" * 500)
+
+
+def shelf(engine, label="Tee", threshold=1000):
+    return next(s for s in shelves(engine, threshold=threshold) if s.label == label)
+
+
+def ids(engine, label="Tee", n=100, **how):
+    matches, method = similar(engine, how.pop("query", embedding(0)), labels=[label], n=n, **how)
+    return [match.id for match in matches], method
+
+
+def delete(engine, count):
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DELETE FROM garment WHERE id IN"
+                " (SELECT id FROM garment WHERE label = 'Tee' ORDER BY id LIMIT :count)"
+            ),
+            {"count": count},
+        )
+
+
+def definition(engine, label):
+    with engine.connect() as connection:
+        return connection.execute(
+            text("SELECT indexdef, quote_literal(:label) FROM pg_indexes WHERE indexname = :name"),
+            {"label": label, "name": index_name(label)},
+        ).one()
+
+
+@pytest.fixture
+def building(engine):
+    """A build that waits for a writer, as a context: on leaving, the writer ends."""
+
+    class Build:
+        def __enter__(self):
+            self.writer = engine.connect()
+            self.writer.execute(text("UPDATE garment SET confidence = 0.4 WHERE id = 1"))
+            self.failure = None
+            self.thread = threading.Thread(target=self.run)
+            self.thread.start()
+            deadline = time.monotonic() + 20
+            while shelf(engine).state != "building":
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            return self
+
+        def run(self):
+            try:
+                build_indexes(engine, threshold=1000)
+            except Exception as error:
+                self.failure = error
+
+        def __exit__(self, *_):
+            self.writer.commit()
+            self.writer.close()
+            self.thread.join(60)
+            assert not self.thread.is_alive()
+
+    return Build()
+
+
+def test_a_shelf_above_the_threshold_gets_an_index_and_a_shorter_one_none(engine, shelve):
+    shelve("Tee", 1500)
+    shelve("Dress", 60)
+    assert shelf(engine).due == "build"
+    assert ids(engine)[1] == "exact"
+    steps = []
+
+    assert build_indexes(engine, threshold=1000, progress=steps.append) == ["Tee"]
+
+    tee, dress, blazer = shelves(engine, threshold=1000)
+    assert (tee.rows, tee.method, tee.state, tee.due) == (1500, "hnsw", "valid", None)
+    assert tee.bytes > 1500 * 8000
+    assert (dress.rows, dress.method, dress.state, dress.bytes) == (60, "exact", "none", 0)
+    assert (blazer.rows, blazer.due) == (0, None)
+    assert [(step.label, step.total) for step in steps] == [("Tee", 1500)] * len(steps)
+    assert (steps[0].done, steps[-1].done) == (0, 1500)
+    index, label = definition(engine, "Tee")
+    assert "hnsw (embedding halfvec_cosine_ops)" in index
+    assert "m='16', ef_construction='64'" in index
+    assert f"WHERE (label = {label}::text)" in index
+    assert build_indexes(engine, threshold=1000) == []
+
+
+def test_labels_are_names_and_values_whatever_they_are(engine):
+    model_id = attach(engine, **BUNDLE | {"labels": ODD})
+    Loader(engine, model_id).write(
+        [
+            row(f"{i}.jpg", label=label, embedding=embedding(i))
+            for i, label in enumerate(ODD[i % len(ODD)] for i in range(30 * len(ODD)))
+        ]
+    )
+    assert build_indexes(engine, threshold=20) == list(ODD)
+    assert leftovers(engine) == []
+    assert len({index_name(label) for label in ODD}) == len(ODD)
+    for label in ODD:
+        assert len(index_name(label) + "_ccnew1") <= 63
+        found, method = ids(engine, label)
+        assert (len(found), method) == (30, "exact")  # fewer than n: made sure of
+        found, method = ids(engine, label, n=20)
+        assert method == "hnsw"
+        assert found == ids(engine, label, n=20, exact=True)[0]
+
+
+def test_recall_on_garments_that_resemble_others(engine, shelve):
+    shelve("Tee", 1500)
+    build_indexes(engine, threshold=1000)
+    assert 0.99 <= measure_recall(engine, "Tee") <= 1
+
+
+def test_recall_of_exact_search_is_1(engine, shelve):
+    vectors = shelve("Tee", 40)
+    assert measure_recall(engine, "Dress") == 1
+    assert measure_recall(engine, "Tee") == 1
+    assert measure_recall(engine, "Tee", k=100) == 1
+    assert len(vectors) == 40
+
+
+def test_recall_sees_an_index_that_misses_garments(engine, shelve, monkeypatch):
+    shelve("Tee", 300)
+    monkeypatch.setattr(
+        "service.catalog.recall.similar",
+        lambda *args, **how: (similar(*args, **how)[0][5:], "hnsw"),
+    )
+    assert measure_recall(engine, "Tee") == 0.5
+
+
+def test_twins_count_as_found_whichever_they_are(engine, loader):
+    same = embedding(0)
+    loader.write([row(f"{i}.jpg", embedding=same) for i in range(60)])
+    build_indexes(engine, threshold=50)
+    assert measure_recall(engine, "Tee") == 1
+
+
+def test_reads_and_writes_go_on_during_a_build(engine, loader, shelve, building):
+    shelve("Tee", 1100)
+    new = embedding(77)
+    with building:
+        began = time.monotonic()
+        assert ids(engine)[1] == "exact"
+        assert loader.write([row("new.jpg", embedding=new)]) == (1, 0)
+        assert loader.write([row("new.jpg", embedding=new)]) == (0, 1)
+        assert ids(engine, query=new, n=1)[0] == ids(engine, query=new, n=1, exact=True)[0]
+        assert time.monotonic() - began < 5
+        assert shelf(engine).state == "building"
+    assert building.failure is None
+    assert shelf(engine).state == "valid"
+    found, method = ids(engine, query=new, n=1)
+    assert method == "hnsw"
+    assert found == ids(engine, query=new, n=1, exact=True)[0]
+
+
+def test_what_a_killed_build_left_is_dropped_and_built_again(engine, shelve, building):
+    shelve("Tee", 1100)
+    with building:
+        with engine.begin() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index")
+            )
+        building.thread.join(20)
+        assert building.failure is not None
+    left = shelf(engine)
+    assert (left.state, left.method, left.due) == ("invalid", "exact", "build")
+    assert ids(engine)[1] == "exact"
+
+    assert build_indexes(engine, threshold=1000) == ["Tee"]
+    assert shelf(engine).state == "valid"
+    assert ids(engine)[1] == "hnsw"
+
+
+def test_an_invalid_index_of_a_short_shelf_is_only_dropped(engine, shelve, building):
+    shelve("Tee", 1100)
+    with building, engine.begin() as connection:
+        connection.execute(text("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index"))
+    delete(engine, 200)
+    assert (shelf(engine).state, shelf(engine).due) == ("invalid", "drop")
+    assert build_indexes(engine, threshold=1000) == []
+    assert shelf(engine).state == "none"
+
+
+def test_one_builder_at_a_time(engine, shelve):
+    shelve("Tee", 30)
+    waiting, built = threading.Event(), []
+    builder = threading.Thread(
+        target=lambda: built.extend(
+            build_indexes(engine, threshold=20, progress=lambda _: waiting.set())
+        )
+    )
+    with engine.connect() as first:
+        first.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        builder.start()
+        assert waiting.wait(10)
+        assert shelf(engine).state == "none"
+        assert built == []
+        first.invalidate()
+    builder.join(20)
+    assert built == ["Tee"]
+
+
+def test_a_shelf_that_shrinks_keeps_its_index_for_a_while(engine, shelve):
+    shelve("Tee", 1500)
+    build_indexes(engine, threshold=1000)
+    delete(engine, 1000)
+    assert shelf(engine).due is None
+    assert build_indexes(engine, threshold=1000) == []
+    assert shelf(engine).state == "valid"
+    delete(engine, 1)
+    assert shelf(engine).due == "drop"
+    assert build_indexes(engine, threshold=1000) == []
+    assert shelf(engine).state == "none"
+
+
+def test_indexes_of_no_label_are_dropped(engine, shelve):
+    shelve("Tee", 30)
+    build_indexes(engine, threshold=20)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE INDEX {index_name('Tee')}_ccnew ON garment (id)"))
+    assert leftovers(engine) == [f"{index_name('Tee')}_ccnew"]
+    build_indexes(engine, threshold=20)
+    assert leftovers(engine) == []
+    assert shelf(engine).state == "valid"
+
+    delete(engine, 30)
+    attach(engine, **BUNDLE | {"labels": ("Sari",), "content_sha256": "ef" * 32})
+    assert leftovers(engine) == [index_name("Tee")]
+    build_indexes(engine, threshold=20)
+    assert leftovers(engine) == []
+
+
+def test_rebuild_makes_the_index_anew_under_its_name(engine, shelve):
+    shelve("Tee", 30)
+    build_indexes(engine, threshold=20)
+    number = text(f"SELECT '{index_name('Tee')}'::regclass::oid")
+    with engine.connect() as connection:
+        before = connection.scalar(number)
+    assert build_indexes(engine, threshold=20, rebuild=True) == ["Tee"]
+    with engine.connect() as connection:
+        assert connection.scalar(number) != before
+    assert leftovers(engine) == []
+    assert shelf(engine, threshold=20).state == "valid"
+
+
+def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):
+    shelve("Tee", 1500)
+    hasty = {"options": "-c statement_timeout=300ms -c lock_timeout=1ms"}
+    url = make_url(database_url).update_query_dict(hasty)
+    other = open_engine(url.render_as_string(hide_password=False))
+    assert build_indexes(other, threshold=1000) == ["Tee"]
+    assert build_indexes(other, threshold=1000, rebuild=True) == ["Tee"]
+    other.dispose()
+
+
+def test_who_does_not_own_the_table_is_told_so(database_url, engine, shelve):
+    shelve("Tee", 30)
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS reader"))
+        connection.execute(text("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data"))
+    other = open_engine(make_url(database_url).set(username="reader").render_as_string())
+    with pytest.raises(DatabaseUnfit, match=r"must be owner.*Let the table's owner run"):
+        build_indexes(other, threshold=20)
+    other.dispose()
+
+
+def test_the_builders_settings_end_with_it(engine, shelve):
+    show = text("SELECT current_setting('maintenance_work_mem'), current_setting('lock_timeout')")
+    shelve("Tee", 30)
+    with engine.connect() as connection:
+        before = connection.execute(show).one()
+    build_indexes(engine, threshold=20)
+    for _ in range(3):
+        with engine.connect() as connection:
+            assert connection.execute(show).one() == before
+
+
+def test_a_new_category_works_at_once(engine, shelve):
+    shelve("Tee", 30)
+    build_indexes(engine, threshold=20)
+    attach_query = clustered(5, 9)
+    shelve("Blazer", 5, seed=9)
+    found, method = ids(engine, "Blazer", query=attach_query[3], n=5)
+    assert (len(found), method) == (5, "exact")
+    assert np.isclose(similar(engine, attach_query[3], labels=LABELS, n=1)[0][0].similarity, 1)

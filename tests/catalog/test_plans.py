@@ -1,0 +1,180 @@
+"""The similarity query uses the index it should, whatever the planner believes."""
+
+import psycopg
+import pytest
+from sqlalchemy import event, make_url, text
+
+from service.catalog import build_indexes, index_name, open_engine, similar
+
+from .samples import LABELS, clustered, row
+
+TEE = f"Index Scan using {index_name('Tee')}"
+PREPARED = """
+    SELECT name, generic_plans, custom_plans FROM pg_prepared_statements
+    WHERE statement LIKE '%%<=>%%' AND statement LIKE '%%WITH TIES%%' = %s
+"""
+
+
+@pytest.fixture
+def plans(engine):
+    """The plan of every similarity query, explained in its transaction as psycopg sends it."""
+    seen = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def explain(_connection, cursor, statement, parameters, *_):
+        if "<=>" not in statement:
+            return
+        plan = cursor.execute("EXPLAIN " + statement, parameters, prepare=False).fetchall()
+        seen.append("\n".join(line for (line,) in plan))
+
+    return seen
+
+
+@pytest.fixture
+def stock(engine, shelve):
+    """Tee has 1,500 garments and an index, Dress 60 and none, Blazer nothing. Never analyzed."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE garment SET (autovacuum_enabled = off)"))
+    shelve("Dress", 60, seed=2)
+    shelve("Tee", 1500, seed=1)
+    build_indexes(engine, threshold=1000)
+
+
+def analyze(engine):
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE garment"))
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize("near", [1, 2], ids=["own", "far"])
+@pytest.mark.parametrize("n", [1, 10, 100])
+def test_a_common_label_is_answered_by_its_index(engine, stock, plans, analyzed, near, n):
+    if analyzed:
+        analyze(engine)
+    matches, method = similar(engine, clustered(60, near)[5], labels=["Tee"], n=n)
+    assert (len(matches), method, len(plans)) == (n, "hnsw", 1)
+    assert TEE in plans[0]
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_rare_label_is_answered_exactly(engine, stock, plans, analyzed):
+    if analyzed:
+        analyze(engine)
+    for labels in (["Dress"], ["Blazer"], ["Dress", "Blazer"]):
+        assert similar(engine, clustered(60, 1)[5], labels=labels, n=9)[1] == "exact"
+    assert not any("hnsw" in plan for plan in plans)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_several_labels_use_the_indexes_that_there_are(engine, stock, plans, analyzed):
+    if analyzed:
+        analyze(engine)
+    matches, method = similar(engine, clustered(60, 2)[5], labels=LABELS, n=100)
+    assert (len(matches), method, len(plans)) == (100, "hnsw", 1)
+    assert plans[0].count("hnsw") == 1
+    assert {match.label for match in matches} == {"Tee", "Dress"}
+    true = similar(engine, clustered(60, 2)[5], labels=LABELS, n=100, exact=True)[0]
+    assert len(set(matches) & set(true)) >= 98
+
+
+def test_exact_uses_no_index_at_any_size(engine, stock, plans):
+    assert similar(engine, clustered(60, 1)[5], labels=LABELS, n=9, exact=True)[1] == "exact"
+    assert "hnsw" not in plans[0]
+
+
+def test_the_index_still_answers_after_a_bulk_load(engine, stock, shelve, plans):
+    analyze(engine)
+    shelve("Tee", 600, seed=3)
+    shelve("Dress", 900, seed=4)
+    assert similar(engine, clustered(60, 1)[5], labels=["Tee"], n=9)[1] == "hnsw"
+    assert TEE in plans[0]
+
+
+@pytest.fixture
+def single(engine, database_url):
+    """One session, so that psycopg prepares what is repeated; it would take a generic plan."""
+    generic = {"options": "-c plan_cache_mode=force_generic_plan"}
+    url = make_url(database_url).update_query_dict(generic)
+    single = open_engine(url.render_as_string(hide_password=False), pool_size=1)
+    yield single
+    single.dispose()
+
+
+def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, shelve):
+    shelve("Blazer", 1200, seed=5)
+    query = clustered(60, 5)[5]
+    for _ in range(20):
+        assert similar(single, query, labels=["Blazer"], n=9)[1] == "exact"
+    build_indexes(engine, threshold=1000)
+    for _ in range(20):
+        assert similar(single, query, labels=["Blazer"], n=9)[1] == "hnsw"
+
+    plans = []
+
+    @event.listens_for(single, "before_cursor_execute")
+    def explain(_connection, cursor, statement, values, *_):
+        if "<=>" in statement:
+            ((name, generic, custom),) = cursor.execute(PREPARED, ["WITH TIES" in statement])
+            assert (generic, custom > 10) == (0, True)
+            arguments = [values[key] for key in ("query", "label_0", "exclude_id", "n")]
+            literal = psycopg.ClientCursor(cursor.connection)
+            literal.execute(f"EXPLAIN EXECUTE {name} (%s, %s, %s, %s)", arguments)
+            plans.append(str(literal.fetchall()))
+
+    similar(single, query, labels=["Blazer"], n=9)
+    similar(single, query, labels=["Tee"], n=9)
+    similar(single, query, labels=["Dress"], n=9)
+    assert f"Index Scan using {index_name('Blazer')}" in plans[0]
+    assert TEE in plans[1]
+    assert "hnsw" not in plans[2]
+
+
+def test_a_tie_goes_to_the_lower_id_also_where_n_cuts_it(engine, loader, plans):
+    same, others = clustered(1, 1)[0], clustered(60, 2)
+    loader.write([row(f"{i}.jpg", embedding=same) for i in range(20)])
+    loader.write([row(f"other/{i}.jpg", embedding=other) for i, other in enumerate(others)])
+    build_indexes(engine, threshold=50)
+    matches, method = similar(engine, same, labels=["Tee"], n=7)
+    assert [match.id for match in matches] == list(range(1, 8))
+    assert method == "hnsw"
+    assert TEE in plans[0]
+
+
+def test_settings_end_with_the_query(engine, stock):
+    show = text(
+        "SELECT current_setting('enable_sort'), current_setting('enable_indexscan'),"
+        " current_setting('plan_cache_mode'), current_setting('hnsw.ef_search', true)"
+    )
+    for exact in (False, True):
+        similar(engine, clustered(60, 1)[5], labels=["Tee"], n=100, exact=exact)
+        with engine.connect() as connection:
+            *planner, ef_search = connection.execute(show).one()
+        assert planner == ["on", "on", "auto"]
+        assert ef_search in ("40", None)  # None where this session has searched nothing yet
+
+
+def test_every_row_asked_for_comes_back(engine, stock, shelve):
+    query = clustered(60, 2)[5]
+    exact = similar(engine, query, labels=["Tee"], n=100, exact=True)[0]
+    first = exact[0].id
+    matches, method = similar(engine, query, labels=["Tee"], n=100, exclude_id=first)
+    assert (len(matches), method) == (100, "hnsw")
+    assert first not in {match.id for match in matches}
+    assert [m.similarity for m in matches] == sorted((m.similarity for m in matches), reverse=True)
+    matches, method = similar(engine, first, labels=["Tee"], n=100)
+    assert (len(matches), method) == (100, "hnsw")
+
+    floor = exact[40].similarity
+    matches, method = similar(engine, query, labels=["Tee"], n=100, min_similarity=floor)
+    assert method == "hnsw"
+    assert 39 <= len(matches) <= 41
+
+
+def test_a_shelf_of_the_deleted_gives_what_is_left(engine, stock):
+    """The index still leads to every dead row until VACUUM."""
+    query = clustered(60, 1)[5]
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM garment WHERE label = 'Tee' AND id % 25 <> 0"))
+    assert len(similar(engine, query, labels=["Tee"], n=60)[0]) == 60
+    matches, method = similar(engine, query, labels=["Tee"], n=100)
+    assert (len(matches), method) == (60, "exact")

@@ -1,0 +1,141 @@
+"""`fashion-studio index`, and the indexes that `ingest` and `doctor` see, with a low threshold."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+import pytest
+from sqlalchemy import text
+
+from service.catalog import Loader, build_indexes, index_name, shelves, similar
+from service.cli import main
+from service.studio import Studio
+
+from .catalog.samples import clustered, row
+
+THRESHOLD = 1000
+
+
+@pytest.fixture
+def stocked(environment: dict[str, str], studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    """1,500 Tees and 30 Dresses, where 1,000 are many."""
+    low = {
+        "shelves": functools.partial(shelves, threshold=THRESHOLD),
+        "build_indexes": functools.partial(build_indexes, threshold=THRESHOLD),
+    }
+    for place in ("cli.index.shelves", "cli.doctor.shelves"):
+        monkeypatch.setattr(f"service.{place}", low["shelves"])
+    for place in ("cli.index.build_indexes", "ingest.build_indexes"):
+        monkeypatch.setattr(f"service.{place}", low["build_indexes"])
+    loader = Loader(studio.engine, studio.model_id)
+    for label, count in (("Tee", 1500), ("Dress", 30)):
+        vectors = enumerate(clustered(count, 1))
+        loader.write([row(f"{label}/{i}.jpg", label=label, embedding=v) for i, v in vectors])
+    return studio
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]):
+    """Run a command in this process; gives its exit status, its JSON, and its stderr."""
+
+    def call(*arguments: object) -> tuple[int, dict, str]:
+        with pytest.raises(SystemExit) as end:
+            main([*map(str, arguments), "--json"])
+        said = capsys.readouterr()
+        return int(end.value.code or 0), json.loads(said.out or "{}"), said.err
+
+    return call
+
+
+def entry(answer: dict, label: str) -> dict:
+    return next(entry for entry in answer["indexes"] if entry["label"] == label)
+
+
+def test_check_changes_nothing_and_index_builds_what_is_due(stocked: Studio, call) -> None:
+    for _ in range(2):
+        code, answer, _ = call("index", "--check")
+        assert code == 1
+        assert answer["complaints"] == ["Tee: build is due. Run `fashion-studio index`."]
+        assert entry(answer, "Tee")["state"] == "none"
+
+    code, answer, _ = call("index")
+    assert (code, answer["ok"]) == (0, True)
+    tee, dress = entry(answer, "Tee"), entry(answer, "Dress")
+    assert (tee["rows"], tee["method"], tee["state"], tee["due"]) == (1500, "hnsw", "valid", None)
+    assert tee["recall"] >= 0.99
+    assert tee["bytes"] > 1500 * 8000
+    assert (dress["method"], dress["state"], dress["recall"]) == ("exact", "none", 1)
+    assert [entry["label"] for entry in answer["indexes"]] == list(stocked.card.labels)
+
+    assert call("index", "--check")[0] == 0
+
+
+def test_check_fails_where_recall_is_low(stocked: Studio, call, monkeypatch) -> None:
+    call("index")
+    monkeypatch.setattr("service.cli.index.measure_recall", lambda engine, label: 0.98)
+    code, answer, _ = call("index", "--check")
+    assert code == 1
+    assert "Tee: recall@10 is 0.980, under 0.99" in answer["complaints"][0]
+    assert call("index")[0] == 0
+
+
+def test_check_and_doctor_fail_where_an_index_is_invalid(stocked: Studio, call) -> None:
+    call("index")
+    assert details(call("doctor"))["indexes"] == "1 valid, none due"
+    with stocked.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)"),
+            {"name": index_name("Tee")},
+        )
+    code, answer, _ = call("index", "--check")
+    assert (code, entry(answer, "Tee")["state"]) == (1, "invalid")
+    assert call("doctor")[0] == 1
+    assert details(call("doctor"))["indexes"] == "Tee invalid. Run `fashion-studio index`."
+    assert call("index")[1]["ok"]
+
+
+def test_doctor_names_what_is_due(stocked: Studio, call) -> None:
+    assert details(call("doctor"))["indexes"] == "Tee due. Run `fashion-studio index`."
+
+
+def test_rebuild_builds_anew(stocked: Studio, call) -> None:
+    call("index")
+    number = text("SELECT to_regclass(:name)::oid")
+    with stocked.engine.connect() as connection:
+        before = connection.scalar(number, {"name": index_name("Tee")})
+    assert call("index", "--rebuild")[1]["ok"]
+    with stocked.engine.connect() as connection:
+        assert connection.scalar(number, {"name": index_name("Tee")}) != before
+
+
+def test_check_and_rebuild_contradict_each_other(call) -> None:
+    code, _, said = call("index", "--check", "--rebuild")
+    assert code == 2
+    assert "choose one" in said
+
+
+def test_the_table_names_every_label(stocked: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["index", "--check"])
+    said = capsys.readouterr()
+    assert "recall@10" in said.out
+    assert all(label in said.out for label in stocked.card.labels)
+    assert "Tee: build is due" in said.err
+
+
+def test_ingest_ends_by_building_what_is_due(stocked: Studio, call, drawn) -> None:
+    assert call("ingest", drawn / "garments.csv", "--dry-run")[0] == 0
+    assert shelf_state(stocked) == "none"
+    code, answer, _ = call("ingest", drawn / "garments.csv")
+    assert (code, answer["added"]) == (0, 33)
+    assert shelf_state(stocked) == "valid"
+    assert similar(stocked.engine, 7, labels=["Tee"], n=9)[1] == "hnsw"
+
+
+def shelf_state(studio: Studio) -> str:
+    return next(shelf.state for shelf in shelves(studio.engine) if shelf.label == "Tee")
+
+
+def details(called: tuple[int, dict, str]) -> dict[str, str]:
+    return {check["check"]: check["detail"] for check in called[1]["checks"]}
