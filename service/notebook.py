@@ -51,8 +51,7 @@ class Recommender:
             self.answer = similar_to_garment(self.studio, garment, query)
         else:
             self._asked = read(Path(query_image_path), self.studio.limits)
-            prediction = self.studio.predict(self.studio.decode(self._asked))
-            self.answer = similar_to_photo(self.studio, prediction, query)
+            self.answer = similar_to_photo(self.studio, self.studio.decode(self._asked), query)
         pictures = [
             self._pixels(self.studio.images.read(m.image_path)) for m in self.answer.matches
         ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.catalog import garment_by_id, is_empty, random_garment, similar, top_of
-from service.domain import Garment, LabelConfidence, LabelCount, Prediction, Recommendation
+from service.catalog import garment_by_id, ids_of_content, is_empty, random_garment, similar, top_of
+from service.domain import Garment, Image, LabelConfidence, LabelCount, Recommendation
 from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown
 from service.studio import Studio
 
@@ -41,14 +41,19 @@ class Query:
             )
 
 
-def similar_to_photo(studio: Studio, prediction: Prediction, query: Query) -> Recommendation:
-    """The catalog's garments most like a photo. Raises `LabelUnknown`, `CatalogEmpty`."""
+def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendation:
+    """The catalog's garments most like a photo; one of the very same bytes is the photo itself.
+
+    Raises `LabelUnknown`, `CatalogEmpty`.
+    """
+    prediction = studio.predict(photo)
     searched = labels_to_search(prediction.labels, query, studio.card.labels)
     matches, method = similar(
         studio.engine,
         prediction.embedding,
         labels=searched,
         n=query.n,
+        exclude=ids_of_content(studio.engine, photo.sha256),
         min_similarity=query.min_similarity,
         exact=query.exact,
     )

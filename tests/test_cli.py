@@ -65,8 +65,8 @@ def test_similar_by_photo_id_and_random(catalog: Path, tmp_path: Path) -> None:
     with Pillow.open(sheet) as picture:
         assert min(picture.size) > 500
     everything = answer("similar", photo, "--label", "any", "-n", "33")
-    assert everything["matches"][0]["image_path"] == str(photo)
-    assert everything["matches"][0]["similarity"] > 0.999
+    assert str(photo) not in {match["image_path"] for match in everything["matches"]}
+    assert everything["returned"] == 32
     garment = everything["matches"][0]["id"]
     by_id = answer("similar", "--id", str(garment))
     assert by_id["query"]["id"] == garment

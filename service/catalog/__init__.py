@@ -14,6 +14,7 @@ from service.catalog.garments import (
     delete_garment,
     garment_by_id,
     garments_page,
+    ids_of_content,
     is_empty,
     random_garment,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "count_by_label",
     "delete_garment",
     "is_empty",
+    "ids_of_content",
     "similar",
     "embedding_of",
     "Shelf",

@@ -26,6 +26,8 @@ PAGE_OF_LABEL = text(
     SELECT + "WHERE label = :label AND garment.id > :after ORDER BY garment.id LIMIT :limit"
 )
 
+OF_CONTENT = text("SELECT id FROM garment WHERE content_sha256 = :digest ORDER BY id")
+
 HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
 
 NEXT = text("SELECT id FROM garment WHERE id >= :id ORDER BY id LIMIT 1")
@@ -72,6 +74,12 @@ def count_by_label(engine: Engine) -> list[LabelCount]:
     """Every category in the model's order, also those without garments."""
     with engine.connect() as connection:
         return [LabelCount(**row._mapping) for row in connection.execute(COUNT_BY_LABEL)]
+
+
+def ids_of_content(engine: Engine, sha256: str) -> list[int]:
+    """The garments whose picture has these very bytes. sha256: hex digest."""
+    with engine.connect() as connection:
+        return list(connection.scalars(OF_CONTENT, {"digest": bytes.fromhex(sha256)}))
 
 
 def is_empty(engine: Engine) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 import numpy as np
 from pgvector import HalfVector
@@ -27,7 +27,7 @@ EF_SEARCH = 100
 EXACT_ARM = """(
     SELECT id, image_path, label, embedding <=> :query AS distance
     FROM garment
-    WHERE label = :label_{i} AND id IS DISTINCT FROM CAST(:exclude_id AS bigint)
+    WHERE label = :label_{i} AND id <> ALL (CAST(:exclude AS bigint[]))
     ORDER BY distance, id
     LIMIT :n
 )"""
@@ -35,7 +35,7 @@ EXACT_ARM = """(
 INDEX_ARM = """(
     SELECT id, image_path, label, embedding <=> :query AS distance
     FROM garment
-    WHERE label = :label_{i} AND id IS DISTINCT FROM CAST(:exclude_id AS bigint)
+    WHERE label = :label_{i} AND id <> ALL (CAST(:exclude AS bigint[]))
     ORDER BY distance
     FETCH FIRST :n ROWS WITH TIES
 )"""
@@ -75,14 +75,14 @@ def similar(
     *,
     labels: Sequence[str],
     n: int,
-    exclude_id: int | None = None,
+    exclude: Collection[int] = (),
     min_similarity: float | None = None,
     exact: bool = False,
 ) -> tuple[tuple[Match, ...], Method]:
     """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
 
     query: an embedding, (2048,) float32, or the id of a garment, which never matches itself.
-    n: 1 to 100. exclude_id: a garment to leave out. min_similarity: cosine, -1 to 1.
+    n: 1 to 100. exclude: ids of garments to leave out. min_similarity: cosine, -1 to 1.
     exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
 
     Similarities are those of the stored float16 embeddings, computed by Postgres. Fewer than `n`
@@ -97,7 +97,7 @@ def similar(
     if not labels:
         raise InvalidParameter("There is no label to search.")
     if isinstance(query, int):
-        exclude_id = query
+        exclude = {query}
         query = embedding_of(engine, query)
     try:
         vector = to_halfvec(query)
@@ -107,7 +107,7 @@ def similar(
     searched = list(dict.fromkeys(labels))
     values = {
         "query": vector,
-        "exclude_id": exclude_id,
+        "exclude": sorted(exclude),
         "n": n,
         **{f"label_{i}": label for i, label in enumerate(searched)},
     }

@@ -89,7 +89,7 @@ def similar(
     with open_studio() as studio:
         if path is not None:
             image = studio.decode(read(path, studio.limits))
-            answer = similar_to_photo(studio, studio.predict(image), query)
+            answer = similar_to_photo(studio, image, query)
         else:
             garment = find_garment(studio, garment_id)
             answer = similar_to_garment(studio, garment, query)

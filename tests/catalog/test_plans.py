@@ -116,7 +116,7 @@ def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, sh
         if "<=>" in statement:
             ((name, generic, custom),) = cursor.execute(PREPARED, ["WITH TIES" in statement])
             assert (generic, custom > 10) == (0, True)
-            arguments = [values[key] for key in ("query", "label_0", "exclude_id", "n")]
+            arguments = [values[key] for key in ("query", "label_0", "exclude", "n")]
             literal = psycopg.ClientCursor(cursor.connection)
             literal.execute(f"EXPLAIN EXECUTE {name} (%s, %s, %s, %s)", arguments)
             plans.append(str(literal.fetchall()))
@@ -157,7 +157,7 @@ def test_every_row_asked_for_comes_back(engine, stock, shelve):
     query = clustered(60, 2)[5]
     exact = similar(engine, query, labels=["Tee"], n=100, exact=True)[0]
     first = exact[0].id
-    matches, method = similar(engine, query, labels=["Tee"], n=100, exclude_id=first)
+    matches, method = similar(engine, query, labels=["Tee"], n=100, exclude=[first])
     assert (len(matches), method) == (100, "hnsw")
     assert first not in {match.id for match in matches}
     assert [m.similarity for m in matches] == sorted((m.similarity for m in matches), reverse=True)

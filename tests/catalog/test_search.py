@@ -59,7 +59,7 @@ def test_a_garment_never_matches_itself(engine, fill):
 def test_an_excluded_garment_makes_room_for_the_next(engine, fill):
     vectors = fill(30)
     first, second = nearest(vectors, embedding(5), ("Dress",), 2)
-    matches, _ = similar(engine, embedding(5), labels=["Dress"], n=1, exclude_id=first)
+    matches, _ = similar(engine, embedding(5), labels=["Dress"], n=1, exclude=[first])
     assert matches[0].id == second
 
 

@@ -33,15 +33,14 @@ def test_a_photo_is_answered_from_the_shelf_of_its_label(
     assert document["model"] == stocked.card.title
 
 
-def test_a_catalog_photo_finds_itself_first(
+def test_a_catalog_photo_finds_others_and_not_itself(
     client: FlaskClient, stocked: Studio, rows: list[Row]
 ) -> None:
     data = stocked.images.read(rows[4].image_path)
     document = client.post("/api/v1/similar?label=any&n=3", **form(data)).get_json()
     first = document["matches"][0]
     assert first.keys() == {"id", "image_path", "image_url", "label", "similarity"}
-    assert first["image_path"] == rows[4].image_path
-    assert first["similarity"] == pytest.approx(1, abs=1e-3)
+    assert rows[4].image_path not in {match["image_path"] for match in document["matches"]}
     assert document["returned"] == 3
 
 

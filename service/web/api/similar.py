@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from service.recommend import find_garment, similar_to_garment, similar_to_photo
-from service.web.context import context, studio
+from service.web.context import studio
 from service.web.parameters import SimilarParameters, garment_id, parameters
 from service.web.uploads import uploaded_image
 
@@ -22,8 +22,8 @@ def to_photo() -> dict[str, Any]:
     label_unknown.
     """
     query = parameters(SimilarParameters).query()
-    prediction = context().predict(uploaded_image())
-    return similar_to_photo(studio(), prediction, query).as_dict()
+    photo = studio().decode(uploaded_image())
+    return similar_to_photo(studio(), photo, query).as_dict()
 
 
 @routes.get("/garments/<text>/similar")
