@@ -19,7 +19,8 @@ KNOWN = text("""
 """)
 
 # Keeps `models.attach` from replacing the model before this batch is committed
-STILL_SERVING = text("SELECT FROM model WHERE id = :model_id AND serving FOR SHARE")
+STILL_SERVING = "SELECT FROM model WHERE id = :model_id AND serving "
+BESIDE_OTHERS, ALONE = text(STILL_SERVING + "FOR SHARE"), text(STILL_SERVING + "FOR NO KEY UPDATE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,13 @@ class Loader:
         return added, updated
 
 
-def require_serving(connection: Connection, model_id: int) -> None:
-    """Keep the model as it is until the transaction ends. Raises `BundleMismatch`."""
-    if connection.execute(STILL_SERVING, {"model_id": model_id}).one_or_none() is None:
+def require_serving(connection: Connection, model_id: int, *, alone: bool = False) -> None:
+    """Keep the model as it is until the transaction ends. Raises `BundleMismatch`.
+
+    alone: other batches wait meanwhile, and this one waits for those under way.
+    """
+    statement = ALONE if alone else BESIDE_OTHERS
+    if connection.execute(statement, {"model_id": model_id}).one_or_none() is None:
         raise BundleMismatch("Another model was attached to the catalog. Start again.")
 
 

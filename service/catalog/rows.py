@@ -61,6 +61,8 @@ FIELDS = struct.pack(">h", COLUMNS.count(",") + 1)
 HALFVEC = struct.pack(">ihh", 4 + 2 * FEATURES, FEATURES, 0)  # bytes, dimensions, unused
 BLOCK = 256  # rows encoded at once: 1 MB
 
+LONGEST_PATH = 2000  # bytes; a b-tree entry holds 2704
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -78,6 +80,15 @@ class Row:
     predicted_label: str | None
     embedding: np.ndarray = field(repr=False, compare=False)
     content_sha256: str | None
+
+
+def is_storable(image_path: str) -> bool:
+    """Whether Postgres can hold the path, and index it: UTF-8 without NUL, not too long."""
+    try:
+        encoded = image_path.encode()
+        return b"\0" not in encoded and len(encoded) <= LONGEST_PATH
+    except UnicodeEncodeError:
+        return False
 
 
 def insert(connection: Connection, rows: Sequence[Row], model_id: int) -> None:
