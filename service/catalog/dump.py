@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import psycopg
 from sqlalchemy import Connection, Engine, text
 
-from service.catalog.engine import is_unavailable, unavailable
+from service.catalog.engine import driver_of
 
 # In the order of the primary key's index: sorted, the embeddings would go through the disk
 BY_INDEX = text("SELECT set_config('enable_sort', 'off', true)")
@@ -36,17 +35,9 @@ def all_embeddings(engine: Engine, *, chunk: int = 2048) -> Iterator[tuple[int, 
 
 
 def _chunks(connection: Connection, size: int) -> Iterator[Chunk]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    try:
-        with driver.cursor() as cursor, cursor.copy(COPY) as copy:
-            copy.set_types(["text", "text", "halfvec"])
-            rows = copy.rows()
-            while chunk := list(itertools.islice(rows, size)):
-                paths, labels, vectors = zip(*chunk, strict=True)
-                yield list(paths), list(labels), np.stack([v.to_numpy() for v in vectors])
-    except psycopg.Error as error:  # SQLAlchemy does not see what is not its own cursor
-        if not is_unavailable(error):
-            raise
-        connection.invalidate()
-        raise unavailable(connection.engine.url, error) from None
+    with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.set_types(["text", "text", "halfvec"])
+        rows = copy.rows()
+        while chunk := list(itertools.islice(rows, size)):
+            paths, labels, vectors = zip(*chunk, strict=True)
+            yield list(paths), list(labels), np.stack([v.to_numpy() for v in vectors])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -77,6 +80,23 @@ def parse_url(url: str) -> URL:
             "FASHION_STUDIO_DATABASE_URL has an @ in its user or password. Write it as %40."
         )
     return parsed.set(drivername="postgresql+psycopg")
+
+
+@contextmanager
+def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
+    """psycopg's own connection, for what SQLAlchemy has no words for: COPY, pipelines.
+
+    Errors within become `DatabaseUnavailable` as they do in SQLAlchemy's own statements.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        yield driver
+    except psycopg.Error as error:
+        if not is_unavailable(error):
+            raise
+        connection.invalidate()
+        raise unavailable(connection.engine.url, error) from None
 
 
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailable:

@@ -17,6 +17,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from service.catalog.projection import FIT_ROWS, project_catalog
 from service.catalog.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
 from service.errors import DatabaseUnavailable, DatabaseUnfit
 
@@ -27,7 +28,7 @@ PROGRESS_EVERY = 0.5  # seconds
 # m and ef_construction are pgvector's defaults, spelled out because the recall was measured on them
 CREATE = sql.SQL("""
     CREATE INDEX CONCURRENTLY {index} ON garment
-    USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)
+    USING hnsw (components halfvec_l2_ops) WITH (m = 16, ef_construction = 64)
     WHERE label = {label}
 """)
 REBUILD = sql.SQL("REINDEX INDEX CONCURRENTLY {index}")
@@ -44,8 +45,10 @@ MEMORY = text("""
                pg_size_bytes(current_setting('maintenance_work_mem')), :bytes)::text || 'B', false),
            set_config('max_parallel_maintenance_workers', '2', false)
 """)
-BYTES_A_ROW = 6_000  # of the graph in memory: 4,104 of the vector, the rest its neighbours
+BYTES_A_ROW = 2_000  # of the graph in memory: 264 of the components, the rest its neighbours
 MOST_BYTES = 1_000_000_000
+
+PROJECTING = "computing components"
 
 PROGRESS = text("SELECT phase, tuples_done FROM pg_stat_progress_create_index WHERE pid = :pid")
 
@@ -72,6 +75,8 @@ def build_indexes(
 ) -> list[str]:
     """Build every index that is due, drop those that are not wanted; returns the labels built.
 
+    Before that, garments get the components that they lack (see `projection`).
+
     Searches and writes go on meanwhile. A second builder waits for the first one.
     rebuild: build the others anew as well; the old index answers until the new one is there.
     progress: called twice a second, from another thread.
@@ -80,11 +85,14 @@ def build_indexes(
     """
     built = []
     with _only_builder(engine, progress) as connection:
-        for name in leftovers(engine):
-            _run(connection, DROP.format(index=sql.Identifier(name)))
+        project_catalog(
+            engine,
+            fit_rows=min(FIT_ROWS, threshold),
+            progress=lambda done, total: progress(Building("", PROJECTING, done, total)),
+        )
         for shelf in shelves(engine, threshold=threshold):
             index = sql.Identifier(shelf.index)
-            if shelf.due is not None:
+            if shelf.due in ("build", "drop"):
                 _run(connection, DROP.format(index=index))
             if shelf.due == "build":
                 statement = CREATE.format(index=index, label=sql.Literal(shelf.label))
@@ -97,6 +105,9 @@ def build_indexes(
                 connection.execute(MEMORY, {"bytes": memory})
                 _run(connection, statement)
             built.append(shelf.label)
+        # Last, because an earlier version of the service may still search by its own indexes
+        for name in leftovers(engine):
+            _run(connection, DROP.format(index=sql.Identifier(name)))
     return built
 
 

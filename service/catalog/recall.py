@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
+from service.catalog.engine import driver_of
 from service.catalog.search import similar
 
 RECALL_MINIMUM = 0.99
@@ -57,10 +57,8 @@ def _nearest(
     ids: of the garments that the queries are, which do not count. -inf where there are fewer.
     """
     best = np.full((len(ids), k), -np.inf, dtype=np.float32)
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
     statement = sql.SQL(COPY).format(label=sql.Literal(label))
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+    with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["int8", "halfvec"])
         rows = copy.rows()
         while chunk := [row for row, _ in zip(rows, range(CHUNK), strict=False)]:

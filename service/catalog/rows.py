@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import psycopg
 from sqlalchemy import Connection, text
 
 from service.catalog.embeddings import to_half
-from service.catalog.engine import is_unavailable, unavailable
-from service.catalog.tables import FEATURES
+from service.catalog.engine import driver_of
+from service.catalog.projection import Projection, projection_of
+from service.catalog.tables import COMPONENTS, FEATURES
 from service.domain import LabelSource
 
 COLUMNS = (
     "image_path, label, label_source, confidence, predicted_label, content_sha256, embedding, "
-    "model_id"
+    "components, model_id"
 )
 
 STAGING = text(f"""
@@ -45,6 +45,7 @@ UPSERT = text(f"""
             content_sha256 = coalesce(EXCLUDED.content_sha256, CASE
                 WHEN garment.embedding = EXCLUDED.embedding THEN garment.content_sha256 END),
             embedding = EXCLUDED.embedding,
+            components = EXCLUDED.components,
             model_id = EXCLUDED.model_id,
             updated_at = now()
         RETURNING xmax = 0 AS added
@@ -58,7 +59,9 @@ SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
 NULL = struct.pack(">i", -1)
 FIELDS = struct.pack(">h", COLUMNS.count(",") + 1)
-HALFVEC = struct.pack(">ihh", 4 + 2 * FEATURES, FEATURES, 0)  # bytes, dimensions, unused
+EMBEDDING, REDUCED = (  # bytes, dimensions, unused
+    struct.pack(">ihh", 4 + 2 * dimensions, dimensions, 0) for dimensions in (FEATURES, COMPONENTS)
+)
 BLOCK = 256  # rows encoded at once: 1 MB
 
 LONGEST_PATH = 2000  # bytes; a b-tree entry holds 2704
@@ -111,32 +114,30 @@ def upsert(connection: Connection, rows: Sequence[Row], model_id: int) -> tuple[
 
 
 def _copy(connection: Connection, table: str, rows: Sequence[Row], model_id: int) -> None:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    try:
-        with driver.cursor() as cursor, cursor.copy(COPY.format(table=table).encode()) as copy:
-            copy.write(SIGNATURE)
-            for block in _encoded(rows, model_id):
-                copy.write(block)
-            copy.write(TRAILER)
-    except psycopg.Error as error:  # SQLAlchemy does not see what is not its own cursor
-        if not is_unavailable(error):
-            raise
-        connection.invalidate()
-        raise unavailable(connection.engine.url, error) from None
+    projection = projection_of(connection, model_id)
+    with (
+        driver_of(connection) as driver,
+        driver.cursor() as cursor,
+        cursor.copy(COPY.format(table=table).encode()) as copy,
+    ):
+        copy.write(SIGNATURE)
+        for block in _encoded(rows, model_id, projection):
+            copy.write(block)
+        copy.write(TRAILER)
 
 
-def _encoded(rows: Sequence[Row], model_id: int) -> Iterator[bytes]:
+def _encoded(rows: Sequence[Row], model_id: int, projection: Projection | None) -> Iterator[bytes]:
     """The rows as COPY reads them, the embeddings of a block at once: adapting value by value, as
     psycopg does, takes longer than Postgres takes to store them."""
     last = struct.pack(">ii", 4, model_id)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        vectors = memoryview(to_half([row.embedding for row in block]).astype(">f2").tobytes())
-        size = 2 * FEATURES
+        half = to_half([row.embedding for row in block])
+        vectors = _values(EMBEDDING, half)
+        reduced = [NULL] * len(block) if projection is None else _values(REDUCED, projection(half))
         yield b"".join(
             part
-            for place, row in enumerate(block)
+            for row, vector, components in zip(block, vectors, reduced, strict=True)
             for part in (
                 FIELDS,
                 _bytes(row.image_path.encode()),
@@ -145,11 +146,16 @@ def _encoded(rows: Sequence[Row], model_id: int) -> Iterator[bytes]:
                 NULL if row.confidence is None else struct.pack(">if", 4, row.confidence),
                 NULL if row.predicted_label is None else _bytes(row.predicted_label.encode()),
                 NULL if row.content_sha256 is None else _bytes(bytes.fromhex(row.content_sha256)),
-                HALFVEC,
-                vectors[place * size : (place + 1) * size],
+                vector,
+                components,
                 last,
             )
         )
+
+
+def _values(head: bytes, vectors: np.ndarray) -> list[bytes]:
+    """(n, dimensions) float16 as n fields of a COPY."""
+    return [head + vector.tobytes() for vector in vectors.astype(">f2")]
 
 
 def _bytes(value: bytes) -> bytes:

@@ -1,20 +1,21 @@
 """Which similarity index each label has: its name, its state, and whether it should be there.
 
 A label with its garments is a shelf. A short shelf is searched exactly: its b-tree finds the rows
-and Postgres compares them all. A long one has a partial HNSW index of its own, `WHERE label = …`.
+and Postgres compares the components of them all. A long one has a partial HNSW index of its own,
+`WHERE label = …`, on the components, which every one of its garments must have.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from service.catalog.garments import count_by_label
+from service.catalog.projection import FIT_ROWS
 from service.catalog.tables import HNSW_PREFIX
 from service.domain import Method
 
@@ -26,6 +27,7 @@ SHRUNK = 0.5
 """A shelf gives its index up below this share of the threshold, so that one at the threshold does
 not build and drop it in turns."""
 
+Due = Literal["build", "drop", "update"]
 State = Literal["none", "building", "valid", "invalid"]
 
 # An index that CREATE INDEX CONCURRENTLY has begun is invalid until it ends, or for ever
@@ -38,21 +40,26 @@ INDEXES = text("""
     ORDER BY relname
 """)
 
-VALID = text("""
-    SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-    WHERE indrelid = 'garment'::regclass AND indisvalid AND relname = ANY (:names)
+UNPROJECTED = text("""
+    SELECT label, count(*) AS lacking FROM garment WHERE components IS NULL GROUP BY label
 """)
+
+FITTED = text("SELECT EXISTS (SELECT FROM projection JOIN model ON id = model_id WHERE serving)")
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A label's rows, and its index: state, bytes on disk, and what is due to be done to it."""
+    """A label's rows, and its index: state, bytes on disk, and what is due to be done to it.
+
+    unprojected: rows that lack components; as long as there are some, searches are exact.
+    """
 
     label: str
     rows: int
+    unprojected: int
     state: State
     bytes: int
-    due: Literal["build", "drop"] | None
+    due: Due | None
 
     @property
     def index(self) -> str:
@@ -62,12 +69,13 @@ class Shelf:
     @property
     def method(self) -> Method:
         """How a search of this label alone is answered."""
-        return "hnsw" if self.state == "valid" else "exact"
+        return "hnsw" if self.state == "valid" and not self.unprojected else "exact"
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "label": self.label,
             "rows": self.rows,
+            "unprojected": self.unprojected,
             "method": self.method,
             "bytes": self.bytes,
             "state": self.state,
@@ -76,32 +84,31 @@ class Shelf:
 
 
 def index_name(label: str) -> str:
-    """The name of a label's index: readable, at most 57 characters, another for every label."""
-    readable = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:32]
-    return f"{HNSW_PREFIX}{readable}_{hashlib.sha256(label.encode()).hexdigest()[:10]}"
-
-
-def indexed(connection: Connection, labels: Iterable[str]) -> set[str]:
-    """Those of the labels that have an index which queries can use."""
-    names = {index_name(label): label for label in labels}
-    return {names[name] for name in connection.scalars(VALID, {"names": list(names)})}
+    """The name of a label's index: readable, at most 56 characters, another for every label."""
+    readable = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:29]
+    return f"{HNSW_PREFIX}components_{readable}_{hashlib.sha256(label.encode()).hexdigest()[:10]}"
 
 
 def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
     """Every label in the model's order, also those without garments."""
+    counts = {count.label: count.count for count in count_by_label(engine)}
     with engine.connect() as connection:
         indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
+        unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
+        fitted = connection.scalar(FITTED) or sum(counts.values()) >= FIT_ROWS
     found = []
-    for label, rows in ((count.label, count.count) for count in count_by_label(engine)):
-        index = indexes.get(index_name(label))
+    for label, rows in counts.items():
+        index, lacking = indexes.get(index_name(label)), unprojected.get(label, 0)
         state = _state(index)
         size = 0 if index is None else index.bytes
-        found.append(Shelf(label, rows, state, size, _due(state, rows, threshold)))
+        due = _due(state, rows, threshold) or ("update" if lacking and fitted else None)
+        found.append(Shelf(label, rows, lacking, state, size, due))
     return found
 
 
 def leftovers(engine: Engine) -> list[str]:
-    """Names of indexes that are no label's: the label is gone, or a rebuild was killed."""
+    """Names of indexes that are no label's: the label is gone, a rebuild was killed, or an earlier
+    version built it."""
     wanted = {index_name(count.label) for count in count_by_label(engine)}
     with engine.connect() as connection:
         found = connection.execute(INDEXES, {"prefix": HNSW_PREFIX})
@@ -116,7 +123,7 @@ def _state(index: Any) -> State:
     return "building" if index.building else "invalid"
 
 
-def _due(state: State, rows: int, threshold: int) -> Literal["build", "drop"] | None:
+def _due(state: State, rows: int, threshold: int) -> Due | None:
     if state in ("none", "invalid") and rows > threshold:
         return "build"
     if state == "invalid" or (state == "valid" and rows < SHRUNK * threshold):

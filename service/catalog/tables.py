@@ -3,13 +3,11 @@
 The migrations are the truth about a database; a test compares the two. Names of constraints follow
 `NAMING`, so that a migration can name what it drops.
 
-One garment fills one page: two embeddings of 4,104 bytes do not fit 8 kB. The order of the columns
-and the fillfactor therefore change nothing: an update always moves to another page.
-
-Storage is what matters. A row above 2 kB has its values moved to the TOAST table, one by one, until
-it is below, and an exact search or a path would then be a second read. So the embedding is PLAIN
-(never moved), and so must be its neighbours: text is MAIN (moved only where the row does not fit a
-page), else every path above 24 bytes is moved out in vain.
+What a garment costs is decided by where its values lie. The embedding, 4,104 bytes, lies out of line
+(EXTERNAL): only the few candidates of a search are read whole. Everything else stays in the row,
+some 400 bytes, so that reading a label's `components` reads little else. Postgres moves values out
+of a row above 2 kB until it is below, and the embedding is the first; PLAIN (never moved) and MAIN
+(moved only where the row does not fit a page) keep the others where they are.
 
 SHA-256 digests are `bytea` of 32 bytes: half of the hexadecimal text, in the row and in the index.
 
@@ -47,7 +45,10 @@ from sqlalchemy import (
 FEATURES = 2048
 """Dimensions of an embedding: the pooled features of Xception."""
 
-HNSW_PREFIX = "hnsw_garment_"
+COMPONENTS = 128
+"""Dimensions that similarity indexes are built on; see `projection`."""
+
+HNSW_PREFIX = "hnsw_"
 """Similarity indexes come and go with the data (see `shelves`); alembic leaves such names alone."""
 
 NAMING = {
@@ -96,6 +97,18 @@ model = Table(
     Index("uq_model_serving", "serving", unique=True, postgresql_where=text("serving")),
 )
 
+projection = Table(
+    "projection",
+    metadata,
+    Column("model_id", Integer, ForeignKey("model.id", ondelete="CASCADE"), primary_key=True),
+    Column("mean", LargeBinary, nullable=False),
+    Column("components", LargeBinary, nullable=False),
+    Column("fitted_to", Integer, nullable=False),
+    _created_at(),
+    CheckConstraint(f"octet_length(mean) = {4 * FEATURES}", name="mean"),
+    CheckConstraint(f"octet_length(components) = {2 * FEATURES * COMPONENTS}", name="components"),
+)
+
 garment = Table(
     "garment",
     metadata,
@@ -110,15 +123,18 @@ garment = Table(
     Column("image_path", Text, nullable=False, unique=True),
     Column("content_sha256", LargeBinary),
     Column("embedding", HALFVEC(FEATURES), nullable=False),
+    Column("components", HALFVEC(COMPONENTS)),
     CheckConstraint("label_source IN ('given', 'predicted')", name="label_source"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     _is_sha256("content_sha256"),
     Index(None, "label", "id"),
     Index(None, "content_sha256"),
+    Index("ix_garment_unprojected", "label", postgresql_where=text("components IS NULL")),
 )
 
 STORAGE = {
-    "embedding": "PLAIN",
+    "embedding": "EXTERNAL",
+    "components": "PLAIN",
     "content_sha256": "PLAIN",
     "image_path": "MAIN",
     "label": "MAIN",
