@@ -24,7 +24,7 @@ from service.training.data import Sample, read_samples, split
 from service.training.evaluate import wilson
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
-TIMED = 300  # photos that are searched for; the others cost no time in the database
+TIMED = 500  # photos that are searched for; the others cost no time in the database
 Progress = Callable[[str, int, int], None]
 
 
@@ -34,7 +34,7 @@ class Gate:
 
     opened: photos whose right label was among those searched. labels: how many were searched, of each
     photo. ms, methods, right: of each photo searched for, the milliseconds, how it was answered, and
-    the share of its matches that bear its label.
+    the share of its matches that bear its label, where it has any.
     """
 
     name: str
@@ -52,11 +52,16 @@ class Gate:
             "right_label_searched": round(self.opened / photos, 4),
             "interval_95": [round(bound, 4) for bound in wilson(self.opened, photos)],
             "labels_searched": round(float(np.mean(self.labels)), 2),
-            "right_matches": round(float(np.mean(self.right)), 4) if self.right else None,
+            "right_matches": _mean(self.right),
+            "some_right_match": _mean([float(share > 0) for share in self.right]),
             "ms_p50": round(float(np.percentile(self.ms, 50)), 2),
             "ms_p95": round(float(np.percentile(self.ms, 95)), 2),
             "methods": dict(self.methods),
         }
+
+
+def _mean(shares: Sequence[float]) -> float | None:
+    return round(float(np.mean(shares)), 4) if shares else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ from service.cli.output import (
     progress_bar,
 )
 
+COLUMNS = (
+    "gate", "right label", "95 %", "labels", "right matches", "some right", "p50 ms", "p95 ms", "method",
+)  # fmt: skip
+
 
 @click.command()
 @click.option(
@@ -33,8 +37,8 @@ def gates(
 
     A wrong label searches the wrong garments. The table says for --label auto, for several --mass and
     for --label any: the share of photos whose right label was among those searched, with its 95 %
-    interval; how many labels were searched; the share of the matches that bear the right label; and
-    the milliseconds of the search in the database.
+    interval; how many labels were searched; the share of the matches that bear the right label, and of
+    the photos with at least one such match; and the milliseconds of the search in the database.
 
     Photos that the bundle was trained on are classified better than others: take photos that it has
     not seen, or, where SOURCE and --group are those of its training, --held-out.
@@ -54,7 +58,7 @@ def gates(
         print_json(report.as_dict())
         return
     print_table(
-        ("gate", "right label", "95 %", "labels", "right matches", "p50 ms", "p95 ms", "method"),
+        COLUMNS,
         [_cells(gate.as_dict()) for gate in report.gates],
     )
     left_out = f"; {report.left_out} left out, unreadable or of an unknown label"
@@ -68,13 +72,17 @@ def _cells(gate: dict[str, Any]) -> tuple[str, ...]:
     low, high = gate["interval_95"]
     total = sum(gate["methods"].values())
     methods = (f"{name} {count / total:.0%}" for name, count in gate["methods"].items())
-    right = gate["right_matches"]
+    right, some = (
+        "" if share is None else f"{share:.1%}"
+        for share in (gate["right_matches"], gate["some_right_match"])
+    )
     return (
         gate["gate"],
         f"{gate['right_label_searched']:.1%}",
         f"{low:.1%} to {high:.1%}",
         f"{gate['labels_searched']:.2f}",
-        "" if right is None else f"{right:.1%}",
+        right,
+        some,
         f"{gate['ms_p50']:.1f}",
         f"{gate['ms_p95']:.1f}",
         ", ".join(gate["methods"]) if len(gate["methods"]) == 1 else ", ".join(methods),

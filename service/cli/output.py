@@ -28,7 +28,7 @@ from service.studio import Studio
 LINE_EVERY = 10  # seconds between progress lines in a log
 NUMERIC = {
     "similarity", "confidence", "count", "share", "id", "#", "MB", "recall@10",
-    "right label", "labels", "right matches", "p50 ms", "p95 ms",
+    "right label", "labels", "right matches", "some right", "p50 ms", "p95 ms",
 }  # fmt: skip
 UNBROKEN = 4096  # columns: wider than any path
 
