@@ -13,10 +13,10 @@ from typing import Self, cast
 import numpy as np
 from numpy.lib import format as npy
 
+from service.catalog import FEATURES
 from service.errors import SourceInvalid
 
-FEATURES = "features"  # the array's name where there are several, and in what is written
-SIZE = 2048
+ARRAY = "features"  # the array's name where there are several, and in what is written
 PIECE = 1 << 18  # bytes decompressed at once
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError)
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -53,7 +53,7 @@ class FeatureReader:
 
         A chunk is overwritten by the next one. Raises `SourceInvalid` where the file is damaged.
         """
-        buffer = np.empty((size, SIZE), self._dtype)
+        buffer = np.empty((size, FEATURES), self._dtype)
         for start in range(0, self.rows, size):
             chunk = buffer[: min(size, self.rows - start)]
             left = chunk.reshape(-1).view(np.uint8).data
@@ -82,11 +82,11 @@ class FeatureReader:
 
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     arrays = [name for name in archive.namelist() if name.endswith(".npy")]
-    if f"{FEATURES}.npy" in arrays:
-        arrays = [f"{FEATURES}.npy"]
+    if f"{ARRAY}.npy" in arrays:
+        arrays = [f"{ARRAY}.npy"]
     if len(arrays) != 1:
         names = ", ".join(name.removesuffix(".npy") for name in arrays) or "none"
-        raise SourceInvalid(f"{path} needs one array, or one named {FEATURES}; it has: {names}.")
+        raise SourceInvalid(f"{path} needs one array, or one named {ARRAY}; it has: {names}.")
     return archive.getinfo(arrays[0])
 
 
@@ -100,8 +100,10 @@ def _header(path: Path, member: zipfile.ZipExtFile, size: int) -> tuple[int, np.
     except (ValueError, *DAMAGE) as error:
         said = " ".join(str(error).split()).rstrip(".")
         raise SourceInvalid(f"The array in {path} cannot be read: {said}.") from None
-    if len(shape) != 2 or shape[1] != SIZE:
-        raise SourceInvalid(f"The array in {path} has the shape {shape}; it must be (n, {SIZE}).")
+    if len(shape) != 2 or shape[1] != FEATURES:
+        raise SourceInvalid(
+            f"The array in {path} has the shape {shape}; it must be (n, {FEATURES})."
+        )
     if dtype.kind != "f" or dtype.itemsize > 8:
         raise SourceInvalid(f"The array in {path} holds {dtype}; it must hold float16, 32 or 64.")
     if fortran and shape[0] > 1:
@@ -109,7 +111,7 @@ def _header(path: Path, member: zipfile.ZipExtFile, size: int) -> tuple[int, np.
             f"The array in {path} lies column by column (Fortran order) and cannot be read row by "
             "row. Save it again through numpy.ascontiguousarray()."
         )
-    if member.tell() + shape[0] * SIZE * dtype.itemsize != size:
+    if member.tell() + shape[0] * FEATURES * dtype.itemsize != size:
         raise SourceInvalid(f"The array in {path} is not as long as its header says.")
     return shape[0], dtype
 
@@ -119,8 +121,8 @@ class FeatureWriter:
 
     def __init__(self, path: Path, rows: int) -> None:
         self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
-        self._member = self._archive.open(f"{FEATURES}.npy", "w", force_zip64=True)
-        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, SIZE)}
+        self._member = self._archive.open(f"{ARRAY}.npy", "w", force_zip64=True)
+        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, FEATURES)}
         npy.write_array_header_1_0(self._member, header)
 
     def write(self, embeddings: np.ndarray) -> None:

@@ -40,8 +40,10 @@ from service.catalog.sets import (
     top_of_set,
 )
 from service.catalog.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.tables import FEATURES
 
 __all__ = [
+    "FEATURES",
     "start_embedded",
     "open_engine",
     "open_database",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 
 import numpy as np
 from sqlalchemy import Connection, Engine, text
@@ -22,7 +22,7 @@ Chunk = tuple[list[str], list[str], np.ndarray]
 
 
 @contextmanager
-def all_embeddings(engine: Engine, *, chunk: int = 2048) -> Iterator[tuple[int, Iterator[Chunk]]]:
+def all_embeddings(engine: Engine, *, chunk: int = 1024) -> Iterator[tuple[int, Iterator[Chunk]]]:
     """(number of garments, chunks of image paths, labels and (≤ chunk, 2048) float16), by id.
 
     As the catalog is at one moment, whatever is written meanwhile. Memory holds one chunk.
@@ -31,10 +31,12 @@ def all_embeddings(engine: Engine, *, chunk: int = 2048) -> Iterator[tuple[int, 
     with isolated as connection, connection.begin():
         count = connection.scalar(text("SELECT count(*) FROM garment"))
         connection.execute(BY_INDEX)
-        yield count, _chunks(connection, chunk)
+        # Closed before the transaction is: a COPY under way holds the connection
+        with closing(_chunks(connection, chunk)) as chunks:
+            yield count, chunks
 
 
-def _chunks(connection: Connection, size: int) -> Iterator[Chunk]:
+def _chunks(connection: Connection, size: int) -> Generator[Chunk]:
     with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(COPY) as copy:
         copy.set_types(["text", "text", "halfvec"])
         rows = copy.rows()

@@ -24,6 +24,7 @@ COMMANDS = {  # name: module of this package that holds it
     "save-labels": "features",
     "save-features": "features",
     "index": "index",
+    "gates": "gates",
     "train": "train",
     "doctor": "doctor",
 }

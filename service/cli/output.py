@@ -26,7 +26,10 @@ from service.settings import load_settings
 from service.studio import Studio
 
 LINE_EVERY = 10  # seconds between progress lines in a log
-NUMERIC = {"similarity", "confidence", "count", "share", "id", "#", "MB", "recall@10"}
+NUMERIC = {
+    "similarity", "confidence", "count", "share", "id", "#", "MB", "recall@10",
+    "right label", "labels", "right matches", "some right", "p50 ms", "p95 ms",
+}  # fmt: skip
 UNBROKEN = 4096  # columns: wider than any path
 
 
@@ -111,12 +114,20 @@ def show_building(advance: Advance) -> Callable[[Building], None]:
 
 
 def _progress_lines(description: str) -> Advance:
-    last = time.monotonic()
+    began = last = time.monotonic()
+    before = 0
 
     def advance(done: int, total: int | None = None, text: str = "") -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY:
-            last = time.monotonic()
-            note(f"{description}: {done}{f' of {total}' if total else ''} {text}".rstrip())
+        nonlocal began, last, before
+        now = time.monotonic()
+        if done < before:  # something else is counted from here on
+            began = now
+        before = done
+        if now - last >= LINE_EVERY:
+            last = now
+            of = f" of {total}" if total else ""
+            if total and 0 < done < total:
+                of += f", {(now - began) / done * (total - done):.0f} s left"
+            note(f"{description}: {done}{of} {text}".rstrip())
 
     return advance

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from service.catalog import attach, build_indexes, migrate, open_engine, require_head, shelves
 from service.catalog.migration import _config, migration_lock, migrations_folder
 from service.catalog.tables import metadata
-from service.errors import DatabaseUnavailable, InvalidParameter, SchemaOutdated
+from service.errors import DatabaseUnavailable, DowngradeRefused, InvalidParameter, SchemaOutdated
 
-from .samples import BUNDLE
+from .samples import BUNDLE, row
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,6 +74,26 @@ def test_up_down_and_up_again(empty):
     assert migrate(empty) == "0002"
     assert migrate(empty, "0001") == "0001"
     assert migrate(empty) == "0002"
+
+
+def test_going_down_refuses_what_the_older_schema_cannot_hold(engine, loader):
+    loader.write([row("a.jpg"), row("b.jpg", content_sha256=None, confidence=None)])
+    with pytest.raises(DowngradeRefused, match=r"cannot hold 1 garments .* DELETE FROM garment"):
+        migrate(engine, "0001")
+    require_head(engine)
+    loader.write([row("b.jpg")])
+    assert migrate(engine, "0001") == "0001"
+    assert not_null(engine) >= {"confidence", "predicted_label", "content_sha256"}
+    assert migrate(engine) == "0002"
+    assert not_null(engine).isdisjoint({"confidence", "predicted_label", "content_sha256"})
+
+
+def not_null(engine):
+    return {
+        name
+        for table, name, _, required, *_ in schema(engine, "columns")
+        if table == "garment" and required
+    }
 
 
 def test_going_down_leaves_the_extension_to_others(empty):

@@ -1,0 +1,175 @@
+"""What each gate costs and gains: which labels a query searches, measured on labelled photos."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from service.catalog import ids_of_content, is_empty, similar
+from service.decode import read
+from service.domain import Prediction
+from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
+from service.ingest import given_label
+from service.recommend import Query, labels_to_search
+from service.studio import Studio
+from service.training.data import Sample, read_samples, split
+from service.training.evaluate import wilson
+
+MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
+TIMED = 500  # photos that are searched for; the others cost no time in the database
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Gate:
+    """One gate and what was measured of it.
+
+    opened: photos whose right label was among those searched. labels: how many were searched, of each
+    photo. ms, methods, right: of each photo searched for, the milliseconds, how it was answered, and
+    the share of its matches that bear its label, where it has any.
+    """
+
+    name: str
+    query: Query
+    opened: int = 0
+    labels: list[int] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
+    methods: Counter[str] = field(default_factory=Counter)
+    right: list[float] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        photos = len(self.labels)
+        return {
+            "gate": self.name,
+            "right_label_searched": round(self.opened / photos, 4),
+            "interval_95": [round(bound, 4) for bound in wilson(self.opened, photos)],
+            "labels_searched": round(float(np.mean(self.labels)), 2),
+            "right_matches": _mean(self.right),
+            "some_right_match": _mean([float(share > 0) for share in self.right]),
+            "ms_p50": round(float(np.percentile(self.ms, 50)), 2),
+            "ms_p95": round(float(np.percentile(self.ms, 95)), 2),
+            "methods": dict(self.methods),
+        }
+
+
+def _mean(shares: Sequence[float]) -> float | None:
+    return round(float(np.mean(shares)), 4) if shares else None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """photos: classified, each once. searched: of these, photos that were searched for and timed.
+    left_out: photos that cannot be read, or whose label the bundle does not know."""
+
+    photos: int
+    searched: int
+    left_out: int
+    gates: tuple[Gate, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "photos": self.photos,
+            "searched": self.searched,
+            "left_out": self.left_out,
+            "gates": [gate.as_dict() for gate in self.gates],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    label: str
+    prediction: Prediction
+    sha256: str
+
+
+def report_gates(
+    studio: Studio,
+    sources: Sequence[Path],
+    *,
+    n: int = 9,
+    groups: Sequence[str] = (),
+    held_out: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> Report:
+    """Measure every gate on photos with labels, against the catalog as it is.
+
+    sources: as `ingest` takes them. n: matches asked for. held_out: only the fifth that `train` holds
+    out of these sources with these `groups`. A photo that the catalog has does not match itself. The
+    searches of one photo follow each other, in another order for each, so that all gates see the same
+    machine.
+
+    Raises `SourceInvalid` where no photo has a label, `InvalidParameter`, `CatalogEmpty`.
+    """
+    gates = (
+        Gate("auto", Query(n=n)),
+        *(Gate(f"mass={mass:g}", Query(n=n, mass=mass)) for mass in MASSES),
+        Gate("any", Query(n=n, label="any")),
+    )
+    if is_empty(studio.engine):
+        raise CatalogEmpty()
+    samples = read_samples(sources, groups=groups)
+    if held_out:
+        samples = split(samples)[1]
+    samples = [sample for sample in samples if sample.label is not None]
+    if not samples:
+        raise SourceInvalid("None of the photos has a label.")
+    asked = _classified(studio, samples, progress)
+    if not asked:
+        raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")
+    for gate in gates:
+        for photo in asked:
+            searched = labels_to_search(photo.prediction.labels, gate.query, studio.card.labels)
+            gate.labels.append(len(searched))
+            gate.opened += photo.label in searched
+    timed = asked[:: math.ceil(len(asked) / TIMED)]
+    _search(studio, gates, timed, progress)
+    return Report(len(asked), len(timed), len(samples) - len(asked), gates)
+
+
+def _classified(studio: Studio, samples: Sequence[Sample], progress: Progress) -> list[_Asked]:
+    def ask(sample: Sample) -> _Asked | None:
+        try:
+            label = given_label(str(sample.label), studio.card.labels)
+            image = studio.decode(read(sample.file, studio.limits))
+            return _Asked(label, studio.predict(image), image.sha256)
+        except FashionStudioError:
+            return None
+
+    asked = []
+    with ThreadPoolExecutor(studio.encoder.requests + 1) as pool:
+        for done, photo in enumerate(pool.map(ask, samples), start=1):
+            progress("classifying", done, len(samples))
+            if photo is not None:
+                asked.append(photo)
+    return asked
+
+
+def _search(
+    studio: Studio, gates: Sequence[Gate], photos: Sequence[_Asked], progress: Progress
+) -> None:
+    for turn, photo in enumerate(photos):
+        itself = ids_of_content(studio.engine, photo.sha256)
+        first = turn % len(gates)
+        for gate in (*gates[first:], *gates[:first]):
+            searched = labels_to_search(photo.prediction.labels, gate.query, studio.card.labels)
+            began = time.perf_counter()
+            matches, method = similar(
+                studio.engine,
+                photo.prediction.embedding,
+                labels=searched,
+                n=gate.query.n,
+                exclude=itself,
+            )
+            gate.ms.append(1000 * (time.perf_counter() - began))
+            gate.methods[method] += 1
+            if matches:
+                gate.right.append(sum(m.label == photo.label for m in matches) / len(matches))
+        progress("searching", turn + 1, len(photos))
