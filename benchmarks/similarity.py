@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from garments import CACHE, Garments, load
+from garments import CACHE, PHOTOS, Garments, load
 from peers import CONTESTANTS, REFERENCE, plot, report
 from peers.contestant import Catalog
 from peers.field import Field, Terms
@@ -40,7 +40,7 @@ def main() -> None:
     arguments = parse()
     quiet()
     sizes = sorted({arguments.rows, *arguments.sizes})
-    whole, origin = read(arguments.embeddings, max(sizes), arguments.cache)
+    whole, origin = read(arguments, max(sizes))
     setup = {
         "data": origin, "k": K, "queries": arguments.queries, "rounds": arguments.rounds,
     }  # fmt: skip
@@ -89,6 +89,7 @@ def parse() -> argparse.Namespace:
     add("--memory", type=float, default=half, help="GiB that are asked side by side")
     add("--cap-memory", type=float, default=1.6 * half, help="GiB that one may take")
     add("--embeddings", type=Path, help="a .npz with the fields of garments.Garments, instead")
+    add("--photos", type=Path, default=PHOTOS, help="real photos to generate from")
     add("--cache", type=Path, default=CACHE, help="where the generated garments are kept")
     add("--work", type=Path, help="where the databases are built")
     add("--out", type=Path, default=Path("build/similarity"))
@@ -107,10 +108,11 @@ def names(text: str) -> list[str]:
     return [name for name in CONTESTANTS if name in text.split(",")]
 
 
-def read(file: Path | None, rows: int, cache: Path) -> tuple[Garments, str]:
+def read(arguments: argparse.Namespace, rows: int) -> tuple[Garments, str]:
     """The largest catalog, and a name for where it comes from."""
+    file: Path | None = arguments.embeddings
     if file is None:
-        garments = load(rows, cache)
+        garments = load(rows, arguments.cache, arguments.photos)
         return garments, Path(garments.embeddings.filename).stem.rpartition("-")[0]
     with np.load(file) as stored:
         fields = {name: stored[name] for name in Garments.__annotations__ if name != "labels"}

@@ -108,4 +108,4 @@ class Usearch(Contestant):
         return self.indexes[label].search(query, k).keys.tolist()
 
     def bytes(self) -> int:
-        return sum(index.memory_usage for index in self.indexes.values())
+        return sum(index.serialized_length for index in self.indexes.values())

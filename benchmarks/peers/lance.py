@@ -61,7 +61,7 @@ class Lance(Contestant):
             .where(f"label = '{label}'", prefilter=True)
             .ef(10 * k)
             .refine_factor(5)
-            .select(["id"])
+            .select(["id", "_distance"])
             .limit(k)
             .to_arrow()["id"]
             .to_pylist()

@@ -114,8 +114,13 @@ class ThroughHttp(ThroughSql):
         return True
 
     def get(self, path: str) -> dict:
-        self.connection.request("GET", path)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request("GET", path)
+            answer = self.connection.getresponse()
+        except http.client.RemoteDisconnected:  # kept too long: others had their turn meanwhile
+            self.connection.close()
+            self.connection.request("GET", path)
+            answer = self.connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{path} answers {answer.status}: {body[:200]!r}")
