@@ -30,7 +30,7 @@ from peers.contestant import Catalog
 from peers.field import Field, Terms
 from peers.process import Caps
 from peers.questions import from_catalog, held_out, rounds
-from peers.worker import quiet
+from peers.worker import clear_environment
 
 K = 10
 GIB = 2**30
@@ -38,7 +38,7 @@ GIB = 2**30
 
 def main() -> None:
     arguments = parse()
-    quiet()
+    clear_environment()
     sizes = sorted({arguments.rows, *arguments.sizes})
     whole, origin = read(arguments, max(sizes))
     setup = {

@@ -83,7 +83,6 @@ class Field:
         self._alive[name] = process
         try:
             self._built[name] = process.built()
-            process.look()
             self.say(f"{name}: built in {self._built[name].seconds:.1f} s")
         except Stopped as stop:
             results[name] = self._failed(name, stop)

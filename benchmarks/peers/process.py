@@ -55,6 +55,8 @@ class Process:
         """Wait for the build. Raises `Stopped`."""
         built = self._receive("the build")
         self.servers = built.servers
+        self.look()
+        self._require_memory("the build")
         return built
 
     def ask(self, chosen: np.ndarray) -> tuple[np.ndarray, list[list[int]]]:
@@ -93,9 +95,7 @@ class Process:
         while not self._pipe.poll(LOOK_EVERY if watch else self.caps.seconds):
             if watch:
                 self.look()
-            if self.peak > self.caps.bytes:
-                self._kill()
-                raise Stopped(f"{what} took more than {self.caps.bytes / 2**30:.1f} GiB of memory")
+                self._require_memory(what)
             if time.monotonic() > deadline:
                 self._kill()
                 raise Stopped(f"{what} took more than {self.caps.seconds / 60:g} minutes")
@@ -109,6 +109,11 @@ class Process:
             self._kill()
             raise Stopped(said.reason)
         return said
+
+    def _require_memory(self, what: str) -> None:
+        if self.peak > self.caps.bytes:
+            self._kill()
+            raise Stopped(f"{what} took more than {self.caps.bytes / 2**30:.3g} GiB of memory")
 
     def _family(self) -> list[psutil.Process]:
         found = []

@@ -75,8 +75,10 @@ def work(
                 made.close()
 
 
-def quiet() -> None:
-    """Keep progress bars and telemetry of the libraries out of the report."""
+def clear_environment() -> None:
+    """For this process and its children: no settings of another studio, no bars, no telemetry."""
+    for name in [name for name in os.environ if name.startswith("FASHION_STUDIO_")]:
+        del os.environ[name]
     os.environ.update(
         TQDM_DISABLE="1", ANONYMIZED_TELEMETRY="False", HF_HUB_OFFLINE="1", GRPC_VERBOSITY="NONE"
     )
