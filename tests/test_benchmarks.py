@@ -69,7 +69,9 @@ def test_similarity_compares_exact_searches(garments: Path, tmp_path: Path) -> N
     assert table.count("this project, HTTP") == 4
 
 
-def test_similarity_keeps_what_is_done_of_the_same_set_up_and_says_what_failed(garments: Path, tmp_path: Path) -> None:
+def test_similarity_keeps_what_is_done_of_the_same_set_up_and_says_what_failed(
+    garments: Path, tmp_path: Path
+) -> None:
     done = run(garments, tmp_path, "--contestants", "numpy")
     assert done.returncode == 0, done.stderr
     first = json.loads((tmp_path / "results.json").read_text())["sizes"][str(ROWS)]

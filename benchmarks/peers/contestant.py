@@ -94,7 +94,7 @@ class Contestant(ABC):
         """Process ids that work for it besides its own and its children."""
         return []
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most have nothing to do
         """Let go of what outlives the process."""
 
 

@@ -132,13 +132,13 @@ class Field:
         cores = (process.cpu_seconds() - cpu) / wall
         truth = self.truths[contestant_class(name).by_garment]
         places = truth.questions.places[chosen]
-        share = self.catalog.counts / self.catalog.rows / np.bincount(
-            places, minlength=len(self.catalog.labels)
-        ).clip(1)
-        found = [truth.found(q, answer) for q, answer in zip(chosen, answers, strict=True)]
-        return Round(
-            seconds, places, share[places], np.array(found), truth.wanted[chosen], cores
+        share = (
+            self.catalog.counts
+            / self.catalog.rows
+            / np.bincount(places, minlength=len(self.catalog.labels)).clip(1)
         )
+        found = [truth.found(q, answer) for q, answer in zip(chosen, answers, strict=True)]
+        return Round(seconds, places, share[places], np.array(found), truth.wanted[chosen], cores)
 
     def _summary(self, name: str, rounds: Sequence[Round]) -> Result:
         process, built, made = self._alive[name], self._built[name], contestant_class(name)
@@ -177,7 +177,12 @@ class Field:
         self.say(f"{name}: {why}")
         made = contestant_class(name)
         self._end(name)
-        return {"state": "failed", "title": made.title, "settings": made.settings, "reason": str(why)}
+        return {
+            "state": "failed",
+            "title": made.title,
+            "settings": made.settings,
+            "reason": str(why),
+        }
 
     def _end(self, name: str) -> None:
         process = self._alive.pop(name, None)

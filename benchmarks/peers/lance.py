@@ -20,7 +20,7 @@ class Lance(Contestant):
     """
 
     title = "LanceDB"
-    settings = "IVF_HNSW_SQ, cosine, 1 partition, m 20, ef_construction 300, ef 100, refine 5; bitmap on label"
+    settings = "IVF_HNSW_SQ, cosine, m 20, ef_construction 300, ef 100, refine 5; bitmap on label"
     stored = "disk"
     memory_a_row = 4_500
     package = "lancedb"

@@ -48,9 +48,7 @@ class QdrantLocal(Contestant):
                 )
 
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
-        wanted = self.models.FieldCondition(
-            key="label", match=self.models.MatchValue(value=label)
-        )
+        wanted = self.models.FieldCondition(key="label", match=self.models.MatchValue(value=label))
         found = self.client.query_points(
             "garments",
             query=query,
