@@ -17,7 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from service.catalog import Building, Known, Loader, Progress, Row, Run, build_indexes
+from service.catalog import (
+    Building,
+    Known,
+    Loader,
+    Progress,
+    Row,
+    Run,
+    build_indexes,
+    is_storable,
+)
 from service.decode import read
 from service.errors import FashionStudioError
 from service.recommend import canonical
@@ -25,7 +34,6 @@ from service.sources import Item, read_source
 from service.studio import Studio
 
 BATCH = 256  # photos to a commit
-LONGEST_PATH = 2000  # bytes; a b-tree entry holds 2704
 WINDOW = 64  # photos under way beyond the batch: enough to keep every core busy during a commit
 Labels = Literal["given", "predicted"]
 
@@ -130,7 +138,7 @@ def _photos(
     """Items with what the ledger knows of them, asked for a batch at a time."""
     named = ((item, studio.images.name_of(item.file)) for item in items)
     while chunk := list(itertools.islice(named, batch_size)):
-        ledger = loader.known([path for _, path in chunk if _storable(path)])
+        ledger = loader.known([path for _, path in chunk if is_storable(path)])
         for item, path in chunk:
             yield _Photo(item, path, ledger.get(path))
 
@@ -138,11 +146,11 @@ def _photos(
 def _outcome(studio: Studio, photo: _Photo, labels: Labels, dry_run: bool) -> _Outcome:
     """Runs in a worker thread; never raises for what is wrong with one photo."""
     try:
-        if not _storable(photo.image_path):
+        if not is_storable(photo.image_path):
             return _Outcome(photo, reason="The path is too long, or not valid UTF-8.")
         given = None
         if labels == "given" and photo.item.label is not None:
-            given = _given(photo.item.label, studio.card.labels)
+            given = given_label(photo.item.label, studio.card.labels)
         data = read(photo.item.file, studio.limits)
         if photo.known is not None and _is_current(photo.known, data, given):
             return _Outcome(photo)
@@ -169,7 +177,7 @@ def _settle(batch: list[_Outcome], loader: Loader, run: Run | None, summary: Sum
     """Write a batch, its rejects and the run's counts in one transaction, and count."""
     rows = [outcome.row for outcome in batch if outcome.row is not None]
     rejects = [
-        {"image_path": _printable(outcome.photo.item.name), "reason": outcome.reason}
+        {"image_path": printable(outcome.photo.item.name), "reason": outcome.reason}
         for outcome in batch
         if outcome.reason is not None
     ]
@@ -196,21 +204,16 @@ def _is_current(known: Known, data: bytes, given: str | None) -> bool:
     return known.label_source == "given" and known.label == given
 
 
-def _storable(path: str) -> bool:
-    """Whether Postgres can hold the path, and index it: UTF-8 without NUL, not too long."""
-    try:
-        encoded = path.encode()
-        return b"\0" not in encoded and len(encoded) <= LONGEST_PATH
-    except UnicodeEncodeError:
-        return False
-
-
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A name from outside, as JSON and the terminal can show it."""
     return name.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
-def _given(label: str, known: tuple[str, ...]) -> str:
-    """A source's label: a category's name, or its number from 0 in the model's order."""
-    if label.isdecimal() and int(label) < len(known):
+def given_label(label: str, known: tuple[str, ...]) -> str:
+    """A source's label: a category's name, or its number from 0 in the model's order.
+
+    Raises `LabelUnknown`.
+    """
+    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
         return known[int(label)]
     return canonical(label, known)

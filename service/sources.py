@@ -100,9 +100,17 @@ def _folder(folder: Path, labels: Sequence[str] | None) -> Iterator[Item]:
 
 
 def _csv(source: Path, root: Path) -> Iterator[Item]:
+    return _items(csv_rows(source, IMAGE), root)
+
+
+def csv_rows(source: Path, *required: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file in UTF-8, by column name; blank lines are passed over.
+
+    Raises `SourceInvalid`: at once where one of the columns `required` is not there.
+    """
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
-            _require_columns(source, next(csv.reader(file), []))
+            _require_columns(source, next(csv.reader(file), []), *required)
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceInvalid(f"{source} is not a CSV file in UTF-8: {error}.") from None
     except OSError as error:
@@ -119,7 +127,7 @@ def _csv(source: Path, root: Path) -> Iterator[Item]:
                 except (UnicodeDecodeError, csv.Error) as error:
                     raise SourceInvalid(f"{source}, line {reader.line_num + 1}: {error}.") from None
 
-    return _items(rows(), root)
+    return rows()
 
 
 def _parquet(source: Path, root: Path) -> Iterator[Item]:
@@ -130,7 +138,7 @@ def _parquet(source: Path, root: Path) -> Iterator[Item]:
         table = parquet.ParquetFile(source)
     except (pyarrow.ArrowException, OSError) as error:
         raise SourceInvalid(f"{source} is not a Parquet file: {error}.") from None
-    _require_columns(source, table.schema_arrow.names)
+    _require_columns(source, table.schema_arrow.names, IMAGE)
 
     def rows() -> Iterator[dict[str, str]]:
         for batch in table.iter_batches(batch_size=4096):
@@ -140,10 +148,11 @@ def _parquet(source: Path, root: Path) -> Iterator[Item]:
     return _items(rows(), root)
 
 
-def _require_columns(source: Path, names: Sequence[str]) -> None:
-    if IMAGE not in names:
-        found = ", ".join(names[:8]) or "none"
-        raise SourceInvalid(f"{source} lacks the column {IMAGE}; its columns are: {found}.")
+def _require_columns(source: Path, names: Sequence[str], *required: str) -> None:
+    for column in required:
+        if column not in names:
+            found = ", ".join(names[:8]) or "none"
+            raise SourceInvalid(f"{source} lacks the column {column}; its columns are: {found}.")
 
 
 def _items(rows: Iterator[dict[str, str]], root: Path) -> Iterator[Item]:

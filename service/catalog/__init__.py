@@ -2,12 +2,15 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load` and `runs` take garments in; `shelves`, `indexes` and `recall` are about similarity
-indexes; `garments`, `search` and `sets` answer.
+bundle; `load`, `bulk`, `rows` and `runs` take garments in, `dump` gives them out; `shelves`,
+`indexes` and `recall` are about similarity indexes; `garments`, `search` and `sets` answer.
 """
 
+from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
+from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
+from service.catalog.embeddings import flaw, rounded, unfit
 from service.catalog.engine import open_database, open_engine
 from service.catalog.garments import (
     count_by_label,
@@ -19,10 +22,11 @@ from service.catalog.garments import (
     random_garment,
 )
 from service.catalog.indexes import Building, build_indexes
-from service.catalog.load import Known, Loader, Row
+from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
 from service.catalog.recall import RECALL_MINIMUM, measure_recall
+from service.catalog.rows import Row, is_storable
 from service.catalog.runs import ImportRun, Progress, Run, get_import
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server
@@ -47,8 +51,14 @@ __all__ = [
     "attach",
     "category_names",
     "Row",
+    "is_storable",
     "Known",
     "Loader",
+    "BulkLoader",
+    "rounded",
+    "unfit",
+    "flaw",
+    "all_embeddings",
     "Run",
     "Progress",
     "ImportRun",

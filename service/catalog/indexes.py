@@ -17,7 +17,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from service.catalog.shelves import THRESHOLD, Shelf, leftovers, shelves
+from service.catalog.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
 from service.errors import DatabaseUnavailable, DatabaseUnfit
 
 LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for every version
@@ -98,6 +98,12 @@ def build_indexes(
                 _run(connection, statement)
             built.append(shelf.label)
     return built
+
+
+def drop_index(engine: Engine, label: str) -> None:
+    """Drop a label's index, where it has one; its searches are exact from then on."""
+    with _only_builder(engine, lambda building: None) as connection:
+        _run(connection, DROP.format(index=sql.Identifier(index_name(label))))
 
 
 @contextmanager

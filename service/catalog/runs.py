@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from sqlalchemy import Connection, Engine, text
 
@@ -76,7 +76,7 @@ class Progress:
 
     run: Run
     seen: int
-    rejects: Sequence[Mapping[str, str]] = ()
+    rejects: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,8 @@ def record(connection: Connection, progress: Progress, *, added: int, updated: i
         connection.execute(
             REJECT,
             [
-                {"run_id": run_id} | {key: _storable(value) for key, value in reject.items()}
+                {"run_id": run_id}
+                | {key: _storable(reject[key]) for key in ("image_path", "reason")}
                 for reject in progress.rejects
             ],
         )

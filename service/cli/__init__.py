@@ -19,6 +19,10 @@ COMMANDS = {  # name: module of this package that holds it
     "similar": "ask",
     "top": "ask",
     "render": "demo",
+    "import-features": "features",
+    "export-features": "features",
+    "save-labels": "features",
+    "save-features": "features",
     "index": "index",
     "train": "train",
     "doctor": "doctor",
@@ -34,7 +38,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"service.cli.{COMMANDS[name]}"), name)
+        module = importlib.import_module(f"service.cli.{COMMANDS[name]}")
+        command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -62,14 +62,18 @@ def tables(engine):
 
 
 def test_up_down_and_up_again(empty):
-    assert migrate(empty) == "0001"
+    assert migrate(empty) == "0002"
     require_head(empty)
     assert tables(empty) == set(metadata.tables)
     assert migrate(empty, "base") == "base"
     assert tables(empty) == set()
     assert migrate(empty, "0001") == "0001"
+    with pytest.raises(SchemaOutdated, match=r"at revision 0001.*needs 0002"):
+        require_head(empty)
     attach(empty, **BUNDLE)
-    assert migrate(empty) == "0001"
+    assert migrate(empty) == "0002"
+    assert migrate(empty, "0001") == "0001"
+    assert migrate(empty) == "0002"
 
 
 def test_going_down_leaves_the_extension_to_others(empty):
@@ -117,7 +121,7 @@ def test_a_garments_values_stay_in_its_row(engine, fill):
 
 
 def test_an_unknown_revision_is_refused_with_the_known_ones(engine):
-    with pytest.raises(InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0001"):
+    with pytest.raises(InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0002, 0001"):
         migrate(engine, "0099")
 
 
@@ -144,8 +148,8 @@ def test_a_second_migrator_waits_and_finds_nothing_to_do(empty, empty_database_u
         assert second.is_alive()
         assert tables(empty) == set()
     second.join(10)
-    assert reached == ["0001"]
-    assert migrate(empty) == "0001"
+    assert reached == ["0002"]
+    assert migrate(empty) == "0002"
     other.dispose()
 
 
@@ -163,7 +167,7 @@ def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
         )
         for _ in range(3)
     ]
-    assert [process.communicate()[0].strip() for process in processes] == ["0001"] * 3
+    assert [process.communicate()[0].strip() for process in processes] == ["0002"] * 3
 
 
 def test_a_table_that_stays_locked_gives_one_line_and_changes_nothing(engine, monkeypatch):

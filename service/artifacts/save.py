@@ -1,18 +1,18 @@
-"""The seed project's artifacts: a CSV of labels and an `.npz` of features, row by row of the same photos."""
+"""Photos to the seed project's files: each photo's label, each photo's features."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
+from service.artifacts.drafts import drafts
+from service.artifacts.npz import FeatureWriter
 from service.decode import Limits, decode, fit, read
 from service.domain import Prediction
 from service.encoder import load_encoder
-from service.errors import FashionStudioError, InvalidParameter, SourceInvalid
+from service.errors import FashionStudioError, SourceInvalid
 from service.settings import load_settings
 from service.sources import IMAGE, LABEL, Item, read_source
 
@@ -26,18 +26,12 @@ def save_all_labels(
     database_path: a source as `ingest` takes it. model_path: a bundle's folder, None for the one in
     use. Photos that cannot be read are left out. Returns the file written.
     """
-    rows = [
-        (item.name, labels.index(prediction.label))
-        for item, prediction, labels in _predictions(Path(database_path), model_path)
-    ]
-
-    def write(draft: Path) -> None:
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((IMAGE, LABEL))
-            writer.writerows(rows)
-
-    return _write_whole(Path(save_path), write)
+    with drafts(Path(save_path)) as (draft,), draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((IMAGE, LABEL))
+        for item, prediction, labels in _predictions(Path(database_path), model_path):
+            writer.writerow((item.name, labels.index(prediction.label)))
+    return Path(save_path)
 
 
 def save_all_features(
@@ -50,12 +44,13 @@ def save_all_features(
     features = [p.embedding for _, p, _ in _predictions(Path(database_path), model_path)]
     if not features:
         raise SourceInvalid(f"{database_path} has no photo that can be read.")
-
-    def write(draft: Path) -> None:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, features=np.stack(features))
-
-    return _write_whole(Path(save_path), write)
+    with (
+        drafts(Path(save_path)) as (draft,),
+        FeatureWriter(draft, rows=len(features)) as writer,
+    ):
+        for embedding in features:
+            writer.write(embedding)
+    return Path(save_path)
 
 
 def _predictions(
@@ -81,15 +76,3 @@ def _predictions(
         for item, prediction in zip(items, pool.map(predict, items), strict=True):
             if prediction is not None:
                 yield item, prediction, labels
-
-
-def _write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        write(draft)
-        draft.replace(path)
-    except OSError as error:
-        raise InvalidParameter(f"{path} cannot be written: {error.strerror}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
-    return path

@@ -1,0 +1,11 @@
+"""The seed project's artifacts: a CSV of labels and an `.npz` of features, row by row of the same photos.
+
+`save` makes them from photos, `bring` takes them into the catalog, `give` writes the catalog as them;
+`npz` and `drafts` are about the files.
+"""
+
+from service.artifacts.bring import import_features
+from service.artifacts.give import export_features
+from service.artifacts.save import save_all_features, save_all_labels
+
+__all__ = ["save_all_labels", "save_all_features", "import_features", "export_features"]

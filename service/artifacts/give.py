@@ -1,0 +1,50 @@
+"""The catalog as the seed project's files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from service.artifacts.drafts import drafts
+from service.artifacts.npz import FeatureWriter
+from service.catalog import all_embeddings
+from service.errors import CatalogEmpty
+from service.sources import IMAGE, LABEL
+from service.studio import Studio
+
+
+def export_features(
+    studio: Studio,
+    csv_file: Path,
+    npz: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write every garment by id: image_path and label's number to a CSV, embedding to an `.npz`.
+
+    The embeddings are the stored float16, written as the seed project's float32. Both files are
+    written whole or not at all. Returns the number of garments.
+    Raises `CatalogEmpty`, `InvalidParameter` where a file cannot be written.
+    """
+    numbers = {label: number for number, label in enumerate(studio.card.labels)}
+    with (
+        drafts(csv_file, npz) as (csv_draft, npz_draft),
+        all_embeddings(studio.engine) as (count, chunks),
+    ):
+        if not count:
+            raise CatalogEmpty()
+        with (
+            csv_draft.open("w", newline="", encoding="utf-8") as table,
+            FeatureWriter(npz_draft, count) as features,
+        ):
+            writer = csv.writer(table, lineterminator="\n")
+            writer.writerow((IMAGE, LABEL))
+            done = 0
+            for paths, labels, embeddings in chunks:
+                names = (numbers[label] for label in labels)
+                writer.writerows(zip(paths, names, strict=True))
+                features.write(embeddings)
+                done += len(paths)
+                progress(done, count)
+    return count

@@ -1,0 +1,119 @@
+"""import-features, export-features, save-labels, save-features: the seed project's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from service.cli.ingest import print_summary
+from service.cli.output import (
+    json_option,
+    note,
+    open_studio,
+    print_json,
+    progress_bar,
+    show_building,
+)
+from service.domain import LabelSource
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+csv_option = click.option("--csv", required=True, type=FILE, help="Image names and labels.")
+npz_option = click.option("--npz", required=True, type=FILE, help="Features, in the same order.")
+
+
+@click.command("import-features")
+@csv_option
+@npz_option
+@click.option(
+    "--labels",
+    type=click.Choice(["given", "predicted"]),
+    default="given",
+    show_default=True,
+    help="Whose labels the CSV has: people's, or the bundle's own (as save-labels writes).",
+)
+@json_option
+def import_features(csv: Path, npz: Path, labels: LabelSource, as_json: bool) -> None:
+    """Take embeddings that were computed elsewhere into the catalog, without their photos.
+
+    The CSV has the columns image_name, which becomes the garment's image_path as it is, and
+    category_label, a category's name or its number from 0 in the bundle's order. The .npz has one
+    array of n × 2048 floats, row by row of the same garments. They are taken as embeddings of the
+    bundle in use: those of another network cannot be compared with it.
+
+    Garments that the catalog has already, with the same label and embedding, are left alone: a run
+    that was stopped, however rudely, goes on when it is called again. Rows that cannot be stored are
+    set aside with their numbers, from 1. It ends by building the similarity indexes that are due.
+    """
+    from service.artifacts import import_features as take_in
+
+    with open_studio() as studio, progress_bar("import-features") as advance:
+        summary = take_in(
+            studio,
+            csv,
+            npz,
+            labels=labels,
+            progress=lambda s, n: advance(s.seen, n, f"{s.seen / max(s.seconds, 1e-9):.0f} rows/s"),
+            building=show_building(advance),
+        )
+    if as_json:
+        print_json(summary.as_dict())
+    else:
+        print_summary(summary)
+
+
+@click.command("export-features")
+@csv_option
+@npz_option
+@json_option
+def export_features(csv: Path, npz: Path, as_json: bool) -> None:
+    """Write every garment's image path, label and embedding to the seed project's files.
+
+    By id; labels as numbers from 0 in the bundle's order; embeddings as float32, though the catalog
+    holds float16. Whose a label is, confidence and the photo's hash are not in these files.
+    """
+    from service.artifacts import export_features as write
+
+    with open_studio() as studio, progress_bar("export-features") as advance:
+        count = write(studio, csv, npz, progress=advance)
+    if as_json:
+        print_json({"garments": count, "csv": str(csv), "npz": str(npz)})
+    else:
+        note(f"{count} garments: {csv}, {npz}")
+
+
+@click.command("save-labels")
+@click.argument("source", type=click.Path(path_type=Path))
+@csv_option
+@json_option
+def save_labels(source: Path, csv: Path, as_json: bool) -> None:
+    """Label every photo of SOURCE by the bundle in use, without a catalog, into a CSV.
+
+    SOURCE is what ingest takes. Photos that cannot be read are left out.
+    """
+    from service.artifacts import save_all_labels
+
+    save_all_labels(source, None, csv)
+    _say(csv, as_json)
+
+
+@click.command("save-features")
+@click.argument("source", type=click.Path(path_type=Path))
+@npz_option
+@json_option
+def save_features(source: Path, npz: Path, as_json: bool) -> None:
+    """Embed every photo of SOURCE by the bundle in use, without a catalog, into an .npz.
+
+    Its rows are those of save-labels. SOURCE is what ingest takes.
+    """
+    from service.artifacts import save_all_features
+
+    save_all_features(source, None, npz)
+    _say(npz, as_json)
+
+
+def _say(file: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"file": str(file)})
+    else:
+        note(str(file))
