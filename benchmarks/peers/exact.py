@@ -50,7 +50,7 @@ class Numpy(_Matrices):
     """One matrix-vector product of normalised rows, and a partition."""
 
     title = "numpy, exact"
-    settings = "float32 in memory, normalised, one product a query"
+    settings = "float32 in memory, normalised, one product a query, one thread"
     package = "numpy"
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:

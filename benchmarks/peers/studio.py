@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
@@ -19,12 +18,12 @@ import psycopg
 
 from peers.contestant import Catalog, Contestant
 from peers.pgvector import VACUUM, connect, database_bytes, postmaster
-from service.catalog import Loader, Row, build_indexes, similar
+from service.catalog import BulkLoader, Progress, Row, Run, build_indexes, similar
 from service.settings import Settings
 from service.studio import Studio
 
 ROOT = Path(__file__).parents[2]
-BATCH = 2_000
+BATCH = 4_096
 READY_SECONDS = 120
 IDS = "SELECT image_path, id FROM garment"
 
@@ -89,7 +88,9 @@ class ThroughHttp(ThroughSql):
     def build(self, catalog: Catalog) -> None:
         super().build(catalog)
         with session(self.studio) as connection:
-            self.ids = {row_of(path): number for path, number in connection.execute(IDS)}
+            self.ids = np.empty(catalog.rows, np.int64)
+            for path, number in connection.cursor().stream(IDS):
+                self.ids[row_of(path)] = number
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -139,23 +140,24 @@ class ThroughHttp(ThroughSql):
 
 
 def load(studio: Studio, catalog: Catalog) -> None:
-    """The garments as rows with made-up paths and digests."""
-    loader = Loader(studio.engine, studio.model_id)
-    for rows, vectors in catalog.batches(BATCH):
-        loader.write([_row(catalog, row, vector) for row, vector in enumerate(vectors, rows.start)])
-
-
-def _row(catalog: Catalog, row: int, vector: np.ndarray) -> Row:
-    label = catalog.labels[catalog.shelf[row]]
-    return Row(
-        image_path=f"garments/{row:08}.jpg",
-        label=label,
-        label_source="given",
-        confidence=0.9,
-        predicted_label=label,
-        embedding=vector,
-        content_sha256=hashlib.sha256(b"%d" % row).hexdigest(),
-    )
+    """As an import of features writes them, with made-up paths."""
+    loader = BulkLoader(studio.engine, studio.model_id)
+    run = Run.start(studio.engine, source="benchmark", labels="given", total=catalog.rows)
+    for start, vectors in ((rows.start, vectors) for rows, vectors in catalog.batches(BATCH)):
+        batch = [
+            Row(
+                image_path=f"garments/{row:08}.jpg",
+                label=catalog.labels[catalog.shelf[row]],
+                label_source="given",
+                confidence=None,
+                predicted_label=None,
+                embedding=vector,
+                content_sha256=None,
+            )
+            for row, vector in enumerate(vectors, start)
+        ]
+        loader.write(batch, Progress(run, seen=len(batch)))
+    run.finish("done")
 
 
 def row_of(image_path: str) -> int:

@@ -76,9 +76,16 @@ def work(
 
 
 def clear_environment() -> None:
-    """For this process and its children: no settings of another studio, no bars, no telemetry."""
+    """For this process's children: no settings of another studio, no bars, no telemetry.
+
+    One thread in numpy's products: a second one on the same core gains nothing, and each product
+    would wait for both.
+    """
     for name in [name for name in os.environ if name.startswith("FASHION_STUDIO_")]:
         del os.environ[name]
     os.environ.update(
-        TQDM_DISABLE="1", ANONYMIZED_TELEMETRY="False", HF_HUB_OFFLINE="1", GRPC_VERBOSITY="NONE"
+        OPENBLAS_NUM_THREADS="1",
+        TQDM_DISABLE="1",
+        ANONYMIZED_TELEMETRY="False",
+        GRPC_VERBOSITY="NONE",
     )
