@@ -118,7 +118,7 @@ class ThroughHttp(ThroughSql):
         try:
             self.connection.request("GET", path)
             answer = self.connection.getresponse()
-        except http.client.RemoteDisconnected:  # kept too long: others had their turn meanwhile
+        except ConnectionError:  # idle for too long, while others had their turn
             self.connection.close()
             self.connection.request("GET", path)
             answer = self.connection.getresponse()

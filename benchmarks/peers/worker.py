@@ -64,7 +64,7 @@ def work(
             pipe.send((np.array(times), answers))
     except ModuleNotFoundError as error:
         pipe.send(Failed(f"not installed: {error.name}"))
-    except (EOFError, BrokenPipeError):  # the parent is gone
+    except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the parent is gone, or going
         pass
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
