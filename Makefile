@@ -4,10 +4,11 @@ PORT ?= 8000
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock bundle clean
+.PHONY: help demo test lint format lock bench bundle clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +37,11 @@ lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into req
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"
 
-clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+bench: $(BENCH)/peers ## install the peers into an environment of their own and compare with them (ARGS=…)
+	$(BENCH)/bin/python benchmarks/similarity.py $(ARGS)
+
+clean: ## remove the virtual environments and what tools left behind
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/serve: requirements/serve.txt pyproject.toml
 	@echo "installing into $(VENV) …"
@@ -49,4 +53,12 @@ $(VENV)/serve: requirements/serve.txt pyproject.toml
 $(VENV)/dev: requirements/dev.txt $(VENV)/serve
 	@echo "installing what tests and training need into $(VENV) …"
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Peers bring dozens of packages; they do not belong beside the ones that serve
+$(BENCH)/peers: requirements/serve.txt pyproject.toml
+	@echo "installing the peers into $(BENCH) …"
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@

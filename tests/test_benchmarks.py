@@ -1,0 +1,88 @@
+"""The comparison with peers runs, and reports what it says it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .catalog.samples import clustered
+
+ROOT = Path(__file__).parents[1]
+LABELS = ("Dress", "Tee", "Romper")
+ROWS, QUERIES = 600, 60
+CONTESTANTS = ("sql", "http", "plain", "seed", "numpy")
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clustered embeddings of three labels of unequal size, as `--embeddings` takes them."""
+    file = tmp_path_factory.mktemp("embeddings") / "garments.npz"
+    places = np.random.default_rng(5).choice(3, ROWS + QUERIES, p=(0.6, 0.3, 0.1)).astype(np.uint8)
+    vectors = np.empty((len(places), 2048), np.float32)
+    for place in range(3):
+        mine = places == place
+        vectors[mine] = clustered(int(mine.sum()), seed=place)
+    np.savez(
+        file,
+        labels=np.array(LABELS),
+        shelf=places[:ROWS],
+        embeddings=vectors[:ROWS].astype(np.float16),
+        queries=vectors[ROWS:],
+        query_shelf=places[ROWS:],
+    )
+    return file
+
+
+def run(garments: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable, ROOT / "benchmarks" / "similarity.py",
+            "--embeddings", garments, "--rows", str(ROWS), "--queries", "12", "--rounds", "2",
+            "--out", out, *options,
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_similarity_compares_exact_searches(garments: Path, tmp_path: Path) -> None:
+    done = run(garments, tmp_path, "--contestants", ",".join(CONTESTANTS))
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())["sizes"][str(ROWS)]
+    assert set(results) == set(CONTESTANTS)
+    for name, result in results.items():
+        assert result["state"] == "done", (name, result)
+        assert result["recall"] == 1, name  # all are exact below the threshold
+        assert set(result["by_label"]) == set(LABELS)
+        assert 0 < result["p50_ms"] <= result["p95_ms"]
+        assert result["build_seconds"] > 0
+        assert result["bytes"] >= ROWS * 2048 * 2
+        assert result["peak_memory"] > 2**20
+        assert result["times_reference"] > 0
+    assert results["sql"]["times_reference"] == 1
+    table = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert table.count("this project, HTTP") == 4
+
+
+def test_similarity_keeps_what_is_done_of_the_same_set_up_and_says_what_failed(
+    garments: Path, tmp_path: Path
+) -> None:
+    done = run(garments, tmp_path, "--contestants", "numpy")
+    assert done.returncode == 0, done.stderr
+    first = json.loads((tmp_path / "results.json").read_text())["sizes"][str(ROWS)]
+    done = run(garments, tmp_path, "--contestants", "numpy,seed", "--cap-memory", "0.001")
+    assert done.returncode == 0, done.stderr
+    second = json.loads((tmp_path / "results.json").read_text())["sizes"][str(ROWS)]
+    assert second["numpy"] == first["numpy"]
+    assert second["seed"]["state"] == "failed"
+    assert "GiB of memory" in second["seed"]["reason"]
+    assert second["seed"]["reason"] in (tmp_path / "results.md").read_text(encoding="utf-8")
+    done = run(garments, tmp_path, "--contestants", "numpy", "--rounds", "3")
+    assert done.returncode == 1
+    assert "--fresh" in done.stderr
+    assert done.stderr.count("\n") == 1
