@@ -129,6 +129,13 @@ def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
         try:
             connection.execute(PATIENCE)
             yield connection
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+                raise DatabaseUnfit(
+                    f"The database user may not build indexes: {str(error.orig).splitlines()[0]}. "
+                    "Let the table's owner run `fashion-studio index`."
+                ) from None
+            raise
         finally:
             connection.invalidate()  # closes the session, and with it the lock and the settings
 
@@ -137,18 +144,10 @@ def _run(connection: Connection, statement: sql.Composed) -> None:
     """Run a statement that takes no parameters: labels stand in it as literals."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    try:
-        # Without parameters, so that a % in a label is one
-        connection.exec_driver_sql(
-            statement.as_string(driver), execution_options={"no_parameters": True}
-        )
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-            raise DatabaseUnfit(
-                f"The database user may not build indexes: {str(error.orig).splitlines()[0]}. "
-                "Let the table's owner run `fashion-studio index`."
-            ) from None
-        raise
+    # Without parameters, so that a % in a label is one
+    connection.exec_driver_sql(
+        statement.as_string(driver), execution_options={"no_parameters": True}
+    )
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from sqlalchemy import Engine, text
 
 from service.catalog.garments import count_by_label
-from service.catalog.projection import FIT_ROWS
 from service.catalog.tables import HNSW_PREFIX
 from service.domain import Method
 
@@ -43,8 +42,6 @@ INDEXES = text("""
 UNPROJECTED = text("""
     SELECT label, count(*) AS lacking FROM garment WHERE components IS NULL GROUP BY label
 """)
-
-FITTED = text("SELECT EXISTS (SELECT FROM projection JOIN model ON id = model_id WHERE serving)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +92,14 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
     with engine.connect() as connection:
         indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
         unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
-        fitted = connection.scalar(FITTED) or sum(counts.values()) >= FIT_ROWS
     found = []
     for label, rows in counts.items():
         index, lacking = indexes.get(index_name(label)), unprojected.get(label, 0)
         state = _state(index)
         size = 0 if index is None else index.bytes
-        due = _due(state, rows, threshold) or ("update" if lacking and fitted else None)
+        due = _due(state, rows, threshold)
+        if due is None and state == "valid" and lacking:
+            due = "update"
         found.append(Shelf(label, rows, lacking, state, size, due))
     return found
 

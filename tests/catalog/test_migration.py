@@ -7,17 +7,29 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic import command
+from pgvector import HalfVector
 from sqlalchemy import text
 
-from service.catalog import attach, build_indexes, migrate, open_engine, require_head, shelves
+from service.catalog import (
+    attach,
+    build_indexes,
+    leftovers,
+    migrate,
+    open_engine,
+    require_head,
+    shelves,
+    similar,
+)
 from service.catalog.migration import _config, migration_lock, migrations_folder
 from service.catalog.tables import metadata
 from service.errors import DatabaseUnavailable, DowngradeRefused, InvalidParameter, SchemaOutdated
 
-from .samples import BUNDLE, row
+from .samples import BUNDLE, clustered, row
 
+NEWEST = "0003"
 ROOT = Path(__file__).resolve().parents[2]
 
 SCHEMA = {
@@ -62,18 +74,18 @@ def tables(engine):
 
 
 def test_up_down_and_up_again(empty):
-    assert migrate(empty) == "0002"
+    assert migrate(empty) == NEWEST
     require_head(empty)
     assert tables(empty) == set(metadata.tables)
     assert migrate(empty, "base") == "base"
     assert tables(empty) == set()
     assert migrate(empty, "0001") == "0001"
-    with pytest.raises(SchemaOutdated, match=r"at revision 0001.*needs 0002"):
+    with pytest.raises(SchemaOutdated, match=r"at revision 0001.*needs 0003"):
         require_head(empty)
     attach(empty, **BUNDLE)
-    assert migrate(empty) == "0002"
+    assert migrate(empty) == NEWEST
     assert migrate(empty, "0001") == "0001"
-    assert migrate(empty) == "0002"
+    assert migrate(empty) == NEWEST
 
 
 def test_going_down_refuses_what_the_older_schema_cannot_hold(engine, loader):
@@ -84,7 +96,7 @@ def test_going_down_refuses_what_the_older_schema_cannot_hold(engine, loader):
     loader.write([row("b.jpg")])
     assert migrate(engine, "0001") == "0001"
     assert not_null(engine) >= {"confidence", "predicted_label", "content_sha256"}
-    assert migrate(engine) == "0002"
+    assert migrate(engine) == NEWEST
     assert not_null(engine).isdisjoint({"confidence", "predicted_label", "content_sha256"})
 
 
@@ -125,23 +137,102 @@ def test_the_migrations_make_what_the_tables_describe(engine, empty, part):
     assert schema(engine, part) == schema(empty, part)
 
 
-def test_a_garments_values_stay_in_its_row(engine, fill):
-    """PLAIN is never moved out; MAIN only where a row does not fit a page."""
+def test_only_the_embedding_lies_outside_a_garments_row(engine, fill):
+    """EXTERNAL is moved out first, PLAIN never, MAIN only where a row does not fit a page."""
     storage = {row[1]: row[4] for row in schema(engine, "columns") if row[0] == "garment"}
-    assert storage["embedding"] == "p"
-    assert "x" not in storage.values()
-    assert "e" not in storage.values()
-    fill(50)
+    assert [name for name, how in storage.items() if how in "xe"] == ["embedding"]
+    fill(64)
     with engine.connect() as connection:
         sizes = text(
-            "SELECT pg_relation_size(oid) / 8192, pg_relation_size(reltoastrelid)"
+            "SELECT pg_relation_size(oid) / 64, pg_relation_size(reltoastrelid) / 64"
             " FROM pg_class WHERE relname = 'garment'"
         )
-        assert tuple(connection.execute(sizes).one()) == (50, 0)
+        row, outside = connection.execute(sizes).one()
+    assert row < 600  # bytes a garment, components included
+    assert 4104 < outside < 6000
+
+
+def test_garments_of_an_earlier_revision_keep_their_answers(empty):
+    migrate(empty, "0002")
+    model_id = attach(empty, **BUNDLE)
+    vectors = clustered(300, 1).astype(np.float16)
+    with empty.begin() as connection:  # as the version of that revision wrote them
+        for i, vector in enumerate(vectors):
+            connection.execute(
+                text(
+                    "INSERT INTO garment (image_path, label, label_source, confidence,"
+                    " predicted_label, content_sha256, embedding, model_id)"
+                    " VALUES (:path, 'Tee', 'given', 0.5, 'Tee', :digest, :embedding, :model_id)"
+                ),
+                {
+                    "path": f"{i}.jpg",
+                    "digest": bytes(32),
+                    "embedding": HalfVector(vector),
+                    "model_id": model_id,
+                },
+            )
+        connection.execute(
+            text(
+                "CREATE INDEX hnsw_garment_tee_0123456789 ON garment"
+                " USING hnsw (embedding halfvec_cosine_ops) WHERE label = 'Tee'"
+            )
+        )
+    assert migrate(empty) == NEWEST
+
+    def answers(**how):
+        return [similar(empty, v, labels=["Tee"], n=9, **how) for v in vectors[::30]]
+
+    before = answers()
+    assert {method for _, method in before} == {"exact"}
+    assert [matches[0].id for matches, _ in before] == list(range(1, 301, 30))
+    assert leftovers(empty) == ["hnsw_garment_tee_0123456789"]
+    build_indexes(empty, threshold=200)
+    assert leftovers(empty) == []
+    for (old, _), (new, method) in zip(before, answers(), strict=True):
+        assert method == "hnsw"
+        assert new == old
+    assert answers(exact=True) == before
+
+    migrate(empty, "0002")
+    with empty.connect() as connection:
+        kept = connection.execute(text("SELECT embedding FROM garment ORDER BY id")).scalars()
+        assert np.array_equal(np.stack([vector.to_numpy() for vector in kept]), vectors)
+    assert migrate(empty) == NEWEST
+    assert answers() == before
+
+
+def test_an_upgrade_that_was_killed_goes_on(empty, monkeypatch):
+    migrate(empty, "0002")
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", stop_at("0003"))
+        with pytest.raises(RuntimeError):
+            migrate(empty)
+    with empty.connect() as connection:
+        assert connection.scalar(text("SELECT to_regclass('ix_garment_unprojected')")) is not None
+    with pytest.raises(SchemaOutdated, match="at revision 0002"):
+        require_head(empty)
+    assert migrate(empty) == NEWEST
+    test_alembic_finds_nothing_to_change(empty)
+
+
+def stop_at(revision):
+    """What replaces alembic's own note that a revision was reached."""
+    from alembic.runtime.migration import HeadMaintainer
+
+    note = HeadMaintainer.update_to_step
+
+    def stop(self, step):
+        if step.revision.revision == revision:
+            raise RuntimeError("killed")
+        note(self, step)
+
+    return stop
 
 
 def test_an_unknown_revision_is_refused_with_the_known_ones(engine):
-    with pytest.raises(InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0002, 0001"):
+    with pytest.raises(
+        InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0003, 0002, 0001"
+    ):
         migrate(engine, "0099")
 
 
@@ -168,8 +259,8 @@ def test_a_second_migrator_waits_and_finds_nothing_to_do(empty, empty_database_u
         assert second.is_alive()
         assert tables(empty) == set()
     second.join(10)
-    assert reached == ["0002"]
-    assert migrate(empty) == "0002"
+    assert reached == [NEWEST]
+    assert migrate(empty) == NEWEST
     other.dispose()
 
 
@@ -187,7 +278,7 @@ def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
         )
         for _ in range(3)
     ]
-    assert [process.communicate()[0].strip() for process in processes] == ["0002"] * 3
+    assert [process.communicate()[0].strip() for process in processes] == [NEWEST] * 3
 
 
 def test_a_table_that_stays_locked_gives_one_line_and_changes_nothing(engine, monkeypatch):

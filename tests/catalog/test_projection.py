@@ -1,0 +1,170 @@
+"""Components bound distances from below, so that exact search may read few embeddings whole."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pgvector import HalfVector
+from sqlalchemy import text
+
+from service.catalog import build_indexes, shelves, similar
+from service.catalog.projection import SLACK, fit, project_catalog, projection_of
+
+from .samples import LABELS, clustered, embedding, row
+
+
+def components(engine):
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT components FROM garment ORDER BY id")).scalars()
+        return [None if stored is None else stored.to_numpy() for stored in rows]
+
+
+def nearest(vectors, query, n):
+    """The true answer: (ids, similarities), the ids from 1."""
+    stored = vectors.astype(np.float16).astype(np.float64)
+    asked = query.astype(np.float16).astype(np.float64)
+    cosines = stored @ asked / np.linalg.norm(stored, axis=1) / np.linalg.norm(asked)
+    order = np.lexsort((np.arange(len(cosines)), -cosines))[:n]
+    return (order + 1).tolist(), cosines[order]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    fitted_to=st.sampled_from([2, 40, 300]),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    signed=st.booleans(),
+)
+def test_no_two_embeddings_are_nearer_than_their_components_say(seed, fitted_to, scale, signed):
+    rng = np.random.default_rng(seed)
+    projection = fit(clustered(fitted_to, seed % 1000))
+    others = rng.normal(0, scale, (60, 2048)) if signed else rng.gamma(0.5, scale, (60, 2048))
+    vectors = np.vstack([others, clustered(60, seed % 1000)]).astype(np.float16)
+    wide = vectors.astype(np.float64)
+    unit = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    whole = np.linalg.norm(unit[:, None] - unit, axis=2)
+    reduced = projection(vectors).astype(np.float64)
+    apart = np.linalg.norm(reduced[:, None] - reduced, axis=2)
+    assert (apart <= whole + SLACK).all()
+
+
+def test_components_order_neighbours_as_embeddings_do():
+    vectors = clustered(3000, 1)
+    projection = fit(vectors[:1000])
+    reduced = projection(vectors).astype(np.float32)
+    found = 0
+    for query in range(2000, 2050):
+        true, _ = nearest(vectors, vectors[query], 10)
+        apart = np.linalg.norm(reduced - reduced[query], axis=1)
+        found += len(set(true) & set(np.argsort(apart)[:50] + 1))
+    assert found >= 0.99 * 500
+
+
+@pytest.mark.parametrize("projected", ["none", "some", "all"])
+@pytest.mark.parametrize("n", [1, 9, 100])
+def test_exact_search_is_exact(engine, shelve, projected, n):
+    vectors = [shelve("Tee", 300, seed=1)]
+    if projected != "none":
+        assert project_catalog(engine, fit_rows=300) == 300
+    vectors.append(shelve("Dress", 200, seed=2))
+    if projected == "some":
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE garment SET components = NULL WHERE id % 3 = 0"))
+    whole = np.vstack(vectors)
+    for query in (whole[7], clustered(5, 2)[3], clustered(5, 77)[3], embedding(5)):
+        for labels, rows in ((["Tee"], whole[:300]), (list(LABELS), whole)):
+            ids, cosines = nearest(rows, query, n)
+            matches, method = similar(engine, query, labels=labels, n=n)
+            assert method == "exact"
+            assert [m.similarity for m in matches] == pytest.approx(cosines, abs=2e-6)
+            assert len(set(ids) & {m.id for m in matches}) >= n - 1  # float32 may swap the last two
+
+
+def test_exact_search_reads_few_embeddings_whole(engine, shelve):
+    vectors = shelve("Tee", 2000)
+    build_indexes(engine)
+    reads = text(
+        "SELECT coalesce(toast_blks_hit, 0) + coalesce(toast_blks_read, 0)"
+        " FROM pg_statio_user_tables WHERE relname = 'garment'"
+    )
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        before = connection.scalar(reads)
+    similar(engine, vectors[3], labels=["Tee"], n=9)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    with engine.connect() as connection:
+        assert connection.scalar(reads) - before < 3 * 2000
+
+
+def test_garments_get_components_once_there_are_enough_to_fit_to(engine, shelve):
+    shelve("Tee", 60)
+    assert project_catalog(engine) == 0
+    assert components(engine) == [None] * 60
+    steps = []
+    assert project_catalog(engine, fit_rows=60, progress=lambda *step: steps.append(step)) == 60
+    assert steps == [(60, 60)]
+    first = components(engine)
+    shelve("Dress", 20, seed=2)
+    later = components(engine)
+    assert np.array_equal(later[:60], first)
+    assert all(stored is not None for stored in later)
+    assert project_catalog(engine) == 0
+
+
+def test_a_catalog_without_a_model_has_none(engine):
+    assert project_catalog(engine) == 0
+
+
+def test_components_go_with_the_embedding_that_they_are_of(engine, shelve, loader):
+    shelve("Tee", 60)
+    build_indexes(engine, threshold=50)
+    with engine.begin() as connection:  # by hand, or by a version that knows no components
+        connection.execute(
+            text("UPDATE garment SET embedding = :other, confidence = 0.1 WHERE id = 5"),
+            {"other": HalfVector(embedding(1).astype(np.float16))},
+        )
+        connection.execute(text("UPDATE garment SET confidence = 0.1 WHERE id = 6"))
+    assert [i for i, stored in enumerate(components(engine), 1) if stored is None] == [5]
+    tee = shelves(engine, threshold=50)[0]
+    assert (tee.unprojected, tee.state, tee.method, tee.due) == (1, "valid", "exact", "update")
+    matches, method = similar(engine, embedding(1), labels=["Tee"], n=1)
+    assert (matches[0].id, method) == (5, "exact")
+
+    build_indexes(engine, threshold=50)
+    assert shelves(engine, threshold=50)[0].due is None
+    matches, method = similar(engine, embedding(1), labels=["Tee"], n=1)
+    assert (matches[0].id, method) == (5, "hnsw")
+
+    loader.write([row("new.jpg", embedding=embedding(2))])
+    loader.write([row("new.jpg", embedding=embedding(3))])
+    with engine.connect() as connection:
+        projection = projection_of(connection, 1)
+    assert np.array_equal(
+        components(engine)[-1], projection(embedding(3).astype(np.float16)[None])[0]
+    )
+
+
+def test_a_batch_under_way_while_it_is_fitted_gets_its_components_too(engine, shelve, loader):
+    shelve("Tee", 60)
+    fitted = threading.Thread(target=lambda: project_catalog(engine, fit_rows=60))
+    with engine.connect() as batch:  # as `load` holds the model until its batch is committed
+        batch.execute(text("SELECT FROM model WHERE serving FOR SHARE"))
+        fitted.start()
+        fitted.join(0.5)
+        assert fitted.is_alive()
+        batch.execute(
+            text(
+                "INSERT INTO garment (image_path, label, label_source, confidence,"
+                " predicted_label, content_sha256, embedding, model_id)"
+                " SELECT 'late.jpg', label, label_source, confidence, predicted_label,"
+                " content_sha256, embedding, model_id FROM garment WHERE id = 1"
+            )
+        )
+        batch.commit()
+    fitted.join(30)
+    stored = components(engine)
+    assert len(stored) == 61
+    assert np.array_equal(stored[-1], stored[0])
