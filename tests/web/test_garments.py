@@ -34,7 +34,7 @@ def test_what_an_import_does_not_know_is_null(
 ) -> None:
     unknown = {"confidence": None, "predicted_label": None, "content_sha256": None}
     Loader(studio.engine, studio.model_id).write(
-        [rows[0], replace(rows[0], image_path="gone.jpg", **unknown)]
+        [rows[0], replace(rows[0], image_path="without.jpg", **unknown)]
     )
     garment = empty.get("/api/v1/garments/2").get_json()
     assert (garment["confidence"], garment["predicted_label"]) == (None, None)
@@ -42,7 +42,7 @@ def test_what_an_import_does_not_know_is_null(
     assert answer["matches"][0]["id"] == 1
     own = {"label": garment["label"], "confidence": None}
     assert answer["query"] == {
-        **own, "labels": [own], "id": 2, "image_path": "gone.jpg",
+        **own, "labels": [own], "id": 2, "image_path": "without.jpg",
         "image_url": garment["image_url"],
     }  # fmt: skip
     require_problem(empty.get(garment["image_url"]), 404, "picture_gone")
