@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from service.cli import COMMANDS
+from service.cli import COMMANDS, output
 
 Run = subprocess.CompletedProcess
 
@@ -182,3 +182,21 @@ def test_real_photos_by_the_command_alone(
     photo = real_photos / lines[1].split(",")[0]
     found = answer("similar", photo, "-n", "9")
     assert {match["label"] for match in found["matches"]} == set(found["searched_labels"])
+
+
+def test_progress_in_a_log_tells_rate_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0, 20, 40, 60, 80])
+    monkeypatch.setattr(output.time, "monotonic", lambda: next(clock))
+    with output.progress_bar("import") as advance:
+        advance(100, 400, "5 rows/s")
+        advance(400, 400)
+        advance(10, 30, "Tee")  # the next thing is counted anew
+        advance(20, 30, "Tee")
+    assert capsys.readouterr().err.splitlines() == [
+        "import: 100 of 400, 60 s left 5 rows/s",
+        "import: 400 of 400",
+        "import: 10 of 30 Tee",
+        "import: 20 of 30, 10 s left Tee",
+    ]

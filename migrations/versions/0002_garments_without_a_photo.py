@@ -1,7 +1,7 @@
 """Garments of imported embeddings: there may be no photo, and so neither hash nor confidence."""
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from service.errors import DowngradeRefused
 
@@ -38,13 +38,18 @@ def upgrade() -> None:
     op.execute(UPGRADE)
 
 
-def downgrade() -> None:
-    op.execute(LOCK)
-    unknown = op.get_bind().scalar(UNKNOWN)
+def check_downgrade(connection: Connection) -> None:
+    """Asked before any revision above this one is undone. Raises `DowngradeRefused`."""
+    unknown = connection.scalar(UNKNOWN)
     if unknown:
         raise DowngradeRefused(
             f"Revision 0001 cannot hold {unknown} garments that were imported without their photos. "
             "Take the photos in with `fashion-studio ingest`, or DELETE FROM garment WHERE "
             "confidence IS NULL OR predicted_label IS NULL OR content_sha256 IS NULL."
         )
+
+
+def downgrade() -> None:
+    op.execute(LOCK)
+    check_downgrade(op.get_bind())
     op.execute(DOWNGRADE)

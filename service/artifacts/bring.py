@@ -23,11 +23,11 @@ from service.catalog import (
     Progress,
     Row,
     Run,
+    as_float16,
     build_indexes,
     flaw,
     is_storable,
-    rounded,
-    unfit,
+    unfit_rows,
 )
 from service.domain import LabelSource
 from service.errors import LabelUnknown, SourceInvalid
@@ -105,8 +105,8 @@ def _batches(
     named = enumerate(csv_rows(csv, IMAGE, LABEL), start=1)
     taken: dict[str, int] = {}  # image name -> its row
     for chunk in features.chunks(BATCH):
-        half = rounded(chunk)
-        bad = unfit(half)
+        half = as_float16(chunk)
+        bad = unfit_rows(half)
         batch = _Batch(len(chunk), [], [])
         for place, (number, entry) in enumerate(itertools.islice(named, len(chunk))):
             name = entry[IMAGE]

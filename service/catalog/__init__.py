@@ -10,7 +10,7 @@ from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
 from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
-from service.catalog.embeddings import flaw, rounded, unfit
+from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
 from service.catalog.garments import (
     count_by_label,
@@ -57,8 +57,8 @@ __all__ = [
     "Known",
     "Loader",
     "BulkLoader",
-    "rounded",
-    "unfit",
+    "as_float16",
+    "unfit_rows",
     "flaw",
     "all_embeddings",
     "Run",

@@ -24,19 +24,20 @@ def to_half(embeddings: list[np.ndarray]) -> np.ndarray:
     for embedding in embeddings:
         if np.shape(embedding) != (FEATURES,):
             raise ValueError(f"an embedding has {FEATURES} values, not {np.shape(embedding)}")
-    half = rounded(np.stack(embeddings))
-    for row in np.flatnonzero(unfit(half)):
-        raise ValueError(f"the embedding {flaw(embeddings[row])}")
+    half = as_float16(np.stack(embeddings))
+    unfit = unfit_rows(half)
+    if unfit.any():
+        raise ValueError(f"the embedding {flaw(embeddings[int(unfit.argmax())])}")
     return half
 
 
-def rounded(embeddings: np.ndarray) -> np.ndarray:
+def as_float16(embeddings: np.ndarray) -> np.ndarray:
     """As float16; what float16 cannot hold becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return embeddings.astype(np.float16)
 
 
-def unfit(half: np.ndarray) -> np.ndarray:
+def unfit_rows(half: np.ndarray) -> np.ndarray:
     """(n,) bool: which of (n, 2048) float16 have a value that is not finite, or nothing but zeros.
 
     The bits of a float16 without its sign are in the order of its size.
@@ -49,6 +50,6 @@ def flaw(embedding: np.ndarray) -> str:
     """What is wrong with an embedding, of any float dtype, that is unfit in float16."""
     if not np.isfinite(embedding).all():
         return "has values that are not finite"
-    if np.isfinite(rounded(embedding)).all():
+    if np.isfinite(as_float16(embedding)).all():
         return "is all zero" if not np.any(embedding) else "is all zero in float16"
     return "has values that are not finite in float16: it holds up to 65,504"

@@ -44,6 +44,7 @@ def migrate(engine: Engine, to: str = "head") -> str:
         config.attributes["connection"] = connection
         try:
             if target is None or target in _ancestors(scripts, current):
+                _check_downgrade(scripts, connection, current, target)
                 command.downgrade(config, target or "base")
             else:
                 command.upgrade(config, target)
@@ -143,6 +144,17 @@ def _ancestors(scripts: ScriptDirectory, revision: str | None) -> list[str]:
     if revision is None:
         return []
     return [script.revision for script in scripts.iterate_revisions(revision, "base")]
+
+
+def _check_downgrade(
+    scripts: ScriptDirectory, connection: Connection, current: str | None, target: str | None
+) -> None:
+    """Let every revision that would be undone refuse before the first one is."""
+    for script in scripts.iterate_revisions(current or "base", target or "base"):
+        check = getattr(script.module, "check_downgrade", None)
+        if check is not None:
+            check(connection)
+    connection.rollback()
 
 
 def _refuse_newer(scripts: ScriptDirectory, current: str | None) -> None:

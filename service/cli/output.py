@@ -126,7 +126,7 @@ def _progress_lines(description: str) -> Advance:
         if now - last >= LINE_EVERY:
             last = now
             of = f" of {total}" if total else ""
-            if total and 0 < done < total:
+            if total and 0 < done < total and now > began:
                 of += f", {(now - began) / done * (total - done):.0f} s left"
             note(f"{description}: {done}{of} {text}".rstrip())
 

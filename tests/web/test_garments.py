@@ -30,22 +30,22 @@ def test_a_garment(client: FlaskClient, stocked: Studio, rows: list[Row]) -> Non
 
 
 def test_what_an_import_does_not_know_is_null(
-    client: FlaskClient, stocked: Studio, rows: list[Row]
+    empty: FlaskClient, studio: Studio, rows: list[Row]
 ) -> None:
     unknown = {"confidence": None, "predicted_label": None, "content_sha256": None}
-    Loader(stocked.engine, stocked.model_id).write(
-        [replace(rows[0], image_path="gone.jpg", **unknown)]
+    Loader(studio.engine, studio.model_id).write(
+        [rows[0], replace(rows[0], image_path="without.jpg", **unknown)]
     )
-    garment = client.get(f"/api/v1/garments/{len(rows) + 1}").get_json()
+    garment = empty.get("/api/v1/garments/2").get_json()
     assert (garment["confidence"], garment["predicted_label"]) == (None, None)
-    answer = client.get(f"/api/v1/garments/{garment['id']}/similar?n=1").get_json()
+    answer = empty.get("/api/v1/garments/2/similar?n=1").get_json()
     assert answer["matches"][0]["id"] == 1
     own = {"label": garment["label"], "confidence": None}
     assert answer["query"] == {
-        **own, "labels": [own], "id": garment["id"], "image_path": "gone.jpg",
+        **own, "labels": [own], "id": 2, "image_path": "without.jpg",
         "image_url": garment["image_url"],
     }  # fmt: skip
-    require_problem(client.get(garment["image_url"]), 404, "picture_gone")
+    require_problem(empty.get(garment["image_url"]), 404, "picture_gone")
 
 
 def test_the_picture_is_the_file_as_it_lies_there(
