@@ -34,7 +34,7 @@ FIT_ROWS = 1_000
 """Garments from which a projection is fitted. Fitted to 500 of one label it still found 0.999 of the
 true neighbours among the first 50 of another label's 25,000 (docs/performance.md)."""
 
-SAMPLE = 10_000  # garments that it is fitted to, at most: 40 MB of embeddings
+SAMPLE = 2_000  # garments that it is fitted to, at most
 BATCH = 2_000  # garments given their components in one transaction
 
 OVERSAMPLED, ITERATIONS = 64, 4
