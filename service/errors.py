@@ -126,6 +126,43 @@ class SourceInvalid(FashionStudioError):
     status = 400
 
 
+# --- who asks -----------------------------------------------------------------------------------
+
+
+class Unauthorized(FashionStudioError):
+    """This needs an API key. Send it as `Authorization: Bearer fs_…`."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(FashionStudioError):
+    """The API key does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class KeysMissing(FashionStudioError):
+    """There is no API key. Make one with `fashion-studio keys create --name NAME --scope read`."""
+
+    code = "keys_missing"
+
+
+class KeyNotFound(FashionStudioError):
+    """There is no API key of that name. `fashion-studio keys list` shows them."""
+
+    code = "key_not_found"
+    status = 404
+
+
+class KeyNameTaken(FashionStudioError):
+    """There is an API key of that name. Choose another name, or revoke that key first."""
+
+    code = "key_name_taken"
+    status = 409
+
+
 # --- the model ----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -144,6 +144,3 @@ class Problem(Schema):
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
     code: str
-
-
-Scope = Literal["read", "write", "admin"]

@@ -3,7 +3,7 @@
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
 bundle; `load` and `runs` take garments in; `shelves`, `indexes` and `recall` are about similarity
-indexes; `garments`, `search` and `sets` answer.
+indexes; `garments`, `search` and `sets` answer; `keys` says who may ask.
 """
 
 from service.catalog.categories import category_names
@@ -19,6 +19,7 @@ from service.catalog.garments import (
     random_garment,
 )
 from service.catalog.indexes import Building, build_indexes
+from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.load import Known, Loader, Row
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
@@ -70,6 +71,11 @@ __all__ = [
     "build_indexes",
     "RECALL_MINIMUM",
     "measure_recall",
+    "store_key",
+    "find_key",
+    "any_key",
+    "keys",
+    "revoke_key",
     "SetImage",
     "StoredSet",
     "store_set",

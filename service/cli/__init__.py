@@ -21,6 +21,7 @@ COMMANDS = {  # name: module of this package that holds it
     "render": "demo",
     "index": "index",
     "train": "train",
+    "keys": "keys",
     "doctor": "doctor",
 }
 

@@ -6,7 +6,7 @@ from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
 from service.studio import Studio
-from service.web import docs, health, pages, problems
+from service.web import docs, health, pages, problems, session
 from service.web.api import api
 from service.web.context import EXTENSION, Context
 
@@ -44,6 +44,7 @@ def create_app(studio: Studio) -> Flask:
     app.register_blueprint(api)
     app.register_blueprint(health.probes)
     app.register_blueprint(pages.pages)
+    app.register_blueprint(session.session)
     app.register_blueprint(docs.docs)
     problems.register(app)
     app.after_request(_add_headers)

@@ -17,25 +17,38 @@ from flask import Response, make_response
 from pydantic import BaseModel
 from spectree import Response as Described
 from spectree import SpecTree
+from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
 from spectree.plugins.base import Context
 from spectree.plugins.flask_plugin import FlaskPlugin
 
+from service.domain import Scope
 from service.errors import (
     DatabaseUnavailable,
     FashionStudioError,
+    Forbidden,
     InvalidParameter,
     Overloaded,
+    Unauthorized,
 )
 from service.schemas import Problem
+from service.web.auth import authorize
 from service.web.context import studio
 from service.web.parameters import PATH, Parameters, json_body, query_parameters
 from service.web.uploads import form_fields
 
 PROBLEM = "application/problem+json"
+KEY = "key"
 View = TypeVar("View", bound=Callable[..., Any])
 
 # What any operation may answer; `operation` adds its own
-ALWAYS = (InvalidParameter, FashionStudioError, DatabaseUnavailable, Overloaded)
+ALWAYS = (
+    InvalidParameter,
+    Unauthorized,
+    Forbidden,
+    FashionStudioError,
+    DatabaseUnavailable,
+    Overloaded,
+)
 
 
 class Backend(FlaskPlugin):
@@ -108,6 +121,7 @@ def operation(
     model: type[BaseModel] | None = None,
     status: int = 200,
     *,
+    scope: Scope,
     refuses: Iterable[type[FashionStudioError]] = (),
     description: str = "",
     content: dict[str, Any] | None = None,
@@ -115,7 +129,8 @@ def operation(
 ) -> Callable[[View], View]:
     """A view whose docstring, models and refusals are its description.
 
-    model: the JSON that it answers with. status: of success. refuses: errors beside those that any
+    model: the JSON that it answers with. status: of success. scope: that the caller's key must have;
+    checked before anything of the request is read. refuses: errors beside those that any
     operation may raise. content: instead of a model, media types as OpenAPI has them. headers: of
     the success, with what they say.
     """
@@ -134,9 +149,16 @@ def operation(
             resp=answers,
             tags=[tag],
             operation_id=view.__name__,
+            security={KEY: []},
             validation_error_status=InvalidParameter.status,
         )(view)
-        return wraps(view)(checked)  # type: ignore[return-value]
+
+        @wraps(checked)
+        def authorized(**path: str) -> Response:
+            authorize(scope)
+            return checked(**path)
+
+        return authorized  # type: ignore[return-value]
 
     return decorate
 
@@ -172,4 +194,15 @@ api = SpecTree(
     version=version("fashion-studio"),
     description="More like this, on your own Postgres. "
     "Every error is a problem of RFC 9457 with a stable `code`.",
+    security_schemes=[
+        SecurityScheme(
+            name=KEY,
+            data=SecuritySchemeData(
+                type=SecureType.HTTP,
+                scheme="bearer",
+                description="made with `fashion-studio keys create`; a service without any key is "
+                "open to its own machine",
+            ),
+        )
+    ],
 )

@@ -37,6 +37,8 @@ def problem(
     response.content_type = "application/problem+json"
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Fashion Studio"'
     return response
 
 
