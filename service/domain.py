@@ -76,7 +76,8 @@ class Garment:
     """A catalog row without its embedding.
 
     confidence: the model's probability of `label`, whether the label was given or predicted.
-    predicted_label: what the model alone would have said.
+    predicted_label: what the model alone would have said. Both are None where the embedding was
+    imported without its photo.
     model: `name@version` of the bundle that embedded it.
     """
 
@@ -84,8 +85,8 @@ class Garment:
     image_path: str
     label: str
     label_source: LabelSource
-    confidence: float
-    predicted_label: str
+    confidence: float | None
+    predicted_label: str | None
     model: str
     created_at: datetime
 
@@ -96,7 +97,7 @@ class Garment:
             "image_url": image_url(self.id),
             "label": self.label,
             "label_source": self.label_source,
-            "confidence": round(self.confidence, 6),
+            "confidence": _rounded(self.confidence),
             "predicted_label": self.predicted_label,
             "model": self.model,
             "created_at": self.created_at.isoformat(),
@@ -124,7 +125,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The answer to "more like this": matches by falling similarity, ties by id."""
+    """The answer to "more like this": matches by falling similarity, ties by id.
+
+    labels: the photo's, by falling probability; of a garment its own alone, which counts as certain.
+    """
 
     labels: tuple[LabelConfidence, ...]
     matches: tuple[Match, ...]
@@ -135,15 +139,8 @@ class Recommendation:
     garment: Garment | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        query = query_dict(self.labels)
-        if self.garment is not None:
-            query |= {
-                "id": self.garment.id,
-                "image_path": self.garment.image_path,
-                "image_url": image_url(self.garment.id),
-            }
         return {
-            "query": query,
+            "query": query_dict(self.labels) if self.garment is None else _asked(self.garment),
             "matches": [match.as_dict() for match in self.matches],
             "searched_labels": list(self.searched_labels),
             "method": self.method,
@@ -200,3 +197,18 @@ def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
 def image_url(garment_id: int) -> str:
     """Where the HTTP API serves a garment's picture, relative to the server."""
     return f"/api/v1/garments/{garment_id}/image"
+
+
+def _asked(garment: Garment) -> dict[str, Any]:
+    own = {"label": garment.label, "confidence": _rounded(garment.confidence)}
+    return {
+        **own,
+        "labels": [own],
+        "id": garment.id,
+        "image_path": garment.image_path,
+        "image_url": image_url(garment.id),
+    }
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 6)

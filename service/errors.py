@@ -214,6 +214,12 @@ class SchemaOutdated(FashionStudioError):
     status = 503
 
 
+class DowngradeRefused(FashionStudioError):
+    """The older schema cannot hold what is stored."""
+
+    code = "downgrade_refused"
+
+
 class IndexesDue(FashionStudioError):
     """Similarity indexes are due or invalid. Run `fashion-studio index`."""
 

@@ -56,7 +56,7 @@ class Garment(Schema):
     """A garment of the catalog.
 
     `confidence` is the model's probability of `label`, whoever gave that label; `predicted_label` is
-    what the model alone says.
+    what the model alone says. Either is null where the model has not seen the photo.
     """
 
     id: GarmentId
@@ -64,8 +64,8 @@ class Garment(Schema):
     image_url: ImageUrl
     label: Label
     label_source: LabelSource
-    confidence: Share
-    predicted_label: Label
+    confidence: Share | None
+    predicted_label: Label | None
     model: ModelName
     created_at: datetime
 
@@ -77,9 +77,17 @@ class GarmentPage(Schema):
     next_cursor: str | None
 
 
-class Asked(Classification):
+class Scored(Schema):
+    """A category and its probability; null for a garment that the model has not seen."""
+
+    label: Label
+    confidence: Share | None
+
+
+class Asked(Scored):
     """What was asked about. A garment of the catalog has its id, path and address as well."""
 
+    labels: list[Scored]
     id: GarmentId | None = None
     image_path: ImagePath | None = None
     image_url: ImageUrl | None = None

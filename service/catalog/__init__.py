@@ -20,10 +20,11 @@ from service.catalog.garments import (
 )
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
-from service.catalog.load import Known, Loader, Row
+from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
 from service.catalog.recall import RECALL_MINIMUM, measure_recall
+from service.catalog.rows import Row
 from service.catalog.runs import ImportRun, Progress, Run, get_import
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server

@@ -69,7 +69,11 @@ def test_up_down_and_up_again(empty):
     assert migrate(empty, "base") == "base"
     assert tables(empty) == set()
     assert migrate(empty, "0001") == "0001"
+    with pytest.raises(SchemaOutdated, match=r"at revision 0001.*needs"):
+        require_head(empty)
     attach(empty, **BUNDLE)
+    assert migrate(empty) == HEAD
+    assert migrate(empty, "0001") == "0001"
     assert migrate(empty) == HEAD
 
 
@@ -118,7 +122,7 @@ def test_a_garments_values_stay_in_its_row(engine, fill):
 
 
 def test_an_unknown_revision_is_refused_with_the_known_ones(engine):
-    with pytest.raises(InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0001"):
+    with pytest.raises(InvalidParameter, match=r"'0099'\. Choose head, base, or one of 0002, 0001"):
         migrate(engine, "0099")
 
 
