@@ -49,6 +49,13 @@ class InvalidParameter(FashionStudioError):
     status = 400
 
 
+class BodyTooLarge(FashionStudioError):
+    """The request's body is larger than allowed."""
+
+    code = "body_too_large"
+    status = 413
+
+
 class LabelUnknown(FashionStudioError):
     """The label is none of the model's categories."""
 
