@@ -49,6 +49,13 @@ class InvalidParameter(FashionStudioError):
     status = 400
 
 
+class BodyTooLarge(FashionStudioError):
+    """The request's body is larger than allowed."""
+
+    code = "body_too_large"
+    status = 413
+
+
 class LabelUnknown(FashionStudioError):
     """The label is none of the model's categories."""
 
@@ -98,6 +105,13 @@ class PictureGone(FashionStudioError):
     status = 404
 
 
+class ImagePathTaken(FashionStudioError):
+    """There is another picture of that path. Choose another path, or remove that garment first."""
+
+    code = "image_path_taken"
+    status = 409
+
+
 class SetNotFound(FashionStudioError):
     """There is no set of that id."""
 
@@ -124,6 +138,60 @@ class SourceInvalid(FashionStudioError):
 
     code = "source_invalid"
     status = 400
+
+
+# --- who asks -----------------------------------------------------------------------------------
+
+
+class Unauthorized(FashionStudioError):
+    """This needs an API key. Send it as `Authorization: Bearer fs_…`."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(FashionStudioError):
+    """The API key does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class KeysMissing(FashionStudioError):
+    """There is no API key. Make one with `fashion-studio keys create --name NAME --scope read`."""
+
+    code = "keys_missing"
+
+
+class KeyNotFound(FashionStudioError):
+    """There is no API key of that name. `fashion-studio keys list` shows them."""
+
+    code = "key_not_found"
+    status = 404
+
+
+class KeyNameTaken(FashionStudioError):
+    """There is an API key of that name. Choose another name, or revoke that key first."""
+
+    code = "key_name_taken"
+    status = 409
+
+
+# --- where pictures are kept ---------------------------------------------------------------------
+
+
+class StorageFull(FashionStudioError):
+    """There is no room for the picture. Nothing was stored; make room and send it again."""
+
+    code = "storage_full"
+    status = 507
+
+
+class StorageUnavailable(FashionStudioError):
+    """The picture cannot be stored: FASHION_STUDIO_IMAGE_ROOT cannot be written. Nothing was stored."""
+
+    code = "storage_unavailable"
+    status = 503
 
 
 # --- the model ----------------------------------------------------------------------------------

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     runtime: Literal["openvino", "tensorflow"] = Field(
         default="openvino", description="what runs the network"
     )
+    access: Literal["auto", "keys", "open"] = Field(
+        default="auto",
+        description="who may use the HTTP API; auto: once a key was made only those with one, "
+        "before that everyone on this machine",
+    )
     max_image_bytes: int = Field(
         default=20_000_000, ge=1, description="largest image file read, in bytes"
     )

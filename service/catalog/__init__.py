@@ -2,19 +2,27 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `dump` gives them out; `shelves`,
-`indexes` and `recall` are about similarity indexes; `garments`, `search` and `sets` answer.
+bundle; `load`, `bulk`, `rows` and `runs` take garments in, `dump` gives them out; `projection`,
+`shelves`, `indexes` and `recall` are about similarity indexes; `garments`, `search` and `sets`
+answer; `curation` changes single garments; `keys` says who may ask.
 """
 
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
+from service.catalog.curation import (
+    add_garment,
+    delete_garment,
+    digest_of,
+    relabel_garment,
+    remove_picture,
+)
 from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
 from service.catalog.garments import (
+    MAX_LIMIT,
     count_by_label,
-    delete_garment,
     garment_by_id,
     garments_page,
     ids_of_content,
@@ -22,6 +30,7 @@ from service.catalog.garments import (
     random_garment,
 )
 from service.catalog.indexes import Building, build_indexes
+from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
@@ -67,9 +76,14 @@ __all__ = [
     "get_import",
     "garment_by_id",
     "random_garment",
+    "MAX_LIMIT",
     "garments_page",
     "count_by_label",
+    "add_garment",
+    "digest_of",
+    "relabel_garment",
     "delete_garment",
+    "remove_picture",
     "is_empty",
     "ids_of_content",
     "similar",
@@ -82,6 +96,11 @@ __all__ = [
     "build_indexes",
     "RECALL_MINIMUM",
     "measure_recall",
+    "store_key",
+    "find_key",
+    "any_key",
+    "keys",
+    "revoke_key",
     "SetImage",
     "StoredSet",
     "store_set",

@@ -212,5 +212,10 @@ api_key = Table(
     Column("scopes", ARRAY(Text), nullable=False),
     _created_at(),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
     _is_sha256("key_sha256"),
+    CheckConstraint(
+        "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'write', 'admin']", name="scopes"
+    ),
+    Index("uq_api_key_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
 )

@@ -12,6 +12,7 @@ from flask import current_app
 
 from service.domain import Image, Prediction
 from service.studio import Studio
+from service.web.access import Access
 
 EXTENSION = "fashion-studio"
 Item = TypeVar("Item")
@@ -24,6 +25,7 @@ class Context:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.inferred = False
+        self.access = Access(lambda: studio.engine, studio.settings.access)
         # One pool for all requests, so that many sets at once decode no more photos side by side
         # than there are cores. Its threads start with the first set.
         self._pool = ThreadPoolExecutor(os.cpu_count() or 2, "set")

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from service.errors import FashionStudioError, ImageTooLarge, Overloaded
+from service.errors import BodyTooLarge, FashionStudioError, ImageTooLarge, Overloaded
 
 RETRY_SECONDS = 5
+MULTIPART = "multipart/form-data"
 
 catalog = Blueprint("problems", __name__)
 
@@ -28,7 +29,7 @@ def problem(
         "type": f"/problems/{code}",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": detail.encode(errors="replace").decode(),  # JSON may hold halves of characters
         "code": code,
     }
     response = jsonify(document | members)
@@ -37,6 +38,8 @@ def problem(
     response.content_type = "application/problem+json"
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Fashion Studio"'
     return response
 
 
@@ -84,7 +87,9 @@ def _project(error: FashionStudioError) -> Response:
 def _framework(error: HTTPException) -> Response:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
-        return refused(ImageTooLarge("The request is larger than allowed."))
+        if request.mimetype == MULTIPART:
+            return refused(ImageTooLarge("The request is larger than allowed."))
+        return refused(BodyTooLarge())
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     code = re.sub(r"\W+", "_", error.name.lower())
     return problem(code, error.name, status, error.description or error.name, headers)

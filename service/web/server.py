@@ -20,6 +20,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from service.errors import FashionStudioError, InvalidParameter, PortInUse
 from service.settings import Settings
 from service.studio import Studio
+from service.web.access import require_keys
 from service.web.app import create_app
 from service.web.context import EXTENSION
 
@@ -30,13 +31,14 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     """Serve until SIGTERM or Ctrl-C, then exit 0. Everything is checked before anything listens.
 
     workers: processes. threads: requests at once in each.
-    Raises `PortInUse`, `InvalidParameter` for a host that is not this machine's, and what `Studio`
-    raises; also what kept a worker from loading the network.
+    Raises `PortInUse`, `InvalidParameter` for a host that is not this machine's, `KeysMissing` where
+    others could use it, and what `Studio` raises; also what kept a worker from loading the network.
     """
     require_free_port(host, port)
     with Studio(settings) as studio:  # starts the embedded database, which lives as long as this
         for warning in studio.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+        access = require_keys(studio.engine, settings.access, host)
         url = studio.engine.url.render_as_string(hide_password=False)
     failures, report = Pipe(duplex=False)
     # Holds one byte: the worker that gets it says that the server is there
@@ -62,7 +64,9 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
         "proc_name": "fashion-studio",
         "post_worker_init": announce,
     }
-    server = Server(settings.model_copy(update={"database_url": url}), options, report)
+    server = Server(
+        settings.model_copy(update={"database_url": url, "access": access}), options, report
+    )
     arbiter = Arbiter(server)
     # Once a worker has said why it cannot start, gunicorn's own lines about that are noise
     arbiter.log.error_log.addFilter(lambda record: not failures.poll())
