@@ -112,6 +112,27 @@ class ImportNotFound(FashionStudioError):
     status = 404
 
 
+class ImportsDisabled(FashionStudioError):
+    """Imports over HTTP are off. Set FASHION_STUDIO_IMPORT_ROOTS to the folders that they may read."""
+
+    code = "imports_disabled"
+    status = 403
+
+
+class ImportCancelled(FashionStudioError):
+    """The import was cancelled."""
+
+    code = "import_cancelled"
+    status = 409
+
+
+class ImportLost(FashionStudioError):
+    """The import's record was closed or taken over by another process. Start it again."""
+
+    code = "import_lost"
+    status = 409
+
+
 class CatalogEmpty(FashionStudioError):
     """The catalog is empty. Take garments in with `fashion-studio ingest SOURCE` or `demo`."""
 
@@ -204,3 +225,24 @@ class Overloaded(FashionStudioError):
 
     code = "overloaded"
     status = 503
+
+
+class TimeLimit(FashionStudioError):
+    """The answer took longer than FASHION_STUDIO_REQUEST_SECONDS allows. Try again in a moment."""
+
+    code = "timeout"
+    status = 503
+
+
+class RequestSlow(FashionStudioError):
+    """The request arrived too slowly."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class RateLimited(FashionStudioError):
+    """Too many requests in too short a time. Wait as long as Retry-After says."""
+
+    code = "rate_limited"
+    status = 429

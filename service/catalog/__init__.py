@@ -2,8 +2,8 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load` and `runs` take garments in; `shelves`, `indexes` and `recall` are about similarity
-indexes; `garments`, `search` and `sets` answer.
+bundle; `load` and `runs` take garments in, `imports` and `queue` watch that; `shelves`, `indexes` and
+`recall` are about similarity indexes; `garments`, `search` and `sets` answer.
 """
 
 from service.catalog.categories import category_names
@@ -18,12 +18,21 @@ from service.catalog.garments import (
     is_empty,
     random_garment,
 )
+from service.catalog.imports import (
+    ImportRun,
+    cancel_import,
+    get_import,
+    give_up_import,
+    list_imports,
+    queue_import,
+    sweep_imports,
+)
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.load import Known, Loader, Row
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
 from service.catalog.recall import RECALL_MINIMUM, measure_recall
-from service.catalog.runs import ImportRun, Progress, Run, get_import
+from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server
 from service.catalog.sets import (
@@ -52,7 +61,12 @@ __all__ = [
     "Run",
     "Progress",
     "ImportRun",
+    "queue_import",
     "get_import",
+    "list_imports",
+    "cancel_import",
+    "give_up_import",
+    "sweep_imports",
     "garment_by_id",
     "random_garment",
     "garments_page",
