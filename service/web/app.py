@@ -6,11 +6,11 @@ from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
 from service.studio import Studio
-from service.web import health, pages, problems
+from service.web import docs, health, pages, problems
 from service.web.api import api
 from service.web.context import EXTENSION, Context
 
-FORM_BYTES = 65_536  # what a multipart form adds to the image it carries
+BODY_BYTES = 65_536  # of a request; a form of photos raises it for itself
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; "
@@ -39,11 +39,12 @@ def create_app(studio: Studio) -> Flask:
     app = Flask(__name__)
     app.json = Json(app)
     app.url_map.merge_slashes = False  # its redirects would be HTML
-    app.config["MAX_CONTENT_LENGTH"] = studio.settings.max_image_bytes + FORM_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions[EXTENSION] = Context(studio)
     app.register_blueprint(api)
     app.register_blueprint(health.probes)
     app.register_blueprint(pages.pages)
+    app.register_blueprint(docs.docs)
     problems.register(app)
     app.after_request(_add_headers)
     return app

@@ -1,73 +1,126 @@
-"""Query parameters. One that is unknown, or stands twice, is refused: a misspelt one that is ignored
-would answer another question than the one that was asked."""
+"""What a request may carry beside photos: parameters of the path and the query, and JSON bodies.
+
+The same models validate and describe. A parameter that is unknown, or stands twice, is refused: a
+misspelt one that is ignored would answer another question than the one that was asked.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import GarmentNotFound, InvalidParameter
 from service.recommend import MOST, Query
+from service.schemas import tidy
+
+BIGINT_DIGITS = 18  # every number of so many digits fits Postgres's bigint
+
+# Path parameters are strings to the routes: one that cannot be an id is just not found
+PATH: dict[str, dict[str, Any]] = {
+    "garment_id": {
+        "description": "a garment's id",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
+        "example": 17,
+    },
+    "set_id": {
+        "description": "a set's id",
+        "schema": {"type": "string", "format": "uuid"},
+        "example": "6f1f6a3e-5b0c-4d61-9f0c-0a8a6f3d2b11",
+    },
+}
+
+
+Model = TypeVar("Model", bound="Parameters")
 
 
 class Parameters(BaseModel):
     """A call without parameters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=tidy)
 
 
 class SimilarParameters(Parameters):
     """How to search; see `service.recommend.Query`."""
 
-    n: int = Field(default=9, ge=1, le=MOST)
-    label: str = "auto"
-    mass: float | None = Field(default=None, gt=0, le=1)
-    min_similarity: float | None = Field(default=None, ge=-1, le=1)
-    exact: bool = False
+    n: int = Field(default=9, ge=1, le=MOST, description="how many matches")
+    label: Annotated[str, Field(json_schema_extra={"format": "labels"})] = Field(
+        default="auto",
+        description="which categories to search: `auto`, the photo's own; `any`; or names, "
+        "separated by commas, in any case",
+        examples=["auto", "any", "Dress,Romper"],
+    )
+    mass: Annotated[float, Field(gt=0, le=1)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="with label=auto only: search every category needed to reach this probability",
+    )
+    min_similarity: Annotated[float, Field(ge=-1, le=1)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="leave out matches below this cosine",
+    )
+    exact: bool = Field(default=False, description="use no approximate index")
 
     def query(self) -> Query:
         return Query(self.n, self.label, self.mass, self.min_similarity, self.exact)
 
 
 class SetParameters(Parameters):
-    """k: how many of the most common categories; all of them by default."""
-
-    k: int | None = Field(default=None, ge=1, le=1000)
+    k: Annotated[int, Field(ge=1, le=1000)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="how many of the most common categories; all of them by default",
+    )
 
 
 class ImageParameters(Parameters):
-    """width: a JPEG no wider than this many pixels, instead of the picture as it is stored."""
-
-    width: int | None = Field(default=None, ge=16, le=2048)
-
-
-Model = TypeVar("Model", bound=Parameters)
+    width: Annotated[int, Field(ge=16, le=2048)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="a JPEG no wider than so many pixels, instead of the picture as it is stored",
+    )
 
 
-def parameters(model: type[Model]) -> Model:
+def query_parameters(model: type[Model]) -> Model:
     """The current request's query as `model`. Raises `InvalidParameter`, naming the parameter."""
-    given = request.args.to_dict(flat=False)
+    return validated(model, once_each(request.args.to_dict(flat=False)))
+
+
+def json_body(model: type[Model]) -> Model:
+    """The current request's JSON object as `model`. Raises `InvalidParameter`, naming the field."""
+    document = request.get_json(silent=True)
+    if not isinstance(document, dict):
+        raise InvalidParameter("The body must be a JSON object, sent as application/json.")
+    return validated(model, document)
+
+
+def once_each(given: dict[str, list[Any]]) -> dict[str, Any]:
+    """The one value of each name. Raises `InvalidParameter` for a name that stands twice."""
     for name, values in given.items():
         if len(values) > 1:
             raise InvalidParameter(f"{name} stands {len(values)} times; give it once.")
+    return {name: values[0] for name, values in given.items()}
+
+
+def validated(model: type[Model], given: dict[str, Any]) -> Model:
+    """Raises `InvalidParameter` for the first field that cannot be used."""
     try:
-        return model.model_validate({name: values[0] for name, values in given.items()})
+        return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields) or "none"
             raise InvalidParameter(f"{name} is no parameter here; known: {known}.") from None
-        said = first["msg"].removeprefix("Input should be ")
+        if first["type"] == "missing":
+            raise InvalidParameter(f"{name} is missing.") from None
+        said = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         raise InvalidParameter(
             f"{name}={first['input']} cannot be used: it must be {said}."
         ) from None
 
 
-def garment_id(text: str) -> int:
+def parse_garment_id(text: str) -> int:
     """The id in a path. Raises `GarmentNotFound` for what cannot be one."""
-    if text.isascii() and text.isdecimal() and len(text) <= 18:  # fits Postgres's bigint
+    if text.isascii() and text.isdecimal() and len(text) <= BIGINT_DIGITS:
         return int(text)
     raise GarmentNotFound(f"There is no garment {text}.")

@@ -11,6 +11,7 @@ from service.decode import FORMATS, Limits, decode
 from service.errors import ImageUndecodable
 
 QUALITY = 85  # of JPEG: where the eye stops to see a difference at thumbnail size
+PICTURE_TYPES = tuple(f"image/{kind.lower()}" for kind in FORMATS)
 
 
 def content_type(data: bytes) -> str:

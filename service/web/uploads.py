@@ -1,39 +1,94 @@
-"""Images in a multipart body."""
+"""Multipart forms: photos and what is said of them. The same models validate and describe."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any, ClassVar, TypeVar
+
 from flask import request
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 from werkzeug.datastructures import FileStorage
 
-from service.errors import ImageMissing, InvalidParameter
+from service.errors import ImageMissing
 from service.settings import Settings
+from service.web.parameters import Parameters, once_each, validated
 
+MULTIPART = "multipart/form-data"
+TEXT_BYTES = 65_536  # a form's own text, beside the images it carries
 NAME_LENGTH = 255  # characters of a file's name that are kept
 
 
-def uploaded_image() -> bytes:
-    """The bytes of the field `image`. Raises `ImageMissing`."""
-    part = request.files.get("image")
-    data = part.read() if part is not None else b""
-    if part is None or not (part.filename or data):
-        raise ImageMissing()
-    return data
+class _File:
+    """How pydantic and OpenAPI see a part that is a file."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.is_instance_schema(FileStorage)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "format": "binary"}
 
 
-def uploaded_images(settings: Settings) -> list[FileStorage]:
-    """The parts of the field `images`, in order. Raises `ImageMissing`, `InvalidParameter`.
+ImageFile = Annotated[FileStorage, _File]
 
-    Call it before anything else reads the body: a set may be larger than one image.
+
+class Form(Parameters):
+    """Fields of a form. Those that are photos come as files, the others as text."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    photos: ClassVar[str]  # the field that holds them
+    many: ClassVar[bool] = False  # whether it may stand more than once
+
+    @classmethod
+    def caps(cls, settings: Settings) -> tuple[int, int]:
+        """Most bytes of the whole form, most parts."""
+        return settings.max_image_bytes + TEXT_BYTES, 20
+
+
+class ImageForm(Form):
+    """One photo."""
+
+    photos: ClassVar[str] = "image"
+    image: ImageFile = Field(description="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF")
+
+
+class SetForm(Form):
+    """Many photos, in their order."""
+
+    photos: ClassVar[str] = "images"
+    many: ClassVar[bool] = True
+    images: list[ImageFile] = Field(
+        min_length=1, description="a part for each photo, all of this name; at most 200 by default"
+    )
+
+    @classmethod
+    def caps(cls, settings: Settings) -> tuple[int, int]:
+        # Parts far enough above the limit for a plain answer to "too many"
+        return settings.max_set_bytes, 2 * settings.max_set_images + 100
+
+
+Fields = TypeVar("Fields", bound=Form)
+
+
+def form_fields(model: type[Fields], settings: Settings) -> Fields:
+    """The current request's form as `model`.
+
+    Raises `ImageMissing`, `InvalidParameter` naming the field, or werkzeug's 413 beyond the caps.
     """
-    most = settings.max_set_images
-    request.max_content_length = settings.max_set_bytes
-    request.max_form_parts = 2 * most + 100  # far enough above for a plain answer to "too many"
-    parts = [part for part in request.files.getlist("images") if part.filename or _has_bytes(part)]
-    if not parts:
-        raise ImageMissing("There is no image. Send each as a multipart field `images`.")
-    if len(parts) > most:
-        raise InvalidParameter(f"images: {len(parts)} are too many; at most {most} make a set.")
-    return parts
+    request.max_content_length, request.max_form_parts = model.caps(settings)
+    request.max_form_memory_size = TEXT_BYTES
+    files, texts = {}, {}
+    if request.mimetype == MULTIPART:
+        files = {name: _chosen(parts) for name, parts in request.files.lists()}
+        texts = request.form.to_dict(flat=False)
+    photos = files.pop(model.photos, [])
+    if not photos:
+        raise ImageMissing(f"There is no image. Send one as the multipart field `{model.photos}`.")
+    given = once_each(texts | files if model.many else texts | files | {model.photos: photos})
+    return validated(model, given | {model.photos: photos} if model.many else given)
 
 
 def filename_of(part: FileStorage) -> str:
@@ -41,8 +96,12 @@ def filename_of(part: FileStorage) -> str:
     return (part.filename or "").replace("\0", "")[:NAME_LENGTH]
 
 
+def _chosen(parts: list[FileStorage]) -> list[FileStorage]:
+    """Without those that a browser's form sends where nothing was chosen: no name and no bytes."""
+    return [part for part in parts if part.filename or _has_bytes(part)]
+
+
 def _has_bytes(part: FileStorage) -> bool:
-    """Whether there is anything in a part without a name; a form without a choice sends an empty one."""
     found = part.stream.read(1) != b""
     part.stream.seek(0)
     return found

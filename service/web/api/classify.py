@@ -6,18 +6,20 @@ from typing import Any
 
 from flask import Blueprint
 
+from service.errors import ImageMissing, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+from service.schemas import Classification
 from service.web.context import context
-from service.web.parameters import Parameters, parameters
-from service.web.uploads import uploaded_image
+from service.web.openapi import operation
+from service.web.uploads import ImageForm
 
 routes = Blueprint("classify", __name__)
 
 
 @routes.post("/classify")
-def classify() -> dict[str, Any]:
-    """Label and confidence of the multipart `image`: `{"label", "confidence", "labels"}`.
-
-    image_missing, image_undecodable, image_type_unsupported, image_too_large.
-    """
-    parameters(Parameters)
-    return context().predict(uploaded_image()).as_dict()
+@operation(
+    Classification,
+    refuses=(ImageMissing, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable),
+)
+def classify(form: ImageForm) -> dict[str, Any]:
+    """What a photo shows: every category with its probability."""
+    return context().predict(form.image.read()).as_dict()

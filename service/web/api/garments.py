@@ -8,37 +8,41 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from service.catalog import garment_by_id
-from service.errors import ImageUndecodable, PictureGone
+from service.errors import GarmentNotFound, ImageUndecodable, PictureGone
+from service.schemas import Garment
 from service.web.context import studio
-from service.web.parameters import ImageParameters, Parameters, garment_id, parameters
-from service.web.pictures import content_type, narrow
+from service.web.openapi import operation
+from service.web.parameters import ImageParameters, parse_garment_id
+from service.web.pictures import PICTURE_TYPES, content_type, narrow
 
 routes = Blueprint("garments", __name__, url_prefix="/garments")
 
 FRESH = "private, max-age=3600"  # a picture of an id changes only when its file is taken in again
 
 
-@routes.get("/<text>")
-def show(text: str) -> dict[str, Any]:
-    """A `Garment`. garment_not_found."""
-    parameters(Parameters)
-    return garment_by_id(studio().engine, garment_id(text)).as_dict()
+@routes.get("/<garment_id>")
+@operation(Garment, refuses=(GarmentNotFound,))
+def read_garment(garment_id: str) -> dict[str, Any]:
+    """A garment."""
+    return garment_by_id(studio().engine, parse_garment_id(garment_id)).as_dict()
 
 
-@routes.get("/<text>/image")
-def image(text: str) -> Response:
-    """The picture's bytes, or a JPEG no wider than `width`; 304 where the caller has it already.
-
-    garment_not_found, picture_gone, invalid_parameter.
-    """
-    width = parameters(ImageParameters).width
-    garment = garment_by_id(studio().engine, garment_id(text))
+@routes.get("/<garment_id>/image")
+@operation(
+    refuses=(GarmentNotFound, PictureGone),
+    description="the picture",
+    content={kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURE_TYPES},
+    headers={"ETag": "of these very bytes", "Cache-Control": FRESH},
+)
+def read_image(garment_id: str, query: ImageParameters) -> Response:
+    """A garment's picture as it is stored, or narrower; 304 where the caller has it already."""
+    garment = garment_by_id(studio().engine, parse_garment_id(garment_id))
     try:
         data = studio().images.read(garment.image_path)
-        etag = hashlib.sha256(data).hexdigest() + (f"-{width}" if width else "")
+        etag = hashlib.sha256(data).hexdigest() + (f"-{query.width}" if query.width else "")
         response = Response(status=304)
         if not request.if_none_match.contains(etag):
-            response = _picture(data, width)
+            response = _picture(data, query.width)
     except ImageUndecodable as error:
         raise PictureGone(error.detail) from None
     response.set_etag(etag)

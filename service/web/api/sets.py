@@ -8,42 +8,60 @@ from uuid import UUID
 from flask import Blueprint, url_for
 from werkzeug.datastructures import FileStorage
 
-from service.catalog import SetImage, delete_set, get_set, store_set, top_of_set
-from service.errors import FashionStudioError
+from service import catalog
+from service.catalog import SetImage, get_set, store_set, top_of_set
+from service.errors import (
+    FashionStudioError,
+    ImageMissing,
+    ImageTooLarge,
+    InvalidParameter,
+    SetNotFound,
+)
+from service.schemas import PhotoSet
 from service.web.context import context, studio
-from service.web.parameters import Parameters, SetParameters, parameters
-from service.web.uploads import filename_of, uploaded_images
+from service.web.openapi import operation
+from service.web.parameters import SetParameters
+from service.web.uploads import SetForm, filename_of
 
 routes = Blueprint("sets", __name__, url_prefix="/sets")
 
 
 @routes.post("")
-def store() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Label every multipart `images` and keep the set: 201 and the set.
+@operation(
+    PhotoSet,
+    201,
+    refuses=(ImageMissing, ImageTooLarge),
+    headers={"Location": "the set's own address"},
+)
+def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Label every photo and keep the set.
 
-    An image that cannot be read is answered by its `error`; the others are labelled all the same.
-    image_missing, image_too_large, invalid_parameter.
+    A photo that cannot be read is answered by its `error`; the others are labelled all the same.
     """
-    k = parameters(SetParameters).k
-    parts = uploaded_images(studio().settings)
+    most = studio().settings.max_set_images
+    if len(form.images) > most:
+        raise InvalidParameter(
+            f"images: {len(form.images)} are too many; at most {most} make a set."
+        )
     here = context()  # the pool's threads know of no request
-    images = here.side_by_side(lambda part: _label(part, here.predict), parts)
+    images = here.side_by_side(lambda part: _label(part, here.predict), form.images)
     set_id = store_set(studio().engine, studio().model_id, images)
-    place = url_for("api.sets.show", set_id=set_id)
-    return _body(set_id, k), 201, {"Location": place}
+    place = url_for("api.sets.read_set", set_id=set_id)
+    return _body(set_id, query.k), 201, {"Location": place}
 
 
 @routes.get("/<set_id>")
-def show(set_id: str) -> dict[str, Any]:
-    """A stored set: `{"id", "images", "top", …}`. set_not_found, invalid_parameter."""
-    return _body(set_id, parameters(SetParameters).k)
+@operation(PhotoSet, refuses=(SetNotFound,))
+def read_set(set_id: str, query: SetParameters) -> dict[str, Any]:
+    """A stored set."""
+    return _body(set_id, query.k)
 
 
 @routes.delete("/<set_id>")
-def delete(set_id: str) -> tuple[str, int]:
-    """Forget a set: 204. set_not_found."""
-    parameters(Parameters)
-    delete_set(studio().engine, set_id)
+@operation(status=204, refuses=(SetNotFound,), description="forgotten")
+def delete_set(set_id: str) -> tuple[str, int]:
+    """Forget a set."""
+    catalog.delete_set(studio().engine, set_id)
     return "", 204
 
 

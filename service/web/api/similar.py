@@ -6,40 +6,57 @@ from typing import Any
 
 from flask import Blueprint
 
-from service.recommend import find_garment, similar_to_garment, similar_to_photo
+from service import recommend
+from service.errors import (
+    CatalogEmpty,
+    GarmentNotFound,
+    ImageMissing,
+    ImageTooLarge,
+    ImageTypeUnsupported,
+    ImageUndecodable,
+    LabelUnknown,
+)
+from service.schemas import Recommendation
 from service.web.context import studio
-from service.web.parameters import SimilarParameters, garment_id, parameters
-from service.web.uploads import uploaded_image
+from service.web.openapi import operation
+from service.web.parameters import SimilarParameters, parse_garment_id
+from service.web.uploads import ImageForm
 
 routes = Blueprint("similar", __name__)
 
 
 @routes.post("/similar")
-def to_photo() -> dict[str, Any]:
-    """The garments most like the multipart `image`: a `Recommendation`.
+@operation(
+    Recommendation,
+    refuses=(
+        LabelUnknown,
+        ImageMissing,
+        ImageTooLarge,
+        ImageTypeUnsupported,
+        ImageUndecodable,
+        CatalogEmpty,
+    ),
+)
+def similar_to_photo(query: SimilarParameters, form: ImageForm) -> dict[str, Any]:
+    """The garments most like a photo."""
+    how = query.query()
+    photo = studio().decode(form.image.read())
+    return recommend.similar_to_photo(studio(), photo, how).as_dict()
 
-    image_missing, image_undecodable, image_type_unsupported, image_too_large, invalid_parameter,
-    label_unknown.
-    """
-    query = parameters(SimilarParameters).query()
-    photo = studio().decode(uploaded_image())
-    return similar_to_photo(studio(), photo, query).as_dict()
 
-
-@routes.get("/garments/<text>/similar")
-def to_garment(text: str) -> dict[str, Any]:
-    """The garments most like one of the catalog: a `Recommendation`.
-
-    garment_not_found, invalid_parameter, label_unknown.
-    """
-    query = parameters(SimilarParameters).query()
-    garment = find_garment(studio(), garment_id(text))
-    return similar_to_garment(studio(), garment, query).as_dict()
+@routes.get("/garments/<garment_id>/similar")
+@operation(Recommendation, refuses=(LabelUnknown, GarmentNotFound))
+def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, Any]:
+    """The garments most like one of the catalog."""
+    how = query.query()
+    garment = recommend.find_garment(studio(), parse_garment_id(garment_id))
+    return recommend.similar_to_garment(studio(), garment, how).as_dict()
 
 
 @routes.get("/garments/random/similar")
-def to_any_garment() -> dict[str, Any]:
-    """The same for a garment drawn by chance. catalog_empty, invalid_parameter, label_unknown."""
-    query = parameters(SimilarParameters).query()
-    garment = find_garment(studio(), None)
-    return similar_to_garment(studio(), garment, query).as_dict()
+@operation(Recommendation, refuses=(LabelUnknown, CatalogEmpty))
+def similar_to_any_garment(query: SimilarParameters) -> dict[str, Any]:
+    """The garments most like one drawn by chance."""
+    how = query.query()
+    garment = recommend.find_garment(studio(), None)
+    return recommend.similar_to_garment(studio(), garment, how).as_dict()
