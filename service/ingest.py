@@ -50,12 +50,18 @@ def ingest(
 
 
 @contextmanager
-def recorded(run: Run) -> Iterator[None]:
-    """Close the run's record with what became of it. Without a database it stays open, and is swept
-    or taken up once it has been silent for long enough."""
+def recorded(run: Run, *, resumed: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Close the run's record with what became of it.
+
+    resumed: errors after which another worker will go on with it. Without a database the record
+    stays open, and is taken up, or swept, once it has been silent for long enough.
+    """
     try:
         yield
     except (DatabaseUnavailable, ImportLost):
+        raise
+    except resumed:
+        run.put_back()
         raise
     except ImportCancelled:
         run.finish("cancelled")

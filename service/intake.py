@@ -136,9 +136,7 @@ def _rest(items: Callable[[], Iterator[Item]], run: Run | None) -> Iterator[Item
     found = items()
     if run is None or run.seen == 0:
         return found
-    last = None
-    for last in itertools.islice(found, run.seen):
-        pass
+    last = next(itertools.islice(found, run.seen - 1, None), None)
     if last is not None and _printable(last.name) == run.last_item:
         return found
     run.restart()

@@ -134,6 +134,43 @@ class PhotoSet(Schema):
     created_at: datetime
 
 
+class ImportReject(Schema):
+    """A photo that could not be taken in, and why."""
+
+    image_path: str
+    reason: str
+
+
+class Import(Schema):
+    """An import: `done` of `total` photos, which is null until they are counted.
+
+    done = added + updated + unchanged + rejected; `errors` are the first of those rejected, `error`
+    says why the import as a whole failed. One whose process died without a successor is `interrupted`.
+    """
+
+    id: Annotated[int, Field(ge=1)]
+    state: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)] | None
+    errors: list[ImportReject]
+    error: str | None
+    source: str
+    labels: LabelSource
+    added: Annotated[int, Field(ge=0)]
+    updated: Annotated[int, Field(ge=0)]
+    unchanged: Annotated[int, Field(ge=0)]
+    rejected: Annotated[int, Field(ge=0)]
+    cancel_requested: bool
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class ImportList(Schema):
+    """The newest imports first, without their `errors`."""
+
+    imports: list[Import]
+
+
 class Problem(Schema):
     """What went wrong, as RFC 9457 has it. `code` is stable; `detail` is for people."""
 

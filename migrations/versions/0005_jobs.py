@@ -54,7 +54,7 @@ ALTER TABLE import_run
     ADD CONSTRAINT ck_import_run_finished_at CHECK ((state = 'running') = (finished_at IS NULL));
 
 DROP TABLE procrastinate_events, procrastinate_periodic_defers, procrastinate_jobs,
-    procrastinate_workers;
+    procrastinate_workers CASCADE;
 DO $$
 DECLARE thing text;
 BEGIN

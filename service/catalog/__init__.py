@@ -31,7 +31,8 @@ from service.catalog.indexes import Building, build_indexes
 from service.catalog.load import Known, Loader, Row
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
-from service.catalog.recall import RECALL_MINIMUM, measure_recall
+from service.catalog.queue import QueueState, libpq, queue_state
+from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
 from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server
@@ -84,6 +85,11 @@ __all__ = [
     "build_indexes",
     "RECALL_MINIMUM",
     "measure_recall",
+    "keep_recall",
+    "kept_recall",
+    "QueueState",
+    "queue_state",
+    "libpq",
     "SetImage",
     "StoredSet",
     "store_set",

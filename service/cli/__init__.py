@@ -20,6 +20,7 @@ COMMANDS = {  # name: module of this package that holds it
     "top": "ask",
     "render": "demo",
     "index": "index",
+    "worker": "worker",
     "train": "train",
     "doctor": "doctor",
 }

@@ -25,6 +25,9 @@ from service.errors import (
     FashionStudioError,
     InvalidParameter,
     Overloaded,
+    RateLimited,
+    RequestSlow,
+    TimeLimit,
 )
 from service.schemas import Problem
 from service.web.context import studio
@@ -35,7 +38,15 @@ PROBLEM = "application/problem+json"
 View = TypeVar("View", bound=Callable[..., Any])
 
 # What any operation may answer; `operation` adds its own
-ALWAYS = (InvalidParameter, FashionStudioError, DatabaseUnavailable, Overloaded)
+ALWAYS = (
+    InvalidParameter,
+    RequestSlow,
+    RateLimited,
+    FashionStudioError,
+    DatabaseUnavailable,
+    Overloaded,
+    TimeLimit,
+)
 
 
 class Backend(FlaskPlugin):
