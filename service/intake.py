@@ -109,6 +109,8 @@ def take_in(
         _settle(batch, loader, run, summary)
         summary.seconds = time.monotonic() - began
         progress(summary)
+        if run is not None:
+            run.beat(now=True)  # between batches an import can be cancelled
 
     with ThreadPoolExecutor(workers, "ingest") as pool:
         under_way: deque[Future[_Outcome]] = deque()
