@@ -13,7 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 LabelSource = Literal["given", "predicted"]
+ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Method = Literal["hnsw", "exact"]
+Scope = Literal["read", "write", "admin"]
+SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those before it allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Garment:
     """A catalog row without its embedding.
 
     confidence: the model's probability of `label`, whether the label was given or predicted.
-    predicted_label: what the model alone would have said.
+    predicted_label: what the model alone would have said. Both are None where the embedding was
+    imported without its photo.
     model: `name@version` of the bundle that embedded it.
     """
 
@@ -82,8 +86,8 @@ class Garment:
     image_path: str
     label: str
     label_source: LabelSource
-    confidence: float
-    predicted_label: str
+    confidence: float | None
+    predicted_label: str | None
     model: str
     created_at: datetime
 
@@ -94,7 +98,7 @@ class Garment:
             "image_url": image_url(self.id),
             "label": self.label,
             "label_source": self.label_source,
-            "confidence": round(self.confidence, 6),
+            "confidence": _rounded(self.confidence),
             "predicted_label": self.predicted_label,
             "model": self.model,
             "created_at": self.created_at.isoformat(),
@@ -122,7 +126,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The answer to "more like this": matches by falling similarity, ties by id."""
+    """The answer to "more like this": matches by falling similarity, ties by id.
+
+    labels: the photo's, by falling probability; of a garment its own alone, which counts as certain.
+    """
 
     labels: tuple[LabelConfidence, ...]
     matches: tuple[Match, ...]
@@ -133,15 +140,8 @@ class Recommendation:
     garment: Garment | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        query = query_dict(self.labels)
-        if self.garment is not None:
-            query |= {
-                "id": self.garment.id,
-                "image_path": self.garment.image_path,
-                "image_url": image_url(self.garment.id),
-            }
         return {
-            "query": query,
+            "query": query_dict(self.labels) if self.garment is None else _asked(self.garment),
             "matches": [match.as_dict() for match in self.matches],
             "searched_labels": list(self.searched_labels),
             "method": self.method,
@@ -163,6 +163,33 @@ class LabelCount:
         return {"label": self.label, "count": self.count, "share": round(self.share, 6)}
 
 
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Who may ask, without the key itself: of that only a digest is kept."""
+
+    id: int
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+    def allows(self, scope: Scope) -> bool:
+        return any(SCOPES.index(mine) >= SCOPES.index(scope) for mine in self.scopes)
+
+    def as_dict(self) -> dict[str, Any]:
+        times = (self.last_used_at, self.revoked_at)
+        used, revoked = (time.isoformat() if time else None for time in times)
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "created_at": self.created_at.isoformat(),
+            "last_used_at": used,
+            "revoked_at": revoked,
+        }
+
+
 def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
     """The contract's `{"label", "confidence", "labels"}` of labels by falling probability."""
     return {**labels[0].as_dict(), "labels": [scored.as_dict() for scored in labels]}
@@ -171,3 +198,18 @@ def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
 def image_url(garment_id: int) -> str:
     """Where the HTTP API serves a garment's picture, relative to the server."""
     return f"/api/v1/garments/{garment_id}/image"
+
+
+def _asked(garment: Garment) -> dict[str, Any]:
+    own = {"label": garment.label, "confidence": _rounded(garment.confidence)}
+    return {
+        **own,
+        "labels": [own],
+        "id": garment.id,
+        "image_path": garment.image_path,
+        "image_url": image_url(garment.id),
+    }
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 6)

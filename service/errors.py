@@ -147,6 +147,43 @@ class SourceInvalid(FashionStudioError):
     status = 400
 
 
+# --- who asks -----------------------------------------------------------------------------------
+
+
+class Unauthorized(FashionStudioError):
+    """This needs an API key. Send it as `Authorization: Bearer fs_…`."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(FashionStudioError):
+    """The API key does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class KeysMissing(FashionStudioError):
+    """There is no API key. Make one with `fashion-studio keys create --name NAME --scope read`."""
+
+    code = "keys_missing"
+
+
+class KeyNotFound(FashionStudioError):
+    """There is no API key of that name. `fashion-studio keys list` shows them."""
+
+    code = "key_not_found"
+    status = 404
+
+
+class KeyNameTaken(FashionStudioError):
+    """There is an API key of that name. Choose another name, or revoke that key first."""
+
+    code = "key_name_taken"
+    status = 409
+
+
 # --- the model ----------------------------------------------------------------------------------
 
 
@@ -198,6 +235,12 @@ class SchemaOutdated(FashionStudioError):
     status = 503
 
 
+class DowngradeRefused(FashionStudioError):
+    """The older schema cannot hold what is stored."""
+
+    code = "downgrade_refused"
+
+
 class IndexesDue(FashionStudioError):
     """Similarity indexes are due or invalid. Run `fashion-studio index`."""
 
@@ -246,3 +289,7 @@ class RateLimited(FashionStudioError):
 
     code = "rate_limited"
     status = 429
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

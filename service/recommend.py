@@ -71,7 +71,7 @@ def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendati
 
 def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recommendation:
     """The catalog's garments most like one of it, itself left out; its label counts as certain."""
-    own = (LabelConfidence(garment.label, garment.confidence),)
+    own = (LabelConfidence(garment.label, 1.0),)
     searched = labels_to_search(own, query, studio.card.labels)
     matches, method = similar(
         studio.engine,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain import LabelSource, Method
+from service.domain import ImportState, LabelSource, Method
 
 Share = Annotated[float, Field(ge=0, le=1)]
 GarmentId = Annotated[int, Field(ge=1, examples=[17])]
@@ -56,7 +56,7 @@ class Garment(Schema):
     """A garment of the catalog.
 
     `confidence` is the model's probability of `label`, whoever gave that label; `predicted_label` is
-    what the model alone says.
+    what the model alone says. Either is null where the model has not seen the photo.
     """
 
     id: GarmentId
@@ -64,8 +64,8 @@ class Garment(Schema):
     image_url: ImageUrl
     label: Label
     label_source: LabelSource
-    confidence: Share
-    predicted_label: Label
+    confidence: Share | None
+    predicted_label: Label | None
     model: ModelName
     created_at: datetime
 
@@ -77,9 +77,17 @@ class GarmentPage(Schema):
     next_cursor: str | None
 
 
-class Asked(Classification):
+class Scored(Schema):
+    """A category and its probability; null for a garment that the model has not seen."""
+
+    label: Label
+    confidence: Share | None
+
+
+class Asked(Scored):
     """What was asked about. A garment of the catalog has its id, path and address as well."""
 
+    labels: list[Scored]
     id: GarmentId | None = None
     image_path: ImagePath | None = None
     image_url: ImageUrl | None = None
@@ -149,7 +157,7 @@ class Import(Schema):
     """
 
     id: Annotated[int, Field(ge=1)]
-    state: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+    state: ImportState
     done: Annotated[int, Field(ge=0)]
     total: Annotated[int, Field(ge=0)] | None
     errors: list[ImportReject]
@@ -181,6 +189,3 @@ class Problem(Schema):
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
     code: str
-
-
-Scope = Literal["read", "write", "admin"]

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     runtime: Literal["openvino", "tensorflow"] = Field(
         default="openvino", description="what runs the network"
     )
+    access: Literal["auto", "keys", "open"] = Field(
+        default="auto",
+        description="who may use the HTTP API; auto: once a key was made only those with one, "
+        "before that everyone on this machine",
+    )
     max_image_bytes: int = Field(
         default=20_000_000, ge=1, description="largest image file read, in bytes"
     )
@@ -111,3 +116,15 @@ def load_settings() -> Settings:
         raise SettingsInvalid(
             f"{name}={first['input']!r} cannot be used: {first['msg']}."
         ) from None
+
+
+def tracing_is_wanted() -> bool:
+    """Whether OpenTelemetry's own variables name a collector of traces and do not turn it off."""
+    named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not off and any(os.environ.get(name) for name in named)
+
+
+def counts_are_shared() -> bool:
+    """Whether this process is one of several that count for Prometheus together."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

@@ -208,7 +208,12 @@ def test_sources_are_confined_to_the_roots(studio: Studio, source: Path, tmp_pat
     outside = tmp_path.parent / "outside"
     outside.mkdir(exist_ok=True)
     (source / "link").symlink_to(outside)
-    for bad in ("photos", str(outside), str(source / ".." / ".." / "outside"), str(source / "link")):
+    for bad in (
+        "photos",
+        str(outside),
+        str(source / ".." / ".." / "outside"),
+        str(source / "link"),
+    ):
         with pytest.raises(SourceInvalid, match="IMPORT_ROOTS"):
             request_import(studio, bad, "given")
     for gone in (source / "gone", outside / "gone"):

@@ -3,7 +3,8 @@
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
 bundle; `load` and `runs` take garments in, `imports` and `queue` watch that; `shelves`, `indexes` and
-`recall` are about similarity indexes; `garments`, `search` and `sets` answer.
+`recall` are about similarity indexes; `garments`, `search` and `sets` answer; `keys` says
+who may ask.
 """
 
 from service.catalog.categories import category_names
@@ -28,11 +29,13 @@ from service.catalog.imports import (
     sweep_imports,
 )
 from service.catalog.indexes import Building, build_indexes
-from service.catalog.load import Known, Loader, Row
+from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
+from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.rows import Row
 from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server
@@ -90,6 +93,11 @@ __all__ = [
     "QueueState",
     "queue_state",
     "libpq",
+    "store_key",
+    "find_key",
+    "any_key",
+    "keys",
+    "revoke_key",
     "SetImage",
     "StoredSet",
     "store_set",

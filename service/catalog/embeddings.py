@@ -7,6 +7,8 @@ from pgvector import HalfVector
 
 from service.catalog.tables import FEATURES
 
+INFINITE = 0x7C00  # a float16 without its sign, as an integer: from here on infinite or no number
+
 
 def to_halfvec(embedding: np.ndarray) -> HalfVector:
     """The embedding as stored, rounded to float16.
@@ -14,13 +16,39 @@ def to_halfvec(embedding: np.ndarray) -> HalfVector:
     embedding: (2048,) of any float dtype. Raises ValueError where its shape is another, a value is
     not finite in float16 (above 65,504), or all are zero: a zero vector has no cosine.
     """
-    embedding = np.asarray(embedding)
-    if embedding.shape != (FEATURES,):
-        raise ValueError(f"an embedding has {FEATURES} values, not {embedding.shape}")
-    with np.errstate(over="ignore"):
-        half = embedding.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise ValueError("the embedding has values that are not finite in float16")
-    if not half.any():
-        raise ValueError("the embedding is all zero")
-    return HalfVector(half)
+    return HalfVector(to_half([embedding])[0])
+
+
+def to_half(embeddings: list[np.ndarray]) -> np.ndarray:
+    """Embeddings as stored, (n, 2048) float16. Raises ValueError as `to_halfvec`."""
+    for embedding in embeddings:
+        if np.shape(embedding) != (FEATURES,):
+            raise ValueError(f"an embedding has {FEATURES} values, not {np.shape(embedding)}")
+    half = rounded(np.stack(embeddings))
+    for row in np.flatnonzero(unfit(half)):
+        raise ValueError(f"the embedding {flaw(embeddings[row])}")
+    return half
+
+
+def rounded(embeddings: np.ndarray) -> np.ndarray:
+    """As float16; what float16 cannot hold becomes infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return embeddings.astype(np.float16)
+
+
+def unfit(half: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of (n, 2048) float16 have a value that is not finite, or nothing but zeros.
+
+    The bits of a float16 without its sign are in the order of its size.
+    """
+    largest = (half.view(np.uint16) & 0x7FFF).max(axis=1)
+    return (largest >= INFINITE) | (largest == 0)
+
+
+def flaw(embedding: np.ndarray) -> str:
+    """What is wrong with an embedding, of any float dtype, that is unfit in float16."""
+    if not np.isfinite(embedding).all():
+        return "has values that are not finite"
+    if np.isfinite(rounded(embedding)).all():
+        return "is all zero" if not np.any(embedding) else "is all zero in float16"
+    return "has values that are not finite in float16: it holds up to 65,504"

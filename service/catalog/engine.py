@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.catalog.embedded import start_embedded
-from service.errors import DatabaseUnavailable, SettingsInvalid
+from service.errors import DatabaseUnavailable, SettingsInvalid, TimeLimit
 from service.settings import Settings
 
 DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
@@ -26,37 +26,47 @@ LIBPQ_DEFAULTS = {
     "keepalives_count": 3,
 }
 
+POOL_SECONDS = 10  # to wait for a free connection of the pool
+
 # SQLSTATE classes that say "not now" or "not here": connection, authorization, no such database,
 # out of resources, shutdown. https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNAVAILABLE = ("08", "28", "3D", "53", "57P")
 
 
-def open_database(settings: Settings, *, pool_size: int = 5) -> Engine:
+def open_database(
+    settings: Settings, *, pool_size: int = 5, statement_seconds: float | None = None
+) -> Engine:
     """The configured database, or the embedded server, started if need be.
 
     Raises `SettingsInvalid`, `HomeNotWritable` or `DatabaseUnavailable`; a server elsewhere is not
     asked before the first query.
     """
     url = settings.database_url or start_embedded(settings.folder() / "postgres")
-    return open_engine(url, pool_size=pool_size)
+    return open_engine(url, pool_size=pool_size, statement_seconds=statement_seconds)
 
 
-def open_engine(url: str, *, pool_size: int = 5) -> Engine:
+def open_engine(url: str, *, pool_size: int = 5, statement_seconds: float | None = None) -> Engine:
     """An engine for `postgresql://`, `postgres://` or `postgresql+psycopg://`; connects lazily.
 
     pool_size: connections kept open; as many as the threads that use the engine at once.
+    statement_seconds: how long a statement may take before the server stops it; None: as it likes.
 
     Every query through it raises `DatabaseUnavailable` where the server cannot be reached, refuses
-    the login, lacks the database, or goes away. Raises `SettingsInvalid` for a URL of another kind.
+    the login, lacks the database, or goes away, and `TimeLimit` where a statement was stopped.
+    Raises `SettingsInvalid` for a URL of another kind.
     """
     parsed = parse_url(url)
     engine = create_engine(
         parsed,
         pool_size=pool_size,
         pool_pre_ping=True,
+        pool_timeout=POOL_SECONDS,
         connect_args={k: v for k, v in LIBPQ_DEFAULTS.items() if k not in parsed.query},
     )
     event.listen(engine, "connect", _register_halfvec)
+    if statement_seconds is not None:
+        milliseconds = str(max(1, round(statement_seconds * 1000)))
+        event.listen(engine, "connect", lambda c, _record: _limit(c, milliseconds))
     event.listen(engine, "handle_error", _translate)
     return engine
 
@@ -102,9 +112,17 @@ def _translate(context: ExceptionContext) -> None:
         return
     if not isinstance(context.original_exception, Exception):  # Ctrl-C counts as a disconnect
         return
+    if isinstance(context.original_exception, psycopg.errors.QueryCanceled):
+        raise TimeLimit("The database took too long for a statement.") from None
     if context.is_disconnect or is_unavailable(context.original_exception):
         url = context.engine.url if context.engine is not None else URL.create("postgresql")
         raise unavailable(url, context.original_exception) from None
+
+
+def _limit(connection: psycopg.Connection, milliseconds: str) -> None:
+    """Not by a connection parameter: poolers such as PgBouncer refuse those that they do not know."""
+    connection.execute("SELECT set_config('statement_timeout', %s, false)", [milliseconds])
+    connection.commit()
 
 
 def _register_halfvec(connection: psycopg.Connection, _record: ConnectionPoolEntry) -> None:

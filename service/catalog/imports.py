@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.runs import SILENCE
-from service.domain import LabelSource
+from service.domain import ImportState, LabelSource
 from service.errors import ImportNotFound
-
-ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 QUEUE = text("""
     INSERT INTO import_run (source, labels, state) VALUES (:source, :labels, 'queued') RETURNING id

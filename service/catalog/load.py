@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-import psycopg
-from pgvector import HalfVector
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories, runs
-from service.catalog.embeddings import to_halfvec
-from service.catalog.engine import is_unavailable, unavailable
+from service.catalog.rows import Row, upsert
 from service.domain import LabelSource
 from service.errors import BundleMismatch
 
@@ -25,63 +21,15 @@ KNOWN = text("""
 # Keeps `models.attach` from replacing the model before this batch is committed
 STILL_SERVING = text("SELECT FROM model WHERE id = :model_id AND serving FOR SHARE")
 
-STAGING = text("""
-    CREATE TEMPORARY TABLE staging ON COMMIT DROP AS
-    SELECT image_path, label, label_source, confidence, predicted_label, content_sha256, embedding
-    FROM garment WITH NO DATA
-""")
-
-COPY = "COPY staging FROM STDIN (FORMAT BINARY)"
-COPY_TYPES = ["text", "text", "text", "float4", "text", "bytea", "halfvec"]
-
-# In order of the path, so that two loaders which meet the same garments do not deadlock.
-# xmax is 0 in a row that was inserted, and this transaction's id in one that was updated.
-UPSERT = text("""
-    WITH written AS (
-        INSERT INTO garment (image_path, label, label_source, confidence, predicted_label,
-                             content_sha256, embedding, model_id)
-        SELECT image_path, label, label_source, confidence, predicted_label,
-               content_sha256, embedding, :model_id
-        FROM staging
-        ORDER BY image_path
-        ON CONFLICT (image_path) DO UPDATE
-        SET label = EXCLUDED.label,
-            label_source = EXCLUDED.label_source,
-            confidence = EXCLUDED.confidence,
-            predicted_label = EXCLUDED.predicted_label,
-            content_sha256 = EXCLUDED.content_sha256,
-            embedding = EXCLUDED.embedding,
-            model_id = EXCLUDED.model_id,
-            updated_at = now()
-        RETURNING xmax = 0 AS added
-    )
-    SELECT count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS updated
-    FROM written
-""")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A garment to be stored.
-
-    confidence: the model's probability of `label`, 0 to 1. predicted_label: the model's own choice.
-    embedding: (2048,) float32. content_sha256: hex digest of the image file's bytes.
-    """
-
-    image_path: str
-    label: str
-    label_source: LabelSource
-    confidence: float
-    predicted_label: str
-    embedding: np.ndarray = field(repr=False, compare=False)
-    content_sha256: str
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the catalog has of an image path: enough to tell whether it must be embedded again."""
+    """What the catalog has of an image path: enough to tell whether it must be embedded again.
 
-    content_sha256: str
+    content_sha256: None where the embedding was imported without its photo.
+    """
+
+    content_sha256: str | None
     label: str
     label_source: LabelSource
 
@@ -112,47 +60,25 @@ class Loader:
         or `BundleMismatch` where the model was replaced meanwhile; then nothing was written.
         """
         latest = {row.image_path: row for row in rows}
-        vectors = {path: to_halfvec(row.embedding) for path, row in latest.items()}
         with self._engine.begin() as connection:
             added = updated = 0
             if latest:
-                self._require_serving(connection)
+                require_serving(connection, self._model_id)
                 rows = list(latest.values())
-                categories.require(connection, (row.label for row in rows))
-                categories.require(connection, (row.predicted_label for row in rows))
-                connection.execute(STAGING)
-                self._copy(connection, latest, vectors)
-                added, updated = connection.execute(UPSERT, {"model_id": self._model_id}).one()
+                require_labels(connection, rows)
+                added, updated = upsert(connection, rows, self._model_id)
             if progress is not None:
                 runs.record(connection, progress, added=added, updated=updated)
         return added, updated
 
-    def _require_serving(self, connection: Connection) -> None:
-        if connection.execute(STILL_SERVING, {"model_id": self._model_id}).one_or_none() is None:
-            raise BundleMismatch("Another model was attached to the catalog. Start again.")
 
-    def _copy(
-        self, connection: Connection, rows: dict[str, Row], vectors: dict[str, HalfVector]
-    ) -> None:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
-        try:
-            with driver.cursor() as cursor, cursor.copy(COPY) as copy:
-                copy.set_types(COPY_TYPES)
-                for path, row in rows.items():
-                    copy.write_row(
-                        (
-                            path,
-                            row.label,
-                            row.label_source,
-                            row.confidence,
-                            row.predicted_label,
-                            bytes.fromhex(row.content_sha256),
-                            vectors[path],
-                        )
-                    )
-        except psycopg.Error as error:  # SQLAlchemy does not see what is not its own cursor
-            if not is_unavailable(error):
-                raise
-            connection.invalidate()
-            raise unavailable(self._engine.url, error) from None
+def require_serving(connection: Connection, model_id: int) -> None:
+    """Keep the model as it is until the transaction ends. Raises `BundleMismatch`."""
+    if connection.execute(STILL_SERVING, {"model_id": model_id}).one_or_none() is None:
+        raise BundleMismatch("Another model was attached to the catalog. Start again.")
+
+
+def require_labels(connection: Connection, rows: Iterable[Row]) -> None:
+    """Raises `LabelUnknown` unless every label of the rows is a category."""
+    named = (label for row in rows for label in (row.label, row.predicted_label))
+    categories.require(connection, (label for label in named if label is not None))

@@ -128,7 +128,7 @@ def _resolve(scripts: ScriptDirectory, to: str) -> str | None:
         return known[0]
     if to not in known:
         raise InvalidParameter(
-            f"There is no revision {to!r}. Choose head, base, or one of {', '.join(known)}."
+            f"There is no revision {to!r}. Choose head, base, or one of {', '.join(sorted(known))}."
         )
     return to
 

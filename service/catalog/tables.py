@@ -12,6 +12,9 @@ it is below, and an exact search or a path would then be a second read. So the e
 page), else every path above 24 bytes is moved out in vain.
 
 SHA-256 digests are `bytea` of 32 bytes: half of the hexadecimal text, in the row and in the index.
+
+An imported embedding may come without a photo: confidence, predicted_label and content_sha256 of its
+garment are then NULL.
 """
 
 from __future__ import annotations
@@ -103,12 +106,12 @@ garment = Table(
     _created_at(),
     _created_at("updated_at"),
     Column("model_id", Integer, ForeignKey("model.id"), nullable=False),
-    Column("confidence", REAL, nullable=False),
+    Column("confidence", REAL),
     Column("label", Text, ForeignKey("category.name"), nullable=False),
-    Column("predicted_label", Text, ForeignKey("category.name"), nullable=False),
+    Column("predicted_label", Text, ForeignKey("category.name")),
     Column("label_source", Text, nullable=False),
     Column("image_path", Text, nullable=False, unique=True),
-    Column("content_sha256", LargeBinary, nullable=False),
+    Column("content_sha256", LargeBinary),
     Column("embedding", HALFVEC(FEATURES), nullable=False),
     CheckConstraint("label_source IN ('given', 'predicted')", name="label_source"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
@@ -212,5 +215,10 @@ api_key = Table(
     Column("scopes", ARRAY(Text), nullable=False),
     _created_at(),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
     _is_sha256("key_sha256"),
+    CheckConstraint(
+        "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'write', 'admin']", name="scopes"
+    ),
+    Index("uq_api_key_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
 )

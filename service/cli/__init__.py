@@ -22,6 +22,7 @@ COMMANDS = {  # name: module of this package that holds it
     "index": "index",
     "worker": "worker",
     "train": "train",
+    "keys": "keys",
     "doctor": "doctor",
 }
 

@@ -6,9 +6,11 @@ from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
 from service.studio import Studio
-from service.web import docs, health, pages, problems
+from service.web import docs, health, pages, problems, session
 from service.web.api import api
 from service.web.context import EXTENSION, Context
+from service.web.observe import observe
+from service.web.tracing import trace
 
 BODY_BYTES = 65_536  # of a request; a form of photos raises it for itself
 
@@ -41,12 +43,15 @@ def create_app(studio: Studio) -> Flask:
     app.url_map.merge_slashes = False  # its redirects would be HTML
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions[EXTENSION] = Context(studio)
+    observe(app, studio.engine)
     app.register_blueprint(api)
     app.register_blueprint(health.probes)
     app.register_blueprint(pages.pages)
+    app.register_blueprint(session.session)
     app.register_blueprint(docs.docs)
     problems.register(app)
     app.after_request(_add_headers)
+    trace(app, studio.engine)
     return app
 
 

@@ -6,14 +6,20 @@ so any of them answers for all. What Postgres knows is asked at most every few s
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
 
-from flask import Blueprint, Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client import REGISTRY, multiprocess
+from flask import Response
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
@@ -22,6 +28,7 @@ from sqlalchemy import Engine
 from service.catalog import kept_recall, queue_state, shelves
 from service.errors import FashionStudioError
 from service.jobs import STALLED_SECONDS
+from service.settings import counts_are_shared
 
 FRESH_SECONDS = 10.0  # for which Postgres is not asked again
 
@@ -56,20 +63,15 @@ CONNECTIONS = Gauge(
     multiprocess_mode="livesum",
 )
 
-probe = Blueprint("metrics", __name__)
 
-
-@probe.get("/metrics")
-def scrape() -> Response:
-    """Prometheus's text format."""
-    from service.web.context import studio
-
+def exposition(catalog: Catalog) -> Response:
+    """Prometheus's text format: what the server processes counted, and what Postgres knows."""
     registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if counts_are_shared():
         multiprocess.MultiProcessCollector(registry)
     else:
         registry.register(_Own())
-    registry.register(Catalog.of(studio().engine))
+    registry.register(catalog)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -83,18 +85,11 @@ class _Own(Collector):
 class Catalog(Collector):
     """What Postgres knows: sizes, indexes, jobs; asked again when it is no longer fresh."""
 
-    _lock = threading.Lock()
-    _known: dict[Engine, Catalog] = {}
-
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._families: list[Metric] = []
         self._asked = -FRESH_SECONDS
-
-    @classmethod
-    def of(cls, engine: Engine) -> Catalog:
-        with cls._lock:
-            return cls._known.setdefault(engine, cls(engine))
+        self._lock = threading.Lock()
 
     def collect(self) -> Iterable[Metric]:
         with self._lock:
@@ -114,7 +109,9 @@ class Catalog(Collector):
 
     def _catalog(self) -> Iterator[Metric]:
         garments = _gauge("garments", "Garments by label.", "label")
-        indexes = _gauge("index_state", "1 for the state that a label's index is in.", "label", "state")
+        indexes = _gauge(
+            "index_state", "1 for the state that a label's index is in.", "label", "state"
+        )
         for shelf in shelves(self._engine):
             garments.add_metric([shelf.label], shelf.rows)
             indexes.add_metric([shelf.label, shelf.state], 1)

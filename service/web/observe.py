@@ -12,7 +12,6 @@ from sqlalchemy import Engine, event
 
 from service.stages import add_to_stage, watch_stages
 from service.web import metrics
-from service.web.problems import code_of
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # an id from outside that is no trouble in a log
@@ -44,7 +43,7 @@ def _end(response: Response) -> Response:
     metrics.REQUESTS.labels(request.method, path, response.status_code).observe(seconds)
     for stage, taken in g.stages.items():
         metrics.STAGES.labels(stage).observe(taken)
-    code = code_of(response)
+    code = g.get("problem")
     if code in LOAD:
         metrics.REFUSED.labels(code).inc()
     response.headers[HEADER] = g.request_id

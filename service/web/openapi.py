@@ -17,30 +17,38 @@ from flask import Response, make_response
 from pydantic import BaseModel
 from spectree import Response as Described
 from spectree import SpecTree
+from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
 from spectree.plugins.base import Context
 from spectree.plugins.flask_plugin import FlaskPlugin
 
+from service.domain import Scope
 from service.errors import (
     DatabaseUnavailable,
     FashionStudioError,
+    Forbidden,
     InvalidParameter,
     Overloaded,
     RateLimited,
     RequestSlow,
     TimeLimit,
+    Unauthorized,
 )
 from service.schemas import Problem
-from service.web.context import studio
+from service.web.auth import authorize, client
+from service.web.context import context, studio
 from service.web.parameters import PATH, Parameters, json_body, query_parameters
 from service.web.uploads import form_fields
 
 PROBLEM = "application/problem+json"
+KEY = "key"
 View = TypeVar("View", bound=Callable[..., Any])
 
 # What any operation may answer; `operation` adds its own
 ALWAYS = (
     InvalidParameter,
     RequestSlow,
+    Unauthorized,
+    Forbidden,
     RateLimited,
     FashionStudioError,
     DatabaseUnavailable,
@@ -119,6 +127,7 @@ def operation(
     model: type[BaseModel] | None = None,
     status: int = 200,
     *,
+    scope: Scope,
     refuses: Iterable[type[FashionStudioError]] = (),
     description: str = "",
     content: dict[str, Any] | None = None,
@@ -126,9 +135,10 @@ def operation(
 ) -> Callable[[View], View]:
     """A view whose docstring, models and refusals are its description.
 
-    model: the JSON that it answers with. status: of success. refuses: errors beside those that any
-    operation may raise. content: instead of a model, media types as OpenAPI has them. headers: of
-    the success, with what they say.
+    model: the JSON that it answers with. status: of success. scope: that the caller's key must have.
+    Room, scope and rate are checked before anything of the request is read. refuses: errors beside
+    those that any operation may raise. content: instead of a model, media types as OpenAPI has them.
+    headers: of the success, with what they say.
     """
 
     def decorate(view: View) -> View:
@@ -145,11 +155,31 @@ def operation(
             resp=answers,
             tags=[tag],
             operation_id=view.__name__,
+            security={KEY: []},
             validation_error_status=InvalidParameter.status,
-        )(view)
-        return wraps(view)(checked)  # type: ignore[return-value]
+        )(_admitted(view))
+
+        @wraps(checked)
+        def let_in(**path: str) -> Response:
+            context().admission.require_room()
+            authorize(scope)
+            context().rates.count(client())
+            return checked(**path)
+
+        return let_in  # type: ignore[return-value]
 
     return decorate
+
+
+def _admitted(view: View) -> View:
+    """The view once the request is read: then it counts as worked on."""
+
+    @wraps(view)
+    def admitted(*arguments: Any, **named: Any) -> Any:
+        with context().admission.admitted():
+            return view(*arguments, **named)
+
+    return admitted  # type: ignore[return-value]
 
 
 def document() -> dict[str, Any]:
@@ -183,4 +213,15 @@ api = SpecTree(
     version=version("fashion-studio"),
     description="More like this, on your own Postgres. "
     "Every error is a problem of RFC 9457 with a stable `code`.",
+    security_schemes=[
+        SecurityScheme(
+            name=KEY,
+            data=SecuritySchemeData(
+                type=SecureType.HTTP,
+                scheme="bearer",
+                description="made with `fashion-studio keys create`; a service without any key is "
+                "open to its own machine",
+            ),
+        )
+    ],
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 
-from flask import Flask, g, request
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -17,24 +16,19 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from service.errors import RateLimited
 
 
-def limit_rates(app: Flask, rate: str | None) -> None:
-    """Refuse an API client's requests beyond `rate`, such as "600/minute"; None: no limit.
+class Rates:
+    """rate: such as "600/minute", for each client; None: no limit."""
 
-    A client is its API key where it has one (`g.api_key_id`), else its address.
-    """
-    if rate is None:
-        return
-    allowed, window = parse(rate), SlidingWindowCounterRateLimiter(MemoryStorage())
+    def __init__(self, rate: str | None) -> None:
+        self._rate = None if rate is None else parse(rate)
+        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def count() -> None:
-        if not request.path.startswith("/api/"):
+    def count(self, client: str) -> None:
+        """Raises `RateLimited` for a request beyond the rate, which does not count itself."""
+        if self._rate is None or self._window.hit(self._rate, client):
             return
-        client = str(getattr(g, "api_key_id", None) or request.remote_addr)
-        if not window.hit(allowed, client):
-            reset = window.get_window_stats(allowed, client).reset_time
-            raise RateLimited(
-                f"More than {rate} from one client. Wait as long as Retry-After says.",
-                retry_after=max(1, math.ceil(reset - time.time())),
-            )
-
-    app.before_request(count)
+        reset = self._window.get_window_stats(self._rate, client).reset_time
+        raise RateLimited(
+            f"A client may make {self._rate} requests. Wait as long as Retry-After says.",
+            retry_after=max(1, math.ceil(reset - time.time())),
+        )

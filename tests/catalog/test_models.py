@@ -13,6 +13,7 @@ from service.catalog import (
     store_set,
     top_of_set,
 )
+from service.catalog.load import require_serving
 from service.errors import BundleMismatch
 
 from .samples import BUNDLE, row
@@ -91,7 +92,7 @@ def test_different_bundles_that_attach_at_once_leave_one_whole(engine):
 def test_attaching_waits_for_a_batch_that_is_being_written(engine, loader, model_id):
     """Else a model without garments could be replaced a moment before its first ones appear."""
     with engine.begin() as connection, ThreadPoolExecutor(1) as pool:
-        loader._require_serving(connection)
+        require_serving(connection, model_id)
         attaching = pool.submit(attach, engine, **OTHER)
         with pytest.raises(TimeoutError):
             attaching.result(timeout=0.3)
@@ -110,6 +111,6 @@ def test_attaching_waits_for_a_batch_that_is_being_written(engine, loader, model
 
 def test_a_loader_writes_while_its_own_bundle_is_attached_again(engine, model_id):
     with engine.begin() as connection:
-        Loader(engine, model_id)._require_serving(connection)
+        require_serving(connection, model_id)
         assert attach(engine, **BUNDLE) == model_id
     assert Loader(engine, model_id).write([row("a.jpg")]) == (1, 0)

@@ -18,6 +18,7 @@ routes = Blueprint("classify", __name__)
 @routes.post("/classify")
 @operation(
     Classification,
+    scope="read",
     refuses=(ImageMissing, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable),
 )
 def classify(form: ImageForm) -> dict[str, Any]:

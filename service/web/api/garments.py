@@ -21,7 +21,7 @@ FRESH = "private, max-age=3600"  # a picture of an id changes only when its file
 
 
 @routes.get("/<garment_id>")
-@operation(Garment, refuses=(GarmentNotFound,))
+@operation(Garment, scope="read", refuses=(GarmentNotFound,))
 def read_garment(garment_id: str) -> dict[str, Any]:
     """A garment."""
     return garment_by_id(studio().engine, parse_garment_id(garment_id)).as_dict()
@@ -29,6 +29,7 @@ def read_garment(garment_id: str) -> dict[str, Any]:
 
 @routes.get("/<garment_id>/image")
 @operation(
+    scope="read",
     refuses=(GarmentNotFound, PictureGone),
     description="the picture",
     content={kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURE_TYPES},

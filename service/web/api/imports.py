@@ -21,6 +21,7 @@ routes = Blueprint("imports", __name__, url_prefix="/imports")
 @operation(
     Import,
     202,
+    scope="admin",
     refuses=(ImportsDisabled, SourceInvalid),
     headers={"Location": "where to watch it"},
 )
@@ -32,7 +33,7 @@ def add_import(json: ImportBody) -> tuple[dict[str, Any], int, dict[str, str]]:
 
 
 @routes.get("")
-@operation(ImportList)
+@operation(ImportList, scope="read")
 def list_imports(query: ImportListParameters) -> dict[str, Any]:
     """The newest imports."""
     found = catalog.list_imports(studio().engine, limit=query.limit, before=query.before)
@@ -40,14 +41,14 @@ def list_imports(query: ImportListParameters) -> dict[str, Any]:
 
 
 @routes.get("/<import_id>")
-@operation(Import, refuses=(ImportNotFound,))
+@operation(Import, scope="read", refuses=(ImportNotFound,))
 def read_import(import_id: str) -> dict[str, Any]:
     """How far an import is."""
     return catalog.get_import(studio().engine, parse_import_id(import_id)).as_dict()
 
 
 @routes.post("/<import_id>/cancel")
-@operation(Import, 202, refuses=(ImportNotFound,))
+@operation(Import, 202, scope="admin", refuses=(ImportNotFound,))
 def cancel_import(import_id: str) -> tuple[dict[str, Any], int]:
     """Stop an import; what it has taken in stays. One that is over is left as it is."""
     run = catalog.cancel_import(studio().engine, parse_import_id(import_id))

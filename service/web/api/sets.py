@@ -30,6 +30,7 @@ routes = Blueprint("sets", __name__, url_prefix="/sets")
 @operation(
     PhotoSet,
     201,
+    scope="write",
     refuses=(ImageMissing, ImageTooLarge),
     headers={"Location": "the set's own address"},
 )
@@ -51,14 +52,14 @@ def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, d
 
 
 @routes.get("/<set_id>")
-@operation(PhotoSet, refuses=(SetNotFound,))
+@operation(PhotoSet, scope="read", refuses=(SetNotFound,))
 def read_set(set_id: str, query: SetParameters) -> dict[str, Any]:
     """A stored set."""
     return _body(set_id, query.k)
 
 
 @routes.delete("/<set_id>")
-@operation(status=204, refuses=(SetNotFound,), description="forgotten")
+@operation(status=204, scope="write", refuses=(SetNotFound,), description="forgotten")
 def delete_set(set_id: str) -> tuple[str, int]:
     """Forget a set."""
     catalog.delete_set(studio().engine, set_id)

@@ -28,6 +28,7 @@ routes = Blueprint("similar", __name__)
 @routes.post("/similar")
 @operation(
     Recommendation,
+    scope="read",
     refuses=(
         LabelUnknown,
         ImageMissing,
@@ -45,7 +46,7 @@ def similar_to_photo(query: SimilarParameters, form: ImageForm) -> dict[str, Any
 
 
 @routes.get("/garments/<garment_id>/similar")
-@operation(Recommendation, refuses=(LabelUnknown, GarmentNotFound))
+@operation(Recommendation, scope="read", refuses=(LabelUnknown, GarmentNotFound))
 def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, Any]:
     """The garments most like one of the catalog."""
     how = query.query()
@@ -54,7 +55,7 @@ def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, A
 
 
 @routes.get("/garments/random/similar")
-@operation(Recommendation, refuses=(LabelUnknown, CatalogEmpty))
+@operation(Recommendation, scope="read", refuses=(LabelUnknown, CatalogEmpty))
 def similar_to_any_garment(query: SimilarParameters) -> dict[str, Any]:
     """The garments most like one drawn by chance."""
     how = query.query()

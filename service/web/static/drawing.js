@@ -24,7 +24,8 @@ export function drawMatches(answer, source, search) {
   $("query-image").src = source;
   $("query-label").textContent = query.label;
   $("query-confidence").textContent = query.id
-    ? `Garment ${query.id}, network ${percent(query.confidence)} sure`
+    ? `Garment ${query.id}` +
+      (query.confidence === null ? "" : `, network ${percent(query.confidence)} sure`)
     : `${percent(query.confidence)} sure`;
   const chips = query.labels.slice(0, 3).map(({ label, confidence }, place) =>
     chip(place ? `${label} ${percent(confidence)}` : label, !everywhere && searched[0] === label,

@@ -27,6 +27,7 @@ async function call(path, options) {
   } catch {
     throw new Trouble("The server does not answer. Is it still running?");
   }
+  if (response.status === 401) location.reload(); // the key was revoked: the page asks for another
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
   if (!response.ok || answer === null) {

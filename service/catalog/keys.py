@@ -1,0 +1,82 @@
+"""API keys, by the digest of each: the key itself is nowhere in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from service.domain import ApiKey, Scope
+from service.errors import KeyNameTaken, KeyNotFound
+
+COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
+
+STORE = text(f"""
+    INSERT INTO api_key (name, key_sha256, scopes) VALUES (:name, :digest, :scopes)
+    RETURNING {COLUMNS}
+""")
+
+# The digest of a key of 256 random bits: looking it up by index tells nobody anything
+FIND = text(f"""
+    SELECT {COLUMNS}, coalesce(last_used_at < now() - interval '1 minute', true) AS stale
+    FROM api_key WHERE key_sha256 = :digest AND revoked_at IS NULL
+""")
+
+# To the minute, so that a busy key does not write a row for every request
+USED = text("UPDATE api_key SET last_used_at = now() WHERE id = :id")
+
+REVOKE = text(f"""
+    UPDATE api_key SET revoked_at = now() WHERE name = :name AND revoked_at IS NULL
+    RETURNING {COLUMNS}
+""")
+
+ALL = text(f"SELECT {COLUMNS} FROM api_key ORDER BY id")
+
+
+def store_key(engine: Engine, *, name: str, digest: bytes, scopes: Sequence[Scope]) -> ApiKey:
+    """digest: SHA-256 of the key. Raises `KeyNameTaken` where a valid key has that name."""
+    values = {"name": name, "digest": digest, "scopes": list(scopes)}
+    try:
+        with engine.begin() as connection:
+            return _key(connection.execute(STORE, values).one())
+    except IntegrityError as error:
+        raise KeyNameTaken(f"There is a key {name!r} already. Revoke it first.") from error
+
+
+def find_key(engine: Engine, digest: bytes) -> ApiKey | None:
+    """The valid key of that digest; its use is recorded to the minute."""
+    with engine.begin() as connection:
+        row = connection.execute(FIND, {"digest": digest}).one_or_none()
+        if row is None:
+            return None
+        if row.stale:
+            connection.execute(USED, {"id": row.id})
+        return _key(row)
+
+
+def any_key(engine: Engine, *, valid: bool = False) -> bool:
+    """Whether a key was ever made; with `valid`, whether one is not revoked."""
+    condition = "WHERE revoked_at IS NULL" if valid else ""
+    with engine.connect() as connection:
+        return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM api_key {condition})")))
+
+
+def keys(engine: Engine) -> list[ApiKey]:
+    """All that were ever made, revoked ones too, in their order."""
+    with engine.connect() as connection:
+        return [_key(row) for row in connection.execute(ALL)]
+
+
+def revoke_key(engine: Engine, name: str) -> ApiKey:
+    """Raises `KeyNotFound` where no valid key has that name."""
+    with engine.begin() as connection:
+        row = connection.execute(REVOKE, {"name": name}).one_or_none()
+    if row is None:
+        raise KeyNotFound(f"There is no valid key {name!r}. `fashion-studio keys list` shows them.")
+    return _key(row)
+
+
+def _key(row: object) -> ApiKey:
+    values = {name: getattr(row, name) for name in COLUMNS.split(", ")}
+    return ApiKey(**values | {"scopes": tuple(values["scopes"])})

@@ -1,0 +1,78 @@
+"""Who asks, and whether they may: an API key in the header, or in the page's cookie.
+
+Without any key made, the API is open to the machine it runs on and to nobody else: the server then
+listens on loopback only, and a request must name a loopback host, so that neither a page that lets
+its own name point here nor a forgotten reverse proxy opens it to the world.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import g, request
+
+from service.domain import ApiKey, Scope
+from service.errors import Forbidden, Unauthorized
+from service.web.access import is_loopback
+from service.web.context import context
+
+COOKIE = "fashion-studio-key"
+
+
+def authorize(scope: Scope) -> None:
+    """Let the current request pass, or raise `Unauthorized` or `Forbidden`."""
+    key, access = caller(), context().access
+    if key is None and access.required():
+        raise Unauthorized()
+    if key is not None and not key.allows(scope):
+        raise Forbidden(f"The key {key.name!r} is for {', '.join(key.scopes)}; this needs {scope}.")
+    if _bearer() is None and request.method not in ("GET", "HEAD") and _from_another_site():
+        raise Forbidden("A page of another site may not change anything here.")
+    if key is None and access.mode == "auto" and not is_loopback(_hostname(request.host)):
+        raise Forbidden(
+            f"Without keys only this machine is answered, and the request is for {request.host}. "
+            "Make a key with `fashion-studio keys create`, or set FASHION_STUDIO_ACCESS=open."
+        )
+
+
+def client() -> str:
+    """Whose requests are counted together: a key's, else an address's."""
+    key = caller()
+    return f"key {key.name}" if key is not None else str(request.remote_addr)
+
+
+def caller() -> ApiKey | None:
+    """The key that the current request carries; None for none.
+
+    Raises `Unauthorized` for a bearer that is no valid key, except where everyone may ask: a bearer
+    is then meant for whatever stands in front.
+    """
+    if "caller" not in g:
+        access, secret = context().access, _bearer()
+        g.caller = None
+        if secret is not None:
+            g.caller = access.key(secret)
+            if g.caller is None and access.mode != "open":
+                del g.caller
+                raise Unauthorized("The API key is not known, or was revoked.")
+        elif COOKIE in request.cookies:
+            g.caller = access.key(request.cookies[COOKIE])
+    found: ApiKey | None = g.caller
+    return found
+
+
+def _bearer() -> str | None:
+    given = request.authorization
+    return given.token if given is not None and given.type == "bearer" else None
+
+
+def _from_another_site() -> bool:
+    """Browsers say so themselves; programs send neither header."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and urlsplit(origin).netloc != request.host
+
+
+def _hostname(host: str) -> str:
+    return (urlsplit(f"//{host}").hostname or "") if "@" not in host else ""
