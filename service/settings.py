@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         default=(), description="folders that imports over HTTP may read; unset: none"
     )
     max_in_flight: int = Field(
-        default=16, ge=1, description="requests worked on at once in each process; more are refused"
+        default=32, ge=1, description="requests worked on at once in each process; more are refused"
     )
     request_seconds: float = Field(
         default=30, gt=0, description="longest time an answer may take, in seconds"

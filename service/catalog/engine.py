@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from service.catalog.embedded import start_embedded
 from service.errors import DatabaseUnavailable, SettingsInvalid, TimeLimit
@@ -26,6 +28,7 @@ LIBPQ_DEFAULTS = {
     "keepalives_count": 3,
 }
 
+IDLE_SECONDS = 1.0  # after which a pooled connection is asked before it is used
 POOL_SECONDS = 10  # to wait for a free connection of the pool
 
 # SQLSTATE classes that say "not now" or "not here": connection, authorization, no such database,
@@ -59,16 +62,23 @@ def open_engine(url: str, *, pool_size: int = 5, statement_seconds: float | None
     engine = create_engine(
         parsed,
         pool_size=pool_size,
-        pool_pre_ping=True,
         pool_timeout=POOL_SECONDS,
         connect_args={k: v for k, v in LIBPQ_DEFAULTS.items() if k not in parsed.query},
     )
     event.listen(engine, "connect", _register_halfvec)
+    event.listen(engine, "checkout", _ping_idle)
+    event.listen(engine, "checkin", _note_use)
     if statement_seconds is not None:
         milliseconds = str(max(1, round(statement_seconds * 1000)))
         event.listen(engine, "connect", lambda c, _record: _limit(c, milliseconds))
     event.listen(engine, "handle_error", _translate)
     return engine
+
+
+def reading(engine: Engine) -> Connection:
+    """A connection for single statements that write nothing: each is its own transaction, which saves
+    two round trips, and psycopg keeps what it has prepared, which a rollback makes it forget."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 def parse_url(url: str) -> URL:
@@ -108,8 +118,6 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 
 def _translate(context: ExceptionContext) -> None:
-    if context.is_pre_ping:  # the pool replaces the connection by itself
-        return
     if not isinstance(context.original_exception, Exception):  # Ctrl-C counts as a disconnect
         return
     if isinstance(context.original_exception, psycopg.errors.QueryCanceled):
@@ -117,6 +125,26 @@ def _translate(context: ExceptionContext) -> None:
     if context.is_disconnect or is_unavailable(context.original_exception):
         url = context.engine.url if context.engine is not None else URL.create("postgresql")
         raise unavailable(url, context.original_exception) from None
+
+
+def _ping_idle(
+    connection: psycopg.Connection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """Ask a connection that has been idle whether it still lives; the pool replaces a dead one.
+
+    Not at each use, as `pool_pre_ping` does: it cost a sixth of a search by id.
+    """
+    if time.monotonic() - record.info.get("used", -IDLE_SECONDS) < IDLE_SECONDS:
+        return
+    try:
+        connection.execute("")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError() from error
+
+
+def _note_use(_connection: psycopg.Connection | None, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
 
 
 def _limit(connection: psycopg.Connection, milliseconds: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, TextClause, text
 
 from service.catalog import categories
 from service.catalog.embeddings import to_halfvec
+from service.catalog.engine import reading
 from service.catalog.shelves import indexed
 from service.domain import Match, Method
 from service.errors import GarmentNotFound, InvalidParameter
@@ -132,7 +133,7 @@ def similar(
 
 def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
     """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         stored = connection.scalar(
             text("SELECT embedding FROM garment WHERE id = :id"), {"id": garment_id}
         )

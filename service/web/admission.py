@@ -26,6 +26,7 @@ class Admission:
         self.most = most
         self.seconds = seconds
         self._inside = 0
+        metrics.IN_FLIGHT_LIMIT.set(most)
         self._lock = threading.Lock()
 
     def require_room(self) -> None:

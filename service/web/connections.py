@@ -27,6 +27,19 @@ class Worker(ThreadWorker):
             conn.sock = Timed(conn.sock)
         super().enqueue_req(conn)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """When the server stops, take in who has connected already, then let no one else connect:
+        closing a listener resets those that the system has greeted and nobody has accepted."""
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            taken = -1
+            while taken != self.nr_conns:
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def handle(self, conn: TConn) -> Any:
         conn.sock.begin()
         return super().handle(conn)

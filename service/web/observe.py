@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from sqlalchemy import Engine, event
 
+from service.logs import structured
 from service.stages import add_to_stage, watch_stages
 from service.web import metrics
 
@@ -18,7 +19,7 @@ SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # an id from outside that is no tro
 PROBES = {"/healthz", "/readyz", "/metrics"}
 LOAD = {"overloaded", "rate_limited", "timeout", "request_timeout", "database_unavailable"}
 
-log = structlog.get_logger("service.access")
+log = structured("service.access")
 
 
 def observe(app: Flask, engine: Engine) -> None:

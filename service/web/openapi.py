@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from flask import Response, make_response
 from pydantic import BaseModel
@@ -179,6 +179,7 @@ def _admitted(view: View) -> View:
         with context().admission.admitted():
             return view(*arguments, **named)
 
+    admitted.__annotations__ = get_type_hints(view, include_extras=True)  # names of its own module
     return admitted  # type: ignore[return-value]
 
 

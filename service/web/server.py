@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import socket
@@ -16,7 +17,6 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from prometheus_client.multiprocess import mark_process_dead
 
 from service.errors import FashionStudioError, InvalidParameter, PortInUse
 from service.logs import set_up_logs
@@ -28,6 +28,7 @@ from service.web.connections import Worker
 
 GRACE_SECONDS = 5  # beyond the longest request, for those under way when the server is told to stop
 SPARE_THREADS = 48
+CONNECTIONS = 8  # of each process to the database; a query takes few milliseconds
 
 
 def serve(
@@ -71,13 +72,13 @@ def serve(
         "workers": workers,
         "threads": threads or settings.max_in_flight + SPARE_THREADS,
         "worker_class": Worker,
-        "graceful_timeout": settings.request_seconds + GRACE_SECONDS,
+        "graceful_timeout": math.ceil(settings.request_seconds) + GRACE_SECONDS,
         "limit_request_line": 8190,
         "loglevel": "warning",
         "control_socket_disable": True,
         "proc_name": "fashion-studio",
         "post_worker_init": announce,
-        "child_exit": lambda _arbiter, worker: mark_process_dead(worker.pid),
+        "child_exit": _forget_counts,
     }
     server = Server(
         settings.model_copy(update={"database_url": url, "access": access}), options, report
@@ -122,7 +123,7 @@ class Server(BaseApplication):
 
             studio = Studio(
                 self.settings,
-                threads=self.settings.max_in_flight,
+                threads=CONNECTIONS,
                 statement_seconds=self.settings.request_seconds,
             )
             app = create_app(studio)
@@ -133,6 +134,13 @@ class Server(BaseApplication):
         except Exception as error:
             self.report.send(f"A worker cannot start: {type(error).__name__}: {error}")
         sys.exit(Arbiter.APP_LOAD_ERROR)  # the arbiter then stops instead of trying for ever
+
+
+def _forget_counts(_arbiter: Arbiter, worker: Worker) -> None:
+    """What a process that ended had in flight is no longer so."""
+    from prometheus_client import multiprocess  # reads the environment when it is imported
+
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def _address(host: str, port: int) -> str:
