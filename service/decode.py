@@ -89,6 +89,13 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
     return Image(pixels=pixels, sha256=hashlib.sha256(data).hexdigest())
 
 
+def suffix_of(data: bytes) -> str:
+    """The file name's ending for an image that `decode` read, by its content: `.jpg`, `.png`, …"""
+    with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+        kind = (picture.format or "").lower()
+    return ".jpg" if kind in ("jpeg", "mpo") else f".{kind}"
+
+
 def fit(pixels: np.ndarray, side: int) -> np.ndarray:
     """Scale a picture into a square without distorting it; the rest is grey.
 

@@ -98,6 +98,13 @@ class PictureGone(FashionStudioError):
     status = 404
 
 
+class ImagePathTaken(FashionStudioError):
+    """There is another picture of that path. Choose another path, or remove that garment first."""
+
+    code = "image_path_taken"
+    status = 409
+
+
 class SetNotFound(FashionStudioError):
     """There is no set of that id."""
 
@@ -182,6 +189,23 @@ class KeyNameTaken(FashionStudioError):
 
     code = "key_name_taken"
     status = 409
+
+
+# --- where pictures are kept ---------------------------------------------------------------------
+
+
+class StorageFull(FashionStudioError):
+    """There is no room for the picture. Nothing was stored; make room and send it again."""
+
+    code = "storage_full"
+    status = 507
+
+
+class StorageUnavailable(FashionStudioError):
+    """The picture cannot be stored: FASHION_STUDIO_IMAGE_ROOT cannot be written. Nothing was stored."""
+
+    code = "storage_unavailable"
+    status = 503
 
 
 # --- the model ----------------------------------------------------------------------------------

@@ -3,16 +3,23 @@
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
 bundle; `load` and `runs` take garments in, `imports` and `queue` watch that; `shelves`, `indexes` and
-`recall` are about similarity indexes; `garments`, `search` and `sets` answer; `keys` says
-who may ask.
+`recall` are about similarity indexes; `garments`, `search` and `sets` answer; `curation` changes
+single garments; `keys` says who may ask.
 """
 
 from service.catalog.categories import category_names
+from service.catalog.curation import (
+    add_garment,
+    delete_garment,
+    digest_of,
+    relabel_garment,
+    remove_picture,
+)
 from service.catalog.embedded import start_embedded
 from service.catalog.engine import open_database, open_engine
 from service.catalog.garments import (
+    MAX_LIMIT,
     count_by_label,
-    delete_garment,
     garment_by_id,
     garments_page,
     ids_of_content,
@@ -73,9 +80,14 @@ __all__ = [
     "sweep_imports",
     "garment_by_id",
     "random_garment",
+    "MAX_LIMIT",
     "garments_page",
     "count_by_label",
+    "add_garment",
+    "digest_of",
+    "relabel_garment",
     "delete_garment",
+    "remove_picture",
     "is_empty",
     "ids_of_content",
     "similar",

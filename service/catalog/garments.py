@@ -1,4 +1,4 @@
-"""Reading and removing single garments."""
+"""Reading single garments."""
 
 from __future__ import annotations
 
@@ -112,11 +112,3 @@ def garments_page(
             rows = connection.execute(PAGE_OF_LABEL, values | {"label": label}).all()
     garments = [Garment(**row._mapping) for row in rows[:limit]]
     return garments, str(garments[-1].id) if len(rows) > limit else None
-
-
-def delete_garment(engine: Engine, garment_id: int) -> None:
-    """Forget a garment; its image file stays. Raises `GarmentNotFound`."""
-    with engine.begin() as connection:
-        gone = connection.execute(text("DELETE FROM garment WHERE id = :id"), {"id": garment_id})
-    if gone.rowcount == 0:
-        raise GarmentNotFound(f"There is no garment {garment_id}.")

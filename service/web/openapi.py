@@ -92,24 +92,25 @@ class Answers(Described):
         refuses: Iterable[type[FashionStudioError]],
         content: dict[str, Any] | None,
         headers: dict[str, str],
+        also: dict[int, str],
     ) -> None:
         self.refusals: dict[int, list[type[FashionStudioError]]] = {}
         for error in refuses:
             self.refusals.setdefault(error.status, []).append(error)
         models: Any = {f"HTTP_{status}": (model, description)}
+        models |= {f"HTTP_{other}": (model, text) for other, text in also.items()}
         models |= {f"HTTP_{refused}": Problem for refused in self.refusals}
         super().__init__(**models)
-        self.success = str(status)
+        self.successes = [str(status), *map(str, also)]
         self.content = content
         self.headers = headers
 
     def generate_spec(self, naming_strategy: Any = None) -> dict[str, Any]:
         responses = super().generate_spec(naming_strategy)
-        success = responses[self.success]
         if self.content is not None:
-            success["content"] = self.content
-        if self.headers:
-            success["headers"] = {
+            responses[self.successes[0]]["content"] = self.content
+        for success in self.successes if self.headers else ():
+            responses[success]["headers"] = {
                 name: {"description": text, "schema": {"type": "string"}}
                 for name, text in self.headers.items()
             }
@@ -132,13 +133,14 @@ def operation(
     description: str = "",
     content: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
+    also: dict[int, str] | None = None,
 ) -> Callable[[View], View]:
     """A view whose docstring, models and refusals are its description.
 
     model: the JSON that it answers with. status: of success. scope: that the caller's key must have.
     Room, scope and rate are checked before anything of the request is read. refuses: errors beside
     those that any operation may raise. content: instead of a model, media types as OpenAPI has them.
-    headers: of the success, with what they say.
+    headers: of the success, with what they say. also: other statuses of success.
     """
 
     def decorate(view: View) -> View:
@@ -149,6 +151,7 @@ def operation(
             dict.fromkeys((*ALWAYS, *refuses)),
             content,
             headers or {},
+            also or {},
         )
         tag = view.__module__.rpartition(".")[2]
         checked = api.validate(

@@ -12,10 +12,14 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
+from service.catalog import MAX_LIMIT
 from service.domain import LabelSource
 from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
 from service.recommend import MOST, Query
 from service.schemas import tidy
+
+# Which labels there are depends on the model that serves, so a document can only name the format
+LABEL = Field(max_length=100, json_schema_extra={"format": "label"}, examples=["Dress"])
 
 BIGINT_DIGITS = 18  # every number of so many digits fits Postgres's bigint
 
@@ -107,6 +111,22 @@ class ImportBody(Parameters):
     )
 
 
+class GarmentsParameters(Parameters):
+    label: Annotated[str, LABEL] | SkipJsonSchema[None] = Field(
+        default=None, description="only garments of this category, in any case"
+    )
+    limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="how many at most")
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | SkipJsonSchema[None] = Field(
+        default=None, description="the `next_cursor` of the page before", examples=["50"]
+    )
+
+
+class NewLabel(Parameters):
+    """What a person says that a garment is."""
+
+    label: Annotated[str, LABEL] = Field(description="a category of the serving model, in any case")
+
+
 def query_parameters(model: type[Model]) -> Model:
     """The current request's query as `model`. Raises `InvalidParameter`, naming the parameter."""
     return validated(model, once_each(request.args.to_dict(flat=False)))
@@ -140,10 +160,13 @@ def validated(model: type[Model], given: dict[str, Any]) -> Model:
             raise InvalidParameter(f"{name} is no parameter here; known: {known}.") from None
         if first["type"] == "missing":
             raise InvalidParameter(f"{name} is missing.") from None
-        said = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        raise InvalidParameter(
-            f"{name}={first['input']} cannot be used: it must be {said}."
-        ) from None
+        said = first["msg"].removeprefix("Input should be ")
+        examples = model.model_fields[name].examples
+        if first["type"] == "string_pattern_mismatch" and examples:
+            said = f"of the form of {examples[0]}"
+        given = first["input"]
+        shown = f"{name}={given:.100}" if isinstance(given, str) else name
+        raise InvalidParameter(f"{shown} cannot be used: it must be {said}.") from None
 
 
 def parse_garment_id(text: str) -> int:

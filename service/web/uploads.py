@@ -6,12 +6,14 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from flask import request
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema, core_schema
 from werkzeug.datastructures import FileStorage
 
+from service.decode import SUFFIXES
 from service.errors import ImageMissing
 from service.settings import Settings
-from service.web.parameters import Parameters, once_each, validated
+from service.web.parameters import LABEL, Parameters, once_each, validated
 
 MULTIPART = "multipart/form-data"
 TEXT_BYTES = 65_536  # a form's own text, beside the images it carries
@@ -53,6 +55,29 @@ class ImageForm(Form):
 
     photos: ClassVar[str] = "image"
     image: ImageFile = Field(description="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF")
+
+
+def _path_pattern() -> str:
+    """Names separated by slashes, none of which begins with a dot; the last one is an image's."""
+    name = r"[^/\\.\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
+    endings = sorted(suffix[1:] for suffix in SUFFIXES)
+    return rf"^({name}/)*{name}\.({'|'.join(endings + [e.upper() for e in endings])})$"
+
+
+class GarmentForm(ImageForm):
+    """A photo of a garment and, if they are known, its category and where the photo is to lie."""
+
+    label: Annotated[str, LABEL] | SkipJsonSchema[None] = Field(
+        default=None, description="its category, in any case; the network's own without one"
+    )
+    image_path: (
+        Annotated[str, Field(max_length=200, pattern=_path_pattern())] | SkipJsonSchema[None]
+    ) = Field(
+        default=None,
+        description="where the photo is to lie under the image root; without one it is named after "
+        "its bytes, under `uploads/`",
+        examples=["summer/red-dress.jpg"],
+    )
 
 
 class SetForm(Form):

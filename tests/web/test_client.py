@@ -1,0 +1,90 @@
+"""The client against the real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.catalog import Row
+from service.client import ApiError, Client, ServerUnreachable
+
+from .conftest import JPEG
+from .live import Live, live
+
+__all__ = ["live"]
+
+
+@pytest.fixture
+def ask(live: Live) -> Iterator[Client]:
+    with Client(live.url, key=live.key) as client:
+        yield client
+
+
+def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) -> None:
+    """One server for all of them: each start takes seconds."""
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(JPEG)
+    said = ask.classify(photo)
+    assert said.labels[0].label == said.label
+    assert ask.classify(JPEG) == said
+
+    found = ask.similar(photo, n=5, label="any", min_similarity=-1, exact=True)
+    assert (found.returned, found.method) == (5, "exact")
+    assert found.query.confidence == said.confidence
+    assert len(ask.similar(JPEG, mass=1).searched_labels) > 1
+    assert ask.similar_to(3, label="Tee,Dress").searched_labels == ["Tee", "Dress"]
+    assert ask.similar_to(n=2).returned == 2
+
+    kept = ask.add_set([photo, JPEG, b"no photo"], k=1)
+    assert [image.filename for image in kept.images] == ["photo.jpg", "photo", "photo"]
+    assert kept.images[2].error
+    assert kept.top[0].count == 2
+    assert ask.get_set(kept.id, k=1) == kept
+    ask.delete_set(kept.id)
+    with pytest.raises(ApiError) as gone:
+        ask.get_set(kept.id)
+    assert (gone.value.code, gone.value.status) == ("set_not_found", 404)
+
+    everything = list(ask.garments(page_size=10))
+    assert [garment.id for garment in everything] == list(range(1, 34))
+    assert {garment.image_path for garment in everything} == {row.image_path for row in rows}
+    assert {garment.label for garment in ask.garments(label="romper")} == {"Romper"}
+    assert ask.garments_page(limit=1).next_cursor == "1"
+
+    garment = ask.add_garment(photo, label="dress", image_path="new/photo.jpg")
+    assert (garment.label, garment.label_source) == ("Dress", "given")
+    assert (live.root / "new/photo.jpg").read_bytes() == JPEG
+    assert ask.add_garment(photo, image_path="new/photo.jpg") == garment
+    assert ask.relabel(garment.id, "Tee").label == "Tee"
+    assert ask.garment(garment.id).label == "Tee"
+    assert ask.image(garment.id) == JPEG
+    assert len(ask.image(garment.id, width=64)) < len(JPEG)
+    ask.delete_garment(garment.id)
+    with pytest.raises(ApiError, match="no garment"):
+        ask.garment(garment.id)
+
+    with Client(live.url) as stranger, pytest.raises(ApiError) as refused:
+        stranger.garment(1)
+    assert refused.value.code == "unauthorized"
+    with Client(live.url + "/docs", key=live.key) as lost, pytest.raises(ApiError) as nowhere:
+        lost.garment(1)
+    assert nowhere.value.code == "not_found"
+
+
+def test_a_server_that_is_not_there() -> None:
+    client = Client("http://127.0.0.1:9", timeout=2)
+    with client, pytest.raises(ServerUnreachable, match="does not answer"):
+        client.garment(1)
+
+
+def test_it_needs_neither_server_nor_network() -> None:
+    heavy = "flask, openvino, keras, sqlalchemy, psycopg, PIL"
+    code = (
+        f"import service.client, sys; print([m for m in '{heavy}'.split(', ') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
