@@ -126,6 +126,13 @@ class ImportsDisabled(FashionStudioError):
     status = 403
 
 
+class SourceForbidden(FashionStudioError):
+    """The source lies in none of the folders that imports may read, FASHION_STUDIO_IMPORT_ROOTS."""
+
+    code = "source_forbidden"
+    status = 403
+
+
 class ImportCancelled(FashionStudioError):
     """The import was cancelled."""
 

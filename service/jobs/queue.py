@@ -15,7 +15,8 @@ from service.studio import Studio
 def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
     """Record an import and queue its job, both or neither.
 
-    Raises `ImportsDisabled`, `SourceInvalid` where no worker could read it, `DatabaseUnavailable`.
+    Raises `ImportsDisabled`, `SourceForbidden`, `SourceInvalid` where no worker could read it, and
+    `DatabaseUnavailable`.
     """
     path, _ = require_source(source, studio.settings)
     read_source(path, labels=studio.card.labels)

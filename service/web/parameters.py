@@ -101,6 +101,7 @@ class ImportBody(Parameters):
     source: str = Field(
         min_length=1,
         max_length=2000,
+        json_schema_extra={"format": "source"},
         description="on the server: an absolute path of a folder, a table or DeepFashion annotations "
         "in one of the folders of FASHION_STUDIO_IMPORT_ROOTS",
         examples=["/photos/summer/garments.csv"],

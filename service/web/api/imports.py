@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, url_for
 
 from service import catalog
-from service.errors import ImportNotFound, ImportsDisabled, SourceInvalid
+from service.errors import ImportNotFound, ImportsDisabled, SourceForbidden, SourceInvalid
 from service.jobs import request_import
 from service.schemas import Import, ImportList
 from service.web.context import studio
@@ -22,7 +22,7 @@ routes = Blueprint("imports", __name__, url_prefix="/imports")
     Import,
     202,
     scope="admin",
-    refuses=(ImportsDisabled, SourceInvalid),
+    refuses=(ImportsDisabled, SourceForbidden, SourceInvalid),
     headers={"Location": "where to watch it"},
 )
 def add_import(json: ImportBody) -> tuple[dict[str, Any], int, dict[str, str]]:
