@@ -315,6 +315,12 @@ class RequestSlow(FashionStudioError):
     status = 408
 
 
+class WorkerMissing(FashionStudioError):
+    """Jobs wait, and no worker runs. Start one with `fashion-studio worker`."""
+
+    code = "worker_missing"
+
+
 class RateLimited(FashionStudioError):
     """Too many requests in too short a time. Wait as long as Retry-After says."""
 

@@ -15,6 +15,7 @@ from service.errors import (
     HomeNotWritable,
     NotReady,
     Overloaded,
+    WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
 from service.web import metrics
@@ -90,5 +91,5 @@ def _warnings() -> list[str]:
             said.append(f"{free // 1_000_000} MB are free on the disk of {folder}.")
     queue = queue_state(studio.engine, silence=STALLED_SECONDS)
     if queue.workers == 0 and queue.jobs.get("todo", 0):
-        said.append("Jobs wait, and no worker runs. Start one with `fashion-studio worker`.")
+        said.append(WorkerMissing().detail)
     return said

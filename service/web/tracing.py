@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
 
 from service import stages
 from service.errors import ExtraMissing
@@ -39,8 +40,26 @@ def instrument(app: Flask, engine: Engine) -> None:
     """Make spans for the tracer provider in force."""
     from opentelemetry import trace as otel
     from opentelemetry.instrumentation.flask import FlaskInstrumentor
-    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 
+    tracer = otel.get_tracer("fashion-studio")
     FlaskInstrumentor().instrument_app(app, excluded_urls="healthz,readyz,metrics")
-    SQLAlchemyInstrumentor().instrument(engine=engine)
-    stages.span = otel.get_tracer("fashion-studio").start_as_current_span
+    stages.span = tracer.start_as_current_span
+
+    def begin(_connection, _cursor, statement, _parameters, context, _many) -> None:  # type: ignore[no-untyped-def]
+        attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
+        context.otel = tracer.start_span("sql", kind=otel.SpanKind.CLIENT, attributes=attributes)
+
+    def end(_connection, _cursor, _statement, _parameters, context, _many) -> None:  # type: ignore[no-untyped-def]
+        context.otel.end()
+
+    def fail(context: ExceptionContext) -> None:
+        found = getattr(context.execution_context, "otel", None)
+        if found is not None:
+            found.record_exception(context.original_exception)
+            found.set_status(otel.StatusCode.ERROR)
+            found.end()
+
+    # OpenTelemetry's own instrumentation of SQLAlchemy ends before 2.1
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", fail, insert=True)

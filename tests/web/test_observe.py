@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -28,37 +30,36 @@ from .conftest import JPEG, warm
 
 
 @pytest.fixture
-def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[list[dict]]:
-    """The lines of the log, as JSON."""
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged, a line of JSON for each event."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    found: list[dict] = []
+    monkeypatch.setattr("sys.stderr", io.StringIO())
     set_up_logs(Settings(log_format="json", log_level="debug"))
-    yield found
+    yield sys.stderr  # type: ignore[misc]
     root.handlers, root.level = handlers, level
 
 
-def lines(capfd: pytest.CaptureFixture[str]) -> list[dict]:
-    return [json.loads(line) for line in capfd.readouterr().err.splitlines() if line[:1] == "{"]
+def requests(log: io.StringIO) -> list[dict]:
+    events = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [event for event in events if event["event"] == "request"]
 
 
 def test_a_request_is_one_line_with_its_id_path_and_stages(
-    client: FlaskClient, logged: list, capfd: pytest.CaptureFixture[str]
+    client: FlaskClient, log: io.StringIO
 ) -> None:
     answer = client.post("/api/v1/similar?n=1", **form(JPEG), headers={"X-Request-ID": "shop-7"})
     assert answer.headers["X-Request-ID"] == "shop-7"
-    (line,) = [line for line in lines(capfd) if line["event"] == "request"]
+    (line,) = requests(log)
     assert line["request_id"] == "shop-7"
     assert (line["method"], line["path"], line["status"]) == ("POST", "/api/v1/similar", 200)
     assert line["level"] == "info"
     assert 0 < line["decode_ms"] + line["model_ms"] + line["sql_ms"] <= line["ms"] + 1
 
 
-def test_a_refusal_has_its_code_in_the_log(
-    client: FlaskClient, logged: list, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refusal_has_its_code_in_the_log(client: FlaskClient, log: io.StringIO) -> None:
     client.get("/api/v1/garments/99999999")
-    (line,) = [line for line in lines(capfd) if line["event"] == "request"]
+    (line,) = requests(log)
     assert (line["status"], line["code"]) == (404, "garment_not_found")
     assert line["path"] == "/api/v1/garments/<garment_id>"
 
@@ -153,5 +154,7 @@ def test_spans_cover_the_request_its_stages_and_its_statements(stocked: Studio) 
     spans = exporter.get_finished_spans()
     names = {span.name for span in spans}
     assert {"POST /api/v1/similar", "decode", "model"} <= names
-    assert any(name.startswith("SELECT") for name in names)
+    (search,) = [span for span in spans if "<=>" in str(span.attributes)]
+    assert search.attributes["db.system.name"] == "postgresql"
+    assert "-0." not in search.attributes["db.query.text"]  # the statement, not its values
     assert len({span.context.trace_id for span in spans}) == 1
