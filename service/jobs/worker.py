@@ -38,9 +38,12 @@ log = logging.getLogger(__name__)
 def run_worker(settings: Settings, *, once: bool = False, parent: int | None = None) -> None:
     """Do jobs until SIGTERM or Ctrl-C. once: only those that wait now.
 
-    parent: stop too when the process of this id is no longer this one's parent.
+    parent: stop too when the process of this id is no longer this one's parent, and give way to
+    those that answer.
     Raises what `Studio` raises at the start; a database that goes away later is waited for.
     """
+    if parent is not None:
+        os.nice(NICE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

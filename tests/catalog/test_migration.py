@@ -15,7 +15,7 @@ from sqlalchemy import text
 from service.catalog import attach, build_indexes, migrate, open_engine, require_head, shelves
 from service.catalog.migration import _config, _scripts, migration_lock, migrations_folder
 from service.catalog.tables import QUEUE_PREFIX, metadata
-from service.errors import DatabaseUnavailable, InvalidParameter, SchemaOutdated
+from service.errors import DatabaseUnavailable, DatabaseUnfit, InvalidParameter, SchemaOutdated
 
 from .samples import BUNDLE
 
@@ -148,6 +148,16 @@ def test_the_queue_has_the_schema_that_the_installed_library_needs(engine, empty
         )
     assert len(queue(engine)) > 60
     assert queue(engine) == queue(empty)
+
+
+def test_a_queue_of_another_program_is_left_alone(empty):
+    with empty.begin() as connection:
+        connection.exec_driver_sql(
+            SchemaManager.get_schema(), execution_options={"no_parameters": True}
+        )
+    with pytest.raises(DatabaseUnfit, match=r"procrastinate_.*of its own"):
+        migrate(empty)
+    assert len(queue(empty)) > 60
 
 
 def test_going_down_takes_the_queue_along(engine):
