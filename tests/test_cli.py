@@ -138,6 +138,41 @@ def test_migrate_down_and_up(environment: dict[str, str]) -> None:
     assert answer("migrate")["revision"] not in ("base", None)
 
 
+def test_a_key_is_shown_once_listed_and_revoked(environment: dict[str, str]) -> None:
+    made = run("keys", "create", "--name", "shop", "--scope", "write", "--scope", "read")
+    secret = made.stdout.strip()
+    assert secret.startswith("fs_")
+    assert len(secret) > 40
+    again = run("keys", "create", "--name", "shop", "--scope", "read")
+    assert_one_line(again, 1, "already")
+    other = answer("keys", "create", "--name", "other", "--scope", "admin")
+    assert other["key"].startswith("fs_")
+    listed = run("keys", "list")
+    assert secret not in listed.stdout
+    assert "read,write" in listed.stdout
+    assert run("keys", "revoke", "shop").returncode == 0
+    assert_one_line(run("keys", "revoke", "shop"), 1, "no valid key")
+    assert answer("keys", "create", "--name", "shop", "--scope", "read")["scopes"] == ["read"]
+    states = [(key["name"], key["revoked_at"] is None) for key in answer("keys", "list")["keys"]]
+    assert states == [("shop", False), ("other", True), ("shop", True)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "--name", "shop"),
+        ("create", "--name", "shop", "--scope", "all"),
+        ("create", "--scope", "read"),
+        ("create", "--name", " ", "--scope", "read"),
+        ("create", "--name", "a\nb", "--scope", "read"),
+        ("revoke",),
+    ],
+)
+def test_a_key_that_cannot_be_made(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    done = run("keys", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_doctor_finds_nothing_and_then_something(
     catalog: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

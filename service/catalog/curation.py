@@ -21,7 +21,8 @@ from service.errors import GarmentNotFound, ImagePathTaken
 # Held to the transaction's end, by whoever adds or removes a picture of that path
 LOCK_PATH = text("SELECT pg_advisory_xact_lock(hashtext('image_path'), hashtext(:path))")
 
-OF_PATH = text(SELECT + "WHERE image_path = :path")
+# Held as well: a garment that is answered is not removed while it is looked at
+OF_PATH = text(SELECT + "WHERE image_path = :path FOR SHARE OF garment")
 
 DIGEST = text("SELECT encode(content_sha256, 'hex') FROM garment WHERE id = :id")
 

@@ -18,12 +18,16 @@ QUEUE = text("""
     INSERT INTO import_run (source, labels, state) VALUES (:source, :labels, 'queued') RETURNING id
 """)
 
-COLUMNS = """id, source, labels, state, error, started_at, finished_at, total,
-           seen, added, updated, unchanged, rejected, cancel_requested"""
-GET = text(f"SELECT {COLUMNS} FROM import_run WHERE id = :run_id")
-PAGE = text(f"""
-    SELECT {COLUMNS} FROM import_run
-    WHERE id < :before ORDER BY id DESC LIMIT :limit
+GET = text("""
+    SELECT id, source, labels, state, error, started_at, finished_at, total,
+           seen, added, updated, unchanged, rejected, cancel_requested
+    FROM import_run WHERE id = :run_id
+""")
+
+PAGE = text("""
+    SELECT id, source, labels, state, error, started_at, finished_at, total,
+           seen, added, updated, unchanged, rejected, cancel_requested
+    FROM import_run WHERE id < :before ORDER BY id DESC LIMIT :limit
 """)
 
 REJECTS = text("""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
@@ -10,28 +11,28 @@ from sqlalchemy.exc import IntegrityError
 from service.domain import ApiKey, Scope
 from service.errors import KeyNameTaken, KeyNotFound
 
-COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
-
-STORE = text(f"""
-    INSERT INTO api_key (name, key_sha256, scopes) VALUES (:name, :digest, :scopes)
-    RETURNING {COLUMNS}
+STORE = text("""
+    INSERT INTO api_key (name, key_sha256, scopes) VALUES (:name, :digest, :scopes) RETURNING *
 """)
 
 # The digest of a key of 256 random bits: looking it up by index tells nobody anything
-FIND = text(f"""
-    SELECT {COLUMNS}, coalesce(last_used_at < now() - interval '1 minute', true) AS stale
+FIND = text("""
+    SELECT *, coalesce(last_used_at < now() - interval '1 minute', true) AS stale
     FROM api_key WHERE key_sha256 = :digest AND revoked_at IS NULL
 """)
 
 # To the minute, so that a busy key does not write a row for every request
 USED = text("UPDATE api_key SET last_used_at = now() WHERE id = :id")
 
-REVOKE = text(f"""
-    UPDATE api_key SET revoked_at = now() WHERE name = :name AND revoked_at IS NULL
-    RETURNING {COLUMNS}
+REVOKE = text("""
+    UPDATE api_key SET revoked_at = now() WHERE name = :name AND revoked_at IS NULL RETURNING *
 """)
 
-ALL = text(f"SELECT {COLUMNS} FROM api_key ORDER BY id")
+ALL = text("SELECT * FROM api_key ORDER BY id")
+
+ANY = text("SELECT EXISTS (SELECT FROM api_key)")
+
+ANY_VALID = text("SELECT EXISTS (SELECT FROM api_key WHERE revoked_at IS NULL)")
 
 
 def store_key(engine: Engine, *, name: str, digest: bytes, scopes: Sequence[Scope]) -> ApiKey:
@@ -57,9 +58,8 @@ def find_key(engine: Engine, digest: bytes) -> ApiKey | None:
 
 def any_key(engine: Engine, *, valid: bool = False) -> bool:
     """Whether a key was ever made; with `valid`, whether one is not revoked."""
-    condition = "WHERE revoked_at IS NULL" if valid else ""
     with engine.connect() as connection:
-        return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM api_key {condition})")))
+        return bool(connection.scalar(ANY_VALID if valid else ANY))
 
 
 def keys(engine: Engine) -> list[ApiKey]:
@@ -77,6 +77,12 @@ def revoke_key(engine: Engine, name: str) -> ApiKey:
     return _key(row)
 
 
-def _key(row: object) -> ApiKey:
-    values = {name: getattr(row, name) for name in COLUMNS.split(", ")}
-    return ApiKey(**values | {"scopes": tuple(values["scopes"])})
+def _key(row: Any) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        scopes=tuple(row.scopes),
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )

@@ -29,9 +29,7 @@ GRACE_SECONDS = 15.0  # for an import's batch under way when the worker is told 
 ROUND_SECONDS = 5.0  # between two looks after jobs whose worker died
 LONGEST_PAUSE = 10.0  # between two attempts to reach the database
 NICE = 5  # beside a server
-CONCURRENCY = (
-    2  # so that indexes need not wait for an import, which does one photo batch after another
-)
+CONCURRENCY = 2  # so that an index need not wait for an import
 
 log = logging.getLogger(__name__)
 

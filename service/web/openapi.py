@@ -158,7 +158,7 @@ def operation(
             resp=answers,
             tags=[tag],
             operation_id=view.__name__,
-            security={KEY: []},
+            security={KEY: [scope]},
             validation_error_status=InvalidParameter.status,
         )(_admitted(view))
 

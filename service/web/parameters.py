@@ -135,7 +135,10 @@ def query_parameters(model: type[Model]) -> Model:
 
 def json_body(model: type[Model]) -> Model:
     """The current request's JSON object as `model`. Raises `InvalidParameter`, naming the field."""
-    document = request.get_json(silent=True)
+    try:
+        document = request.get_json(silent=True)
+    except RecursionError:  # brackets within brackets, thousands deep
+        document = None
     if not isinstance(document, dict):
         raise InvalidParameter("The body must be a JSON object, sent as application/json.")
     return validated(model, document)

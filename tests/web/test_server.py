@@ -44,9 +44,11 @@ def test_it_serves_and_stops(stop: signal.Signals) -> None:
         assert "Traceback" not in said
 
 
-def refused(port: int) -> str:
+def refused(port: int, *options: str) -> str:
     """What a server that does not start says: one line, exit 1."""
-    done = subprocess.run([*COMMAND, str(port)], capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(
+        [*COMMAND, str(port), *options], capture_output=True, text=True, timeout=SECONDS
+    )
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -60,6 +62,13 @@ def test_a_port_in_use_is_one_line() -> None:
         said = refused(port)
         assert str(port) in said
         assert "--port" in said
+
+
+@pytest.mark.usefixtures("environment")
+def test_listening_for_others_without_a_key_is_one_line(encoder: Encoder) -> None:
+    said = refused(free_port(), "--host", "0.0.0.0")
+    assert "keys create" in said
+    assert "127.0.0.1" in said
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,0 +1,76 @@
+"""Pictures in their root: stored whole, never replaced, on a disk or in an object store."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from service.errors import ImagePathTaken, ImageUndecodable, InvalidParameter
+from service.images import ImageRoot
+
+
+@pytest.fixture(params=["folder", "file", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> ImageRoot:
+    place = {
+        "folder": str(tmp_path),
+        "file": f"file://{tmp_path}",
+        "memory": f"memory://{tmp_path.name}",
+    }
+    return ImageRoot(place[request.param])
+
+
+def test_a_picture_is_stored_once_and_never_replaced(root: ImageRoot) -> None:
+    assert root.put("a/b/c.jpg", b"one") is True
+    assert root.put("a/b/c.jpg", b"one") is False
+    with pytest.raises(ImagePathTaken):
+        root.put("a/b/c.jpg", b"two")
+    assert root.read("a/b/c.jpg") == b"one"
+    root.remove("a/b/c.jpg")
+    root.remove("a/b/c.jpg")
+    with pytest.raises(ImageUndecodable):
+        root.read("a/b/c.jpg")
+
+
+def test_nothing_is_stored_outside(root: ImageRoot, tmp_path: Path) -> None:
+    for path in ("../out.jpg", "a/../../out.jpg"):
+        with pytest.raises(InvalidParameter):
+            root.put(path, b"x")
+        with pytest.raises(InvalidParameter):
+            root.remove(path)
+    assert not (tmp_path.parent / "out.jpg").exists()
+
+
+def test_a_draft_that_a_killed_service_left_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / ".a.jpg.draft").write_bytes(b"ha")
+    assert ImageRoot(str(tmp_path)).put("a.jpg", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr("service.images.os.link", fail)
+    root = ImageRoot(str(tmp_path))
+    assert root.put("a.jpg", b"one")
+    assert root.read("a.jpg") == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+def test_another_writer_that_comes_first_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def overtaken(draft: Path, file: Path) -> None:
+        file.write_bytes(b"theirs")
+        link(draft, file)
+
+    monkeypatch.setattr("service.images.os.link", overtaken)
+    with pytest.raises(ImagePathTaken):
+        ImageRoot(str(tmp_path)).put("a.jpg", b"ours")
+    assert (tmp_path / "a.jpg").read_bytes() == b"theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]

@@ -1,0 +1,54 @@
+"""How much of a request is taken in: bytes, parts, fields, depth."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from .asking import form, require_problem
+from .conftest import JPEG
+
+FORMS = {"/api/v1/similar": "image", "/api/v1/garments": "image", "/api/v1/sets": "images"}
+
+
+def photo(name: str = "a.jpg") -> tuple[io.BytesIO, str]:
+    return io.BytesIO(JPEG), name
+
+
+@pytest.mark.parametrize(("path", "field"), FORMS.items())
+def test_a_form_of_many_parts_is_not_taken_apart(
+    client: FlaskClient, path: str, field: str
+) -> None:
+    data: dict[str, Any] = {f"x{number}": "" for number in range(600)} | {field: photo()}
+    require_problem(client.post(path, data=data), 413, "image_too_large")
+
+
+@pytest.mark.parametrize(("path", "field"), FORMS.items())
+def test_a_field_of_much_text_is_not_kept(client: FlaskClient, path: str, field: str) -> None:
+    data = {"label": "x" * 100_000, field: photo()}
+    require_problem(client.post(path, data=data), 413, "image_too_large")
+
+
+def test_a_field_that_is_not_known_is_named(client: FlaskClient) -> None:
+    for path, field in FORMS.items():
+        answer = client.post(path, data={field: photo(), "colour": "red"})
+        assert "colour" in require_problem(answer, 400, "invalid_parameter")
+
+
+def test_one_photo_is_asked_about_at_a_time(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/similar", **form(JPEG, JPEG))
+    assert "image stands 2 times" in require_problem(answer, 400, "invalid_parameter")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/garments/1", "/session"])
+def test_json_of_any_size_and_depth(client: FlaskClient, path: str) -> None:
+    method = "POST" if path == "/session" else "PATCH"
+    for body, status in ((b'{"a":' * 10_000, 400), (b"[" * 60_000, 400), (b" " * 70_000, 413)):
+        answer = client.open(path, method=method, data=body, content_type="application/json")
+        assert answer.status_code == status
+        assert answer.content_type == "application/problem+json"
+    answer = client.open(path, method=method, data=b'{"a": NaN}', content_type="application/json")
+    require_problem(answer, 400, "invalid_parameter")
