@@ -13,4 +13,5 @@ RUN pip install --no-cache-dir --no-deps . \
 USER studio
 VOLUME ${FASHION_STUDIO_HOME}
 EXPOSE 8000
+# It listens for others, so it needs an API key, or FASHION_STUDIO_ACCESS=open where somebody else asks for one
 CMD ["fashion-studio", "serve", "--host", "0.0.0.0"]

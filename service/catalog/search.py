@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Container, Sequence
 
 import numpy as np
-from pgvector import HalfVector
 from sqlalchemy import Engine, TextClause, text
 
 from service.catalog import categories
@@ -47,6 +46,11 @@ FROM ({arms}) AS nearest
 ORDER BY distance, id
 LIMIT :n
 """
+
+# As pgvector sends it in binary: dimensions and flags in two bytes each, then the numbers. As text,
+# which is what a halfvec comes as, writing and reading 2,048 numbers takes a millisecond.
+EMBEDDING = text("SELECT halfvec_send(embedding) FROM garment WHERE id = :id")
+SENT_HEAD = 4  # bytes
 
 # For this transaction only.
 # A generic plan, which Postgres may settle on for a prepared statement, knows no label and so no
@@ -134,13 +138,10 @@ def similar(
 def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
     """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
     with reading(engine) as connection:
-        stored = connection.scalar(
-            text("SELECT embedding FROM garment WHERE id = :id"), {"id": garment_id}
-        )
-    if stored is None:
+        sent = connection.scalar(EMBEDDING, {"id": garment_id})
+    if sent is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    assert isinstance(stored, HalfVector)
-    return stored.to_numpy().astype(np.float32)
+    return np.frombuffer(sent, dtype=">f2", offset=SENT_HEAD).astype(np.float32)
 
 
 def _statement(labels: Sequence[str], indexes: Container[str] = ()) -> TextClause:

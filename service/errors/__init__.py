@@ -6,6 +6,7 @@ them but `InvalidParameter`, which is wrong usage (2).
 """
 
 from service.errors.asked import (
+    BodyTooLarge,
     CatalogEmpty,
     Forbidden,
     GarmentNotFound,
@@ -64,6 +65,7 @@ __all__ = [
     "ImageMissing",
     "ImageUndecodable",
     "ImageTooLarge",
+    "BodyTooLarge",
     "ImageTypeUnsupported",
     "GarmentNotFound",
     "PictureGone",

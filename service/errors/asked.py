@@ -40,6 +40,13 @@ class ImageTooLarge(FashionStudioError):
     status = 413
 
 
+class BodyTooLarge(FashionStudioError):
+    """The request's body is larger than allowed."""
+
+    code = "body_too_large"
+    status = 413
+
+
 class ImageTypeUnsupported(FashionStudioError):
     """The image is of a type that is not read. Send JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF."""
 

@@ -68,6 +68,8 @@ def require_keys(engine: Engine, mode: Mode, host: str) -> Mode:
     if mode == "open" or (mode == "auto" and is_loopback(host)):
         return mode
     if not any_key(engine, valid=True):
+        if mode == "keys":
+            raise KeysMissing()
         raise KeysMissing(
             f"On {host} others could use the API, and there is no key. Make one with `fashion-studio "
             "keys create --name NAME --scope read`, or listen on 127.0.0.1, or set "

@@ -23,6 +23,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 
 from service.domain import Scope
 from service.errors import (
+    BodyTooLarge,
     DatabaseUnavailable,
     FashionStudioError,
     Forbidden,
@@ -148,7 +149,7 @@ def operation(
             model,
             status,
             description or _first_line(model or view),
-            dict.fromkeys((*ALWAYS, *refuses)),
+            dict.fromkeys((*ALWAYS, *refuses, *[BodyTooLarge] * ("json" in view.__annotations__))),
             content,
             headers or {},
             also or {},

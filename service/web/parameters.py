@@ -158,6 +158,8 @@ def validated(model: type[Model], given: dict[str, Any]) -> Model:
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # a field's name that is no text
+            raise InvalidParameter("The body has a field whose name cannot be read.") from None
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields) or "none"

@@ -10,14 +10,22 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, g, jsonify
+from flask import Blueprint, Flask, Response, abort, g, jsonify, request
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
-from service.errors import FashionStudioError, ImageTooLarge, Overloaded, RateLimited, RequestSlow
+from service.errors import (
+    BodyTooLarge,
+    FashionStudioError,
+    ImageTooLarge,
+    Overloaded,
+    RateLimited,
+    RequestSlow,
+)
 from service.web.connections import TooSlow
 
 RETRY_SECONDS = 5
+MULTIPART = "multipart/form-data"
 
 log = logging.getLogger("service.web")
 
@@ -32,7 +40,7 @@ def problem(
         "type": f"/problems/{code}",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": detail.encode(errors="replace").decode(),  # JSON may hold halves of characters
         "code": code,
     }
     g.problem = code  # for the log
@@ -97,7 +105,9 @@ def _framework(error: HTTPException) -> Response:
     if isinstance(error, ClientDisconnected) and isinstance(error.__context__, TooSlow):
         return refused(RequestSlow())
     if isinstance(error, RequestEntityTooLarge):
-        return refused(ImageTooLarge("The request is larger than allowed."))
+        if request.mimetype == MULTIPART:
+            return refused(ImageTooLarge("The request is larger than allowed."))
+        return refused(BodyTooLarge())
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     code = re.sub(r"\W+", "_", error.name.lower())
     return problem(code, error.name, status, error.description or error.name, headers)

@@ -7,6 +7,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from .asking import require_problem
+
 
 @pytest.fixture
 def document(client: FlaskClient) -> dict:
@@ -45,3 +47,19 @@ def test_bounds_are_those_that_hold(document: dict) -> None:
     assert parameters.keys() == {"n", "label", "mass", "min_similarity", "exact"}
     assert parameters["n"]["schema"]["maximum"] == 100
     assert operation["requestBody"]["content"].keys() == {"multipart/form-data"}
+
+
+def test_the_page_to_try_it_at_fetches_nothing_from_elsewhere(client: FlaskClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert (
+        page.headers["Content-Security-Policy"]
+        == client.get("/").headers["Content-Security-Policy"]
+    )
+    assert "//" not in page.text.replace("<!doctype", "")
+    assert "<style" not in page.text
+    assert not re.search(r"<script(?![^>]* src=)", page.text)
+    for name in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert client.get(name).status_code == 200, name
+    require_problem(client.get("/docs/plugins.py"), 404, "not_found")
+    require_problem(client.get("/docs/..%2fplugins.py"), 404, "not_found")
