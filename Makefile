@@ -8,7 +8,7 @@ BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format lock bench bundle clean
+.PHONY: help demo test soak lint audit format lock bench bundle clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.
 
 test: $(VENV)/dev ## install what tests need (TensorFlow too) and run all of them (ARGS=…)
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/dev ## the long tests, about half an hour: hours of use, thousands of broken pictures (ARGS=…)
+	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py --timeout 3600 -s $(ARGS)
 
 lint: $(VENV)/dev ## style, types, and the direction of imports
 	$(BIN)/ruff check .
@@ -34,7 +37,7 @@ format: $(VENV)/dev ## put the code into the house's format
 
 lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into requirements/
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
-	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --group dev \
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \

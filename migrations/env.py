@@ -6,14 +6,16 @@ from alembic.util import CommandError
 from service.catalog.engine import open_database
 from service.catalog.migration import migration_lock
 from service.catalog.server import check_server
-from service.catalog.tables import HNSW_PREFIX, metadata
+from service.catalog.tables import HNSW_PREFIX, QUEUE_PREFIX, metadata
 from service.errors import FashionStudioError
 from service.settings import load_settings
 
 
 def is_ours(_thing, name, kind, _reflected, _compare_to) -> bool:
-    """Similarity indexes are made for the labels that a catalog has, not by migrations."""
-    return kind != "index" or not (name or "").startswith(HNSW_PREFIX)
+    """Not ours to compare: similarity indexes, which come and go with the labels, and the job queue's
+    tables, which have its own schema."""
+    foreign = {"index": HNSW_PREFIX, "table": QUEUE_PREFIX}.get(kind)
+    return foreign is None or not (name or "").startswith(foreign)
 
 
 def run(connection) -> None:

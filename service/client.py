@@ -15,7 +15,17 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.schemas import Classification, Garment, GarmentPage, PhotoSet, Problem, Recommendation
+from service.domain import LabelSource
+from service.schemas import (
+    Classification,
+    Garment,
+    GarmentPage,
+    Import,
+    ImportList,
+    PhotoSet,
+    Problem,
+    Recommendation,
+)
 
 API = "/api/v1"
 SECONDS = 30.0
@@ -153,6 +163,24 @@ class Client:
         """A garment's picture as it is stored, or a JPEG no wider than `width`."""
         query = _query(width=width)
         return self._send("GET", f"/garments/{garment_id}/image", params=query).content
+
+    # --- imports ----------------------------------------------------------------------------------
+
+    def add_import(self, source: str, *, labels: LabelSource = "given") -> Import:
+        """Let the server take photos in that lie beside it; `get_import` tells how far it is."""
+        body = {"source": source, "labels": labels}
+        return self._call(Import, "POST", "/imports", json=body)
+
+    def get_import(self, import_id: int) -> Import:
+        return self._call(Import, "GET", f"/imports/{import_id}")
+
+    def imports(self, *, limit: int = 20, before: int | None = None) -> list[Import]:
+        """The newest imports first. before: only those of a lower id."""
+        query = _query(limit=limit, before=before)
+        return self._call(ImportList, "GET", "/imports", params=query).imports
+
+    def cancel_import(self, import_id: int) -> Import:
+        return self._call(Import, "POST", f"/imports/{import_id}/cancel")
 
     # --- the wire ---------------------------------------------------------------------------------
 

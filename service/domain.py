@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 LabelSource = Literal["given", "predicted"]
+ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Method = Literal["hnsw", "exact"]
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those before it allow

@@ -17,7 +17,7 @@ from service.catalog import ids_of_content, is_empty, similar
 from service.decode import read
 from service.domain import Prediction
 from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
-from service.ingest import given_label
+from service.intake import given_label
 from service.recommend import Query, labels_to_search
 from service.studio import Studio
 from service.training.data import Sample, read_samples, split

@@ -1,83 +1,18 @@
-"""Photos into the catalog: decode and embed side by side, write in batches, each one commit.
-
-The ledger is the catalog itself: a photo whose path, bytes and label stand there already is left
-alone, so a run that was killed goes on where its last commit ended. Memory holds one batch and a
-window of photos under way, however large the source.
-"""
+"""An import from its first photo to the indexes, and the record of what became of it."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
 
-from service.catalog import (
-    Building,
-    Known,
-    Loader,
-    Progress,
-    Row,
-    Run,
-    build_indexes,
-    is_storable,
-)
-from service.decode import read
-from service.errors import FashionStudioError
-from service.recommend import canonical
+from service.catalog import Building, Run, build_indexes
+from service.errors import DatabaseUnavailable, FashionStudioError, ImportCancelled, ImportLost
+from service.intake import BATCH, Labels, Options, Summary, take_in
 from service.sources import Item, read_source
 from service.studio import Studio
 
-BATCH = 256  # photos to a commit
-WINDOW = 64  # photos under way beyond the batch: enough to keep every core busy during a commit
-Labels = Literal["given", "predicted"]
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an ingest did: seen = added + updated + unchanged + rejected."""
-
-    seen: int = 0
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejects: list[dict[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "seen": self.seen,
-            "added": self.added,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "rejected": len(self.rejects),
-            "rejects": self.rejects,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Photo:
-    """An item with its place in the catalog, and what the ledger knows of that place."""
-
-    item: Item
-    image_path: str
-    known: Known | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of a photo: a row to write, nothing to do, or the reason why it is rejected."""
-
-    photo: _Photo
-    row: Row | None = None
-    changed: bool = False
-    reason: str | None = None
+__all__ = ["BATCH", "Summary", "ingest", "recorded"]
 
 
 def ingest(
@@ -96,124 +31,48 @@ def ingest(
     labels: `given` uses the source's label where it has one, `predicted` always the model's.
     image_root: where a table's paths start; by default at the table's folder.
     dry_run: decode and compare, but neither run the network nor change the database.
-    Raises `SourceInvalid`, `DatabaseUnavailable`; a broken photo is recorded and stops nothing.
+    Raises `SourceInvalid`, `DatabaseUnavailable`, `ImportCancelled`; a broken photo is recorded and
+    stops nothing.
     """
-    began, summary = time.monotonic(), Summary()
-    items = read_source(source, labels=studio.card.labels, image_root=image_root)
-    loader = Loader(studio.engine, studio.model_id)
-    workers = 2 if dry_run else studio.encoder.requests + 1  # one decodes while the others infer
-    run = None if dry_run else Run.start(studio.engine, source=str(source), labels=labels)
 
-    def settle(batch: list[_Outcome]) -> None:
-        _settle(batch, loader, run, summary)
-        summary.seconds = time.monotonic() - began
-        progress(summary)
+    def items() -> Iterator[Item]:
+        return read_source(source, labels=studio.card.labels, image_root=image_root)
 
-    try:
-        with ThreadPoolExecutor(workers, "ingest") as pool:
-            under_way: deque[Future[_Outcome]] = deque()
-            batch: list[_Outcome] = []
-            for photo in _photos(studio, loader, items, batch_size):
-                under_way.append(pool.submit(_outcome, studio, photo, labels, dry_run))
-                if len(under_way) > WINDOW:
-                    batch.append(under_way.popleft().result())
-                if len(batch) >= batch_size:
-                    settle(batch)
-                    batch = []
-            settle(batch + [future.result() for future in under_way])
-    except BaseException:
-        if run is not None:
-            run.finish("failed")
-        raise
-    summary.seconds = time.monotonic() - began
-    if run is not None:
-        run.finish("done")
-        build_indexes(studio.engine, progress=building)
+    options = Options(labels=labels, batch_size=batch_size)
+    if dry_run:
+        return take_in(studio, items, options, progress=progress)
+    items()  # a source that is at fault leaves no record
+    run = Run.start(studio.engine, source=str(source), labels=labels)
+    with recorded(run):
+        summary = take_in(studio, items, options, run=run, progress=progress)
+    build_indexes(studio.engine, progress=building)
     return summary
 
 
-def _photos(
-    studio: Studio, loader: Loader, items: Iterator[Item], batch_size: int
-) -> Iterator[_Photo]:
-    """Items with what the ledger knows of them, asked for a batch at a time."""
-    named = ((item, studio.images.name_of(item.file)) for item in items)
-    while chunk := list(itertools.islice(named, batch_size)):
-        ledger = loader.known([path for _, path in chunk if is_storable(path)])
-        for item, path in chunk:
-            yield _Photo(item, path, ledger.get(path))
+@contextmanager
+def recorded(run: Run, *, resumed: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Close the run's record with what became of it.
 
-
-def _outcome(studio: Studio, photo: _Photo, labels: Labels, dry_run: bool) -> _Outcome:
-    """Runs in a worker thread; never raises for what is wrong with one photo."""
-    try:
-        if not is_storable(photo.image_path):
-            return _Outcome(photo, reason="The path is too long, or not valid UTF-8.")
-        given = None
-        if labels == "given" and photo.item.label is not None:
-            given = given_label(photo.item.label, studio.card.labels)
-        data = read(photo.item.file, studio.limits)
-        if photo.known is not None and _is_current(photo.known, data, given):
-            return _Outcome(photo)
-        image = studio.decode(data)
-        if dry_run:
-            return _Outcome(photo, changed=True)
-        prediction = studio.predict(image)
-        label = given if given is not None else prediction.label
-        row = Row(
-            image_path=photo.image_path,
-            label=label,
-            label_source="given" if given is not None else "predicted",
-            confidence=prediction.confidence_of(label),
-            predicted_label=prediction.label,
-            embedding=prediction.embedding,
-            content_sha256=image.sha256,
-        )
-        return _Outcome(photo, row=row, changed=True)
-    except FashionStudioError as error:
-        return _Outcome(photo, reason=error.detail)
-
-
-def _settle(batch: list[_Outcome], loader: Loader, run: Run | None, summary: Summary) -> None:
-    """Write a batch, its rejects and the run's counts in one transaction, and count."""
-    rows = [outcome.row for outcome in batch if outcome.row is not None]
-    rejects = [
-        {"image_path": printable(outcome.photo.item.name), "reason": outcome.reason}
-        for outcome in batch
-        if outcome.reason is not None
-    ]
-    changed = sum(outcome.changed for outcome in batch)
-    if run is None:
-        new = sum(outcome.changed and outcome.photo.known is None for outcome in batch)
-        added, updated = new, changed - new
-    else:
-        added, updated = loader.write(rows, Progress(run, len(batch), rejects))
-    summary.seen += len(batch)
-    summary.added += added
-    summary.updated += updated
-    # a path that stands twice in a batch is written once, and its other lines changed nothing
-    summary.unchanged += len(batch) - len(rejects) - added - updated
-    summary.rejects += rejects
-
-
-def _is_current(known: Known, data: bytes, given: str | None) -> bool:
-    """Whether the catalog holds these bytes under this label already."""
-    if known.content_sha256 != hashlib.sha256(data).hexdigest():
-        return False
-    if given is None:
-        return known.label_source == "predicted"
-    return known.label_source == "given" and known.label == given
-
-
-def printable(name: str) -> str:
-    """A name from outside, as JSON and the terminal can show it."""
-    return name.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-
-
-def given_label(label: str, known: tuple[str, ...]) -> str:
-    """A source's label: a category's name, or its number from 0 in the model's order.
-
-    Raises `LabelUnknown`.
+    resumed: errors after which another worker will go on with it. Without a database the record
+    stays open, and is taken up, or swept, once it has been silent for long enough.
     """
-    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
-        return known[int(label)]
-    return canonical(label, known)
+    try:
+        yield
+    except (DatabaseUnavailable, ImportLost):
+        raise
+    except resumed:
+        run.put_back()
+        raise
+    except ImportCancelled:
+        run.finish("cancelled")
+        raise
+    except FashionStudioError as error:
+        run.finish("failed", error.detail)
+        raise
+    except Exception as error:
+        run.finish("failed", f"{type(error).__name__}: {error}")
+        raise
+    except BaseException:  # Ctrl-C
+        run.finish("interrupted")
+        raise
+    run.finish("done")

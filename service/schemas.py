@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain import LabelSource, Method
+from service.domain import ImportState, LabelSource, Method
 
 Share = Annotated[float, Field(ge=0, le=1)]
 GarmentId = Annotated[int, Field(ge=1, examples=[17])]
@@ -140,6 +140,43 @@ class PhotoSet(Schema):
     top: list[LabelCount]
     model: ModelName
     created_at: datetime
+
+
+class ImportReject(Schema):
+    """A photo that could not be taken in, and why."""
+
+    image_path: str
+    reason: str
+
+
+class Import(Schema):
+    """An import: `done` of `total` photos, which is null until they are counted.
+
+    done = added + updated + unchanged + rejected; `errors` are the first of those rejected, `error`
+    says why the import as a whole failed. One whose process died without a successor is `interrupted`.
+    """
+
+    id: Annotated[int, Field(ge=1)]
+    state: ImportState
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)] | None
+    errors: list[ImportReject]
+    error: str | None
+    source: str
+    labels: LabelSource
+    added: Annotated[int, Field(ge=0)]
+    updated: Annotated[int, Field(ge=0)]
+    unchanged: Annotated[int, Field(ge=0)]
+    rejected: Annotated[int, Field(ge=0)]
+    cancel_requested: bool
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class ImportList(Schema):
+    """The newest imports first, without their `errors`."""
+
+    imports: list[Import]
 
 
 class Problem(Schema):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import HomeNotWritable, SettingsInvalid
 
@@ -51,6 +51,39 @@ class Settings(BaseSettings):
     max_set_bytes: int = Field(
         default=500_000_000, ge=1, description="largest upload of a set, in bytes"
     )
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="folders that imports over HTTP may read; unset: none"
+    )
+    max_in_flight: int = Field(
+        default=32, ge=1, description="requests worked on at once in each process; more are refused"
+    )
+    request_seconds: float = Field(
+        default=30, gt=0, description="longest time an answer may take, in seconds"
+    )
+    rate_limit: str | None = Field(
+        default=None, description="requests of one client, such as 600/minute; unset: no limit"
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="how servers and workers write their logs"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least that is logged"
+    )
+
+    @field_validator("import_roots", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        """As in PATH: folders joined by the system's separator."""
+        return [p for p in value.split(os.pathsep) if p] if isinstance(value, str) else value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        from limits import parse
+
+        if value is not None:
+            parse(value)
+        return value
 
     def folder(self, *parts: str) -> Path:
         """A folder under `home`, made if need be.
@@ -83,3 +116,15 @@ def load_settings() -> Settings:
         raise SettingsInvalid(
             f"{name}={first['input']!r} cannot be used: {first['msg']}."
         ) from None
+
+
+def tracing_is_wanted() -> bool:
+    """Whether OpenTelemetry's own variables name a collector of traces and do not turn it off."""
+    named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not off and any(os.environ.get(name) for name in named)
+
+
+def counts_are_shared() -> bool:
+    """Whether this process is one of several that count for Prometheus together."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

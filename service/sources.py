@@ -75,6 +75,15 @@ def images_in(folder: Path) -> Iterator[Path]:
                 yield Path(parent) / name
 
 
+def lies_in(file: Path, roots: Sequence[Path]) -> bool:
+    """Whether a file lies in one of the folders once `..` and links are resolved."""
+    try:
+        resolved = file.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
+        return False
+    return any(resolved.is_relative_to(root.resolve()) for root in roots)
+
+
 def _unreadable(error: OSError) -> None:
     raise SourceInvalid(f"{error.filename} cannot be read: {error.strerror}.")
 

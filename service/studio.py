@@ -14,6 +14,7 @@ from service.domain import Image, Prediction
 from service.encoder import Card, Encoder, bundle_folder, load_encoder, read_card
 from service.images import ImageRoot
 from service.settings import Settings
+from service.stages import stage
 
 
 class Studio:
@@ -23,15 +24,20 @@ class Studio:
     garment's id runs none. The embedded database is brought to the newest schema by itself; another
     one is never changed without `fashion-studio migrate`.
 
-    threads: how many use it at once; each may hold a connection.
+    threads: how many use it at once; each may hold a connection. statement_seconds: how long a
+    statement may take; None: as the server has it.
     """
 
-    def __init__(self, settings: Settings, *, threads: int = 4) -> None:
+    def __init__(
+        self, settings: Settings, *, threads: int = 4, statement_seconds: float | None = None
+    ) -> None:
         self.settings = settings
         self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
         self.images = ImageRoot(settings.image_root)
         self.card: Card = read_card(bundle_folder(settings))
-        self.engine: Engine = open_database(settings, pool_size=threads + 1)
+        self.engine: Engine = open_database(
+            settings, pool_size=threads + 1, statement_seconds=statement_seconds
+        )
         try:
             if settings.database_url is None:
                 migrate(self.engine)
@@ -62,10 +68,12 @@ class Studio:
 
     def decode(self, data: bytes) -> Image:
         """Decode as large as the network needs. Raises as `service.decode.decode`."""
-        return decode(data, self.limits, side=self.card.input_size)
+        with stage("decode"):
+            return decode(data, self.limits, side=self.card.input_size)
 
     def predict(self, image: Image) -> Prediction:
-        return self.encoder.predict(fit(image.pixels, self.card.input_size))
+        with stage("model"):
+            return self.encoder.predict(fit(image.pixels, self.card.input_size))
 
     def close(self) -> None:
         self.engine.dispose()

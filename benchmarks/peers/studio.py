@@ -142,7 +142,7 @@ class ThroughHttp(ThroughSql):
 def load(studio: Studio, catalog: Catalog) -> None:
     """As an import of features writes them, with made-up paths."""
     loader = BulkLoader(studio.engine, studio.model_id)
-    run = Run.start(studio.engine, source="benchmark", labels="given", total=catalog.rows)
+    run = Run.start(studio.engine, source="benchmark", labels="given")
     for start, vectors in ((rows.start, vectors) for rows, vectors in catalog.batches(BATCH)):
         batch = [
             Row(

@@ -31,7 +31,8 @@ from service.catalog import (
 )
 from service.domain import LabelSource
 from service.errors import LabelUnknown, SourceInvalid
-from service.ingest import Summary, given_label, printable
+from service.ingest import recorded
+from service.intake import Summary, given_label, printable
 from service.sources import IMAGE, LABEL, csv_rows
 from service.studio import Studio
 
@@ -66,25 +67,20 @@ def import_features(
                 "are another's. Nothing was imported."
             )
         loader = BulkLoader(studio.engine, studio.model_id)
-        run = Run.start(studio.engine, source=f"{csv}, {npz}", labels=labels, total=named)
-        try:
-            batches = _batches(csv, features, studio.card.labels, labels)
-            with closing(_ahead(batches)) as ready:
-                for batch in ready:
-                    added, updated = loader.write(
-                        batch.rows, Progress(run, batch.seen, batch.rejects)
-                    )
-                    summary.seen += batch.seen
-                    summary.added += added
-                    summary.updated += updated
-                    summary.unchanged += len(batch.rows) - added - updated
-                    summary.rejects += batch.rejects
-                    summary.seconds = time.monotonic() - began
-                    progress(summary, named)
-        except BaseException:
-            run.finish("failed")
-            raise
-    run.finish("done")
+        run = Run.start(studio.engine, source=f"{csv}, {npz}", labels=labels)
+        batches = _batches(csv, features, studio.card.labels, labels)
+        with recorded(run), closing(_ahead(batches)) as ready:
+            run.beat(total=named)
+            for batch in ready:
+                added, updated = loader.write(batch.rows, Progress(run, batch.seen, batch.rejects))
+                summary.seen += batch.seen
+                summary.added += added
+                summary.updated += updated
+                summary.unchanged += len(batch.rows) - added - updated
+                summary.rejects += batch.rejects
+                summary.seconds = time.monotonic() - began
+                progress(summary, named)
+                run.beat(now=True)
     build_indexes(studio.engine, progress=building)
     return summary
 

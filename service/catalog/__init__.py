@@ -2,9 +2,9 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `dump` gives them out; `projection`,
-`shelves`, `indexes` and `recall` are about similarity indexes; `garments`, `search` and `sets`
-answer; `curation` changes single garments; `keys` says who may ask.
+bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
+gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
+`garments`, `search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
 """
 
 from service.catalog.bulk import BulkLoader
@@ -29,14 +29,24 @@ from service.catalog.garments import (
     is_empty,
     random_garment,
 )
+from service.catalog.imports import (
+    ImportRun,
+    cancel_import,
+    get_import,
+    give_up_import,
+    list_imports,
+    queue_import,
+    sweep_imports,
+)
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
-from service.catalog.recall import RECALL_MINIMUM, measure_recall
+from service.catalog.queue import QueueState, libpq, queue_state
+from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
 from service.catalog.rows import Row, is_storable
-from service.catalog.runs import ImportRun, Progress, Run, get_import
+from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
 from service.catalog.server import check_server
 from service.catalog.sets import (
@@ -73,7 +83,12 @@ __all__ = [
     "Run",
     "Progress",
     "ImportRun",
+    "queue_import",
     "get_import",
+    "list_imports",
+    "cancel_import",
+    "give_up_import",
+    "sweep_imports",
     "garment_by_id",
     "random_garment",
     "MAX_LIMIT",
@@ -96,6 +111,11 @@ __all__ = [
     "build_indexes",
     "RECALL_MINIMUM",
     "measure_recall",
+    "keep_recall",
+    "kept_recall",
+    "QueueState",
+    "queue_state",
+    "libpq",
     "store_key",
     "find_key",
     "any_key",

@@ -7,6 +7,7 @@ import random
 from sqlalchemy import Engine, text
 
 from service.catalog import categories
+from service.catalog.engine import reading
 from service.domain import Garment, LabelCount
 from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter
 
@@ -44,7 +45,7 @@ COUNT_BY_LABEL = text("""
 
 def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     """Raises `GarmentNotFound`."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         row = connection.execute(GET, {"id": garment_id}).one_or_none()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")

@@ -23,6 +23,12 @@ LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for e
 LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
 LOCK_TIMEOUT = "10s"  # for a table's lock: queries queue behind a migration that waits for it
 
+TAKEN = (
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateFunction,
+)
+
 
 def migrate(engine: Engine, to: str = "head") -> str:
     """Upgrade or downgrade to a revision; "head" is the newest, "base" is an empty database.
@@ -53,6 +59,12 @@ def migrate(engine: Engine, to: str = "head") -> str:
                 raise DatabaseUnavailable(
                     f"A table stayed locked for {LOCK_TIMEOUT}. Nothing was migrated; try again "
                     "when no import is running."
+                ) from None
+            if isinstance(error.orig, TAKEN):
+                raise DatabaseUnfit(
+                    "Another program's tables are in the way: "
+                    f"{str(error.orig).splitlines()[0]}. Nothing was migrated; give Fashion Studio a "
+                    "database or a schema of its own."
                 ) from None
             if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
                 raise DatabaseUnfit(

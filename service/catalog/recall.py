@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import numpy as np
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
@@ -21,6 +24,37 @@ SAMPLED = text("""
 """)
 
 COPY = "COPY (SELECT id, embedding FROM garment WHERE label = {label}) TO STDOUT (FORMAT BINARY)"
+
+
+KEEP = text("""
+    INSERT INTO index_recall (label, recall) VALUES (:label, :recall)
+    ON CONFLICT (label) DO UPDATE SET recall = EXCLUDED.recall, measured_at = now()
+""")
+
+KEPT = text("SELECT label, recall, measured_at FROM index_recall ORDER BY label")
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """recall@10 of a label's index when it was last measured."""
+
+    label: str
+    recall: float
+    measured_at: datetime
+
+
+def keep_recall(engine: Engine, label: str) -> float:
+    """Measure a label's recall@10 and keep it for those who watch; returns it."""
+    recall = measure_recall(engine, label)
+    with engine.begin() as connection:
+        connection.execute(KEEP, {"label": label, "recall": recall})
+    return recall
+
+
+def kept_recall(engine: Engine) -> list[Recall]:
+    """What was last measured of each label."""
+    with engine.connect() as connection:
+        return [Recall(**row._mapping) for row in connection.execute(KEPT)]
 
 
 def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAMPLE) -> float:

@@ -51,6 +51,9 @@ COMPONENTS = 128
 HNSW_PREFIX = "hnsw_"
 """Similarity indexes come and go with the data (see `shelves`); alembic leaves such names alone."""
 
+QUEUE_PREFIX = "procrastinate_"
+"""The job queue's own tables (see `migrations/sql`), which SQLAlchemy does not describe."""
+
 NAMING = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",
@@ -188,9 +191,16 @@ import_run = Table(
     _count("updated"),
     _count("unchanged"),
     _count("rejected"),
+    _count("attempt"),
+    Column("last_item", Text),
+    _created_at("heartbeat_at"),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("error", Text),
     CheckConstraint("labels IN ('given', 'predicted')", name="labels"),
-    CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
-    CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at"),
+    CheckConstraint(
+        "state IN ('queued', 'running', 'done', 'failed', 'cancelled', 'interrupted')", name="state"
+    ),
+    CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name="finished_at"),
 )
 
 import_error = Table(
@@ -201,6 +211,15 @@ import_error = Table(
     Column("image_path", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Index(None, "run_id"),
+)
+
+index_recall = Table(
+    "index_recall",
+    metadata,
+    Column("label", Text, ForeignKey("category.name", ondelete="CASCADE"), primary_key=True),
+    Column("recall", REAL, nullable=False),
+    _created_at("measured_at"),
+    CheckConstraint("recall BETWEEN 0 AND 1", name="recall"),
 )
 
 api_key = Table(

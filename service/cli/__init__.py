@@ -25,6 +25,7 @@ COMMANDS = {  # name: module of this package that holds it
     "save-features": "features",
     "index": "index",
     "gates": "gates",
+    "worker": "worker",
     "train": "train",
     "keys": "keys",
     "doctor": "doctor",

@@ -12,26 +12,29 @@ from service.catalog import (
     count_by_label,
     leftovers,
     open_database,
+    queue_state,
     require_head,
     shelves,
 )
 from service.cli.output import json_option, print_json
 from service.encoder import bundle_folder, load_encoder, read_card
-from service.errors import FashionStudioError, IndexesDue
+from service.errors import FashionStudioError, IndexesDue, SettingsInvalid, WorkerMissing
 from service.images import ImageRoot
+from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
 
 
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check database, extension, schema, catalog, indexes, model and image root: one line each.
+    """Check database, extension, schema, catalog, indexes, jobs, model and folders: one line each.
 
     Exit 1 if any fails.
     """
     settings = load_settings()
     checks = [_checked("model", lambda: _model(settings))]
     checks.append(_checked("image root", lambda: _image_root(settings)))
+    checks.append(_checked("import roots", lambda: _import_roots(settings)))
     engine: list[Engine] = []
     checks.append(_checked("database", lambda: _database(settings, engine)))
     if engine:
@@ -42,6 +45,7 @@ def doctor(as_json: bool) -> int:
         if checks[-1]["ok"]:
             checks.append(_checked("catalog", lambda: _catalog(engine[0])))
             checks.append(_checked("indexes", lambda: _indexes(engine[0])))
+            checks.append(_checked("jobs", lambda: _jobs(engine[0])))
         engine[0].dispose()
     if as_json:
         print_json({"checks": checks})
@@ -66,6 +70,13 @@ def _model(settings: Settings) -> str:
 def _image_root(settings: Settings) -> str:
     root = ImageRoot(settings.image_root)
     return root.url or str(root.folder)
+
+
+def _import_roots(settings: Settings) -> str:
+    gone = [str(root) for root in settings.import_roots if not root.expanduser().is_dir()]
+    if gone:
+        raise SettingsInvalid(f"FASHION_STUDIO_IMPORT_ROOTS names no folder: {', '.join(gone)}.")
+    return ", ".join(map(str, settings.import_roots)) or "none: no imports over HTTP"
 
 
 def _database(settings: Settings, opened: list[Engine]) -> str:
@@ -95,3 +106,12 @@ def _indexes(engine: Engine) -> str:
         )
         raise IndexesDue(f"{'; '.join(said)}. Run `fashion-studio index`.")
     return f"{sum(shelf.state == 'valid' for shelf in found)} valid, none due"
+
+
+def _jobs(engine: Engine) -> str:
+    state = queue_state(engine, silence=STALLED_SECONDS)
+    waiting = state.jobs.get("todo", 0)
+    if waiting and not state.workers:
+        raise WorkerMissing()
+    failed = f", {failures} failed" if (failures := state.jobs.get("failed", 0)) else ""
+    return f"{waiting} waiting{failed}; workers: {state.workers}"

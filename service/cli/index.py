@@ -8,7 +8,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from service.catalog import RECALL_MINIMUM, build_indexes, leftovers, measure_recall, shelves
+from service.catalog import RECALL_MINIMUM, build_indexes, keep_recall, leftovers, shelves
 from service.cli.output import (
     json_option,
     note,
@@ -57,7 +57,7 @@ def _look(engine: Engine) -> list[dict[str, Any]]:
     with progress_bar("recall") as advance:
         for done, shelf in enumerate(found):
             advance(done, len(found), shelf.label)
-            measured = measure_recall(engine, shelf.label) if shelf.method == "hnsw" else 1.0
+            measured = keep_recall(engine, shelf.label) if shelf.method == "hnsw" else 1.0
             looked.append(shelf.as_dict() | {"recall": round(measured, 4)})
     return looked
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from service.catalog import migrate as bring_schema_to
@@ -20,16 +18,23 @@ from service.settings import load_settings
 )
 @click.option(
     "--threads",
-    type=click.IntRange(1, 256),
-    default=4 * (os.cpu_count() or 1),
-    show_default="4 a core",
-    help="Requests at once in each process.",
+    type=click.IntRange(1, 1024),
+    show_default="48 more than FASHION_STUDIO_MAX_IN_FLIGHT",
+    help="Connections at once in each process.",
 )
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option("--no-worker", is_flag=True, help="Leave background jobs to `fashion-studio worker`.")
+def serve(host: str, port: int, workers: int, threads: int | None, no_worker: bool) -> None:
     """Serve the page and the HTTP API until Ctrl-C."""
     from service.web.server import serve as run
 
-    run(load_settings(), host=host, port=port, workers=workers, threads=threads)
+    run(
+        load_settings(),
+        host=host,
+        port=port,
+        workers=workers,
+        threads=threads,
+        background=not no_worker,
+    )
 
 
 @click.command()

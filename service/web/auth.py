@@ -35,6 +35,12 @@ def authorize(scope: Scope) -> None:
         )
 
 
+def client() -> str:
+    """Whose requests are counted together: a key's, else an address's."""
+    key = caller()
+    return f"key {key.name}" if key is not None else str(request.remote_addr)
+
+
 def caller() -> ApiKey | None:
     """The key that the current request carries; None for none.
 

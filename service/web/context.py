@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,10 @@ from flask import current_app
 
 from service.domain import Image, Prediction
 from service.studio import Studio
+from service.web import metrics
 from service.web.access import Access
+from service.web.admission import Admission, require_time
+from service.web.rates import Rates
 
 EXTENSION = "fashion-studio"
 Item = TypeVar("Item")
@@ -25,7 +29,11 @@ class Context:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.inferred = False
-        self.access = Access(lambda: studio.engine, studio.settings.access)
+        settings = studio.settings
+        self.admission = Admission(settings.max_in_flight, settings.request_seconds)
+        self.numbers = metrics.Catalog(studio.engine)
+        self.rates = Rates(settings.rate_limit)
+        self.access = Access(lambda: studio.engine, settings.access)
         # One pool for all requests, so that many sets at once decode no more photos side by side
         # than there are cores. Its threads start with the first set.
         self._pool = ThreadPoolExecutor(os.cpu_count() or 2, "set")
@@ -36,14 +44,19 @@ class Context:
         self._infer(Image(np.zeros((side, side, 3), np.uint8), sha256=""))
 
     def predict(self, data: bytes) -> Prediction:
-        """Decode and infer in the calling thread. Raises what `service.decode.decode` raises."""
+        """Decode and infer in the calling thread.
+
+        Raises what `service.decode.decode` raises, and `TimeLimit`.
+        """
+        require_time()
         return self._infer(self.studio.decode(data))
 
     def side_by_side(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> list[Result]:
-        """`function` of every item, in their order."""
-        return list(self._pool.map(function, items))
+        """`function` of every item, in their order; what is counted or limited stays the request's."""
+        calls = [(copy_context(), item) for item in items]
+        return list(self._pool.map(lambda call: call[0].run(function, call[1]), calls))
 
     def _infer(self, image: Image) -> Prediction:
         prediction = self.studio.predict(image)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from flask import Blueprint, Response
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from service.catalog import check_server, require_head
-from service.errors import DatabaseUnavailable, FashionStudioError, NotReady
+from service.catalog import check_server, queue_state, require_head
+from service.errors import (
+    DatabaseUnavailable,
+    FashionStudioError,
+    HomeNotWritable,
+    NotReady,
+    Overloaded,
+    WorkerMissing,
+)
+from service.jobs import STALLED_SECONDS
+from service.web import metrics
 from service.web.context import context
 from service.web.problems import problem
+
+LOW_BYTES = 200_000_000  # free on a disk, below which someone should look
 
 probes = Blueprint("probes", __name__)
 
@@ -24,11 +37,12 @@ def alive() -> dict[str, Any]:
 def ready() -> dict[str, Any] | Response:
     """200 once the database answers with the newest schema and the network has inferred once.
 
-    503 with what is `missing` otherwise: the code is that of the first reason.
+    503 with what is `missing` otherwise: the code is that of the first reason. `warnings` are what
+    does not keep it from answering, but someone should look at.
     """
     missing = dict(_missing())
     if not missing:
-        return {"status": "ready"}
+        return {"status": "ready", "warnings": _warnings()}
     first = next(iter(missing.values()))
     return problem(
         first.code,
@@ -39,6 +53,12 @@ def ready() -> dict[str, Any] | Response:
     )
 
 
+@probes.get("/metrics")
+def scrape() -> Response:
+    """Numbers for Prometheus."""
+    return metrics.exposition(context().numbers)
+
+
 def _missing() -> list[tuple[str, FashionStudioError]]:
     found: list[tuple[str, FashionStudioError]] = []
     engine = context().studio.engine
@@ -47,8 +67,29 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
         require_head(engine)
     except DatabaseUnavailable as error:
         found.append(("database", error))
+    except PoolExhausted:
+        found.append(("connection", Overloaded()))
     except FashionStudioError as error:
         found.append(("schema", error))
     if not context().inferred:
         found.append(("network", NotReady()))
     return found
+
+
+def _warnings() -> list[str]:
+    studio = context().studio
+    said = []
+    folders = [studio.images.folder] if studio.images.folder is not None else []
+    try:
+        folders.append(studio.settings.folder())
+    except HomeNotWritable as error:
+        said.append(error.detail)
+    for folder in folders:
+        if not folder.is_dir():
+            said.append(f"The folder {folder} is gone: pictures cannot be shown.")
+        elif (free := shutil.disk_usage(folder).free) < LOW_BYTES:
+            said.append(f"{free // 1_000_000} MB are free on the disk of {folder}.")
+    queue = queue_state(studio.engine, silence=STALLED_SECONDS)
+    if queue.workers == 0 and queue.jobs.get("todo", 0):
+        said.append(WorkerMissing().detail)
+    return said

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from flask import Response, make_response
 from pydantic import BaseModel
@@ -29,11 +29,14 @@ from service.errors import (
     Forbidden,
     InvalidParameter,
     Overloaded,
+    RateLimited,
+    RequestSlow,
+    TimeLimit,
     Unauthorized,
 )
 from service.schemas import Problem
-from service.web.auth import authorize
-from service.web.context import studio
+from service.web.auth import authorize, client
+from service.web.context import context, studio
 from service.web.parameters import PATH, Parameters, json_body, query_parameters
 from service.web.uploads import form_fields
 
@@ -44,11 +47,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 # What any operation may answer; `operation` adds its own
 ALWAYS = (
     InvalidParameter,
+    RequestSlow,
     Unauthorized,
     Forbidden,
+    RateLimited,
     FashionStudioError,
     DatabaseUnavailable,
     Overloaded,
+    TimeLimit,
 )
 
 
@@ -132,10 +138,10 @@ def operation(
 ) -> Callable[[View], View]:
     """A view whose docstring, models and refusals are its description.
 
-    model: the JSON that it answers with. status: of success. scope: that the caller's key must have;
-    checked before anything of the request is read. refuses: errors beside those that any
-    operation may raise. content: instead of a model, media types as OpenAPI has them. headers: of
-    the success, with what they say. also: other statuses of success.
+    model: the JSON that it answers with. status: of success. scope: that the caller's key must have.
+    Room, scope and rate are checked before anything of the request is read. refuses: errors beside
+    those that any operation may raise. content: instead of a model, media types as OpenAPI has them.
+    headers: of the success, with what they say. also: other statuses of success.
     """
 
     def decorate(view: View) -> View:
@@ -155,16 +161,30 @@ def operation(
             operation_id=view.__name__,
             security={KEY: [scope]},
             validation_error_status=InvalidParameter.status,
-        )(view)
+        )(_admitted(view))
 
         @wraps(checked)
-        def authorized(**path: str) -> Response:
+        def let_in(**path: str) -> Response:
+            context().admission.require_room()
             authorize(scope)
+            context().rates.count(client())
             return checked(**path)
 
-        return authorized  # type: ignore[return-value]
+        return let_in  # type: ignore[return-value]
 
     return decorate
+
+
+def _admitted(view: View) -> View:
+    """The view once the request is read: then it counts as worked on."""
+
+    @wraps(view)
+    def admitted(*arguments: Any, **named: Any) -> Any:
+        with context().admission.admitted():
+            return view(*arguments, **named)
+
+    admitted.__annotations__ = get_type_hints(view, include_extras=True)  # names of its own module
+    return admitted  # type: ignore[return-value]
 
 
 def document() -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from service.catalog import MAX_LIMIT
-from service.errors import GarmentNotFound, InvalidParameter
+from service.domain import LabelSource
+from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
 from service.recommend import MOST, Query
 from service.schemas import tidy
 
@@ -28,6 +29,11 @@ PATH: dict[str, dict[str, Any]] = {
         "description": "a garment's id",
         "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
         "example": 17,
+    },
+    "import_id": {
+        "description": "an import's id",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
+        "example": 3,
     },
     "set_id": {
         "description": "a set's id",
@@ -81,6 +87,28 @@ class ImageParameters(Parameters):
     width: Annotated[int, Field(ge=16, le=2048)] | SkipJsonSchema[None] = Field(
         default=None,
         description="a JPEG no wider than so many pixels, instead of the picture as it is stored",
+    )
+
+
+class ImportListParameters(Parameters):
+    limit: int = Field(default=20, ge=1, le=100, description="how many, the newest first")
+    before: Annotated[int, Field(ge=1, le=10**BIGINT_DIGITS)] | SkipJsonSchema[None] = Field(
+        default=None, description="only imports of a lower id"
+    )
+
+
+class ImportBody(Parameters):
+    source: str = Field(
+        min_length=1,
+        max_length=2000,
+        json_schema_extra={"format": "source"},
+        description="on the server: an absolute path of a folder, a table or DeepFashion annotations "
+        "in one of the folders of FASHION_STUDIO_IMPORT_ROOTS",
+        examples=["/photos/summer/garments.csv"],
+    )
+    labels: LabelSource = Field(
+        default="given",
+        description="`given` uses the source's labels where it has them, `predicted` the model's",
     )
 
 
@@ -149,6 +177,17 @@ def validated(model: type[Model], given: dict[str, Any]) -> Model:
 
 def parse_garment_id(text: str) -> int:
     """The id in a path. Raises `GarmentNotFound` for what cannot be one."""
-    if text.isascii() and text.isdecimal() and len(text) <= BIGINT_DIGITS:
+    if _is_bigint(text):
         return int(text)
     raise GarmentNotFound(f"There is no garment {text}.")
+
+
+def parse_import_id(text: str) -> int:
+    """The id in a path. Raises `ImportNotFound` for what cannot be one."""
+    if _is_bigint(text):
+        return int(text)
+    raise ImportNotFound(f"There is no import {text}.")
+
+
+def _is_bigint(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= BIGINT_DIGITS

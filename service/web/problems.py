@@ -5,18 +5,29 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
+from flask import Blueprint, Flask, Response, abort, g, jsonify, request
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
-from service.errors import BodyTooLarge, FashionStudioError, ImageTooLarge, Overloaded
+from service.errors import (
+    BodyTooLarge,
+    FashionStudioError,
+    ImageTooLarge,
+    Overloaded,
+    RateLimited,
+    RequestSlow,
+)
+from service.web.connections import TooSlow
 
 RETRY_SECONDS = 5
 MULTIPART = "multipart/form-data"
+
+log = logging.getLogger("service.web")
 
 catalog = Blueprint("problems", __name__)
 
@@ -32,19 +43,23 @@ def problem(
         "detail": detail.encode(errors="replace").decode(),  # JSON may hold halves of characters
         "code": code,
     }
+    g.problem = code  # for the log
     response = jsonify(document | members)
     response.status_code = status
     response.headers.extend(headers)
     response.content_type = "application/problem+json"
     if status == 503:
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        response.headers["Retry-After"] = "1" if code == Overloaded.code else str(RETRY_SECONDS)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Fashion Studio"'
     return response
 
 
 def refused(error: FashionStudioError, **members: Any) -> Response:
-    return problem(error.code, error.title(), error.status, error.detail, **members)
+    response = problem(error.code, error.title(), error.status, error.detail, **members)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def register(app: Flask) -> None:
@@ -80,12 +95,15 @@ def _family(error: type[FashionStudioError]) -> Iterator[type[FashionStudioError
 def _project(error: FashionStudioError) -> Response:
     if error.status < 500:
         return refused(error)
-    current_app.logger.error("%s: %s", error.code, error.detail)
+    if not isinstance(error, Overloaded):  # the access log counts them
+        log.error("%s: %s", error.code, error.detail)
     return refused(type(error)())  # the detail names hosts and folders: for the log alone
 
 
 def _framework(error: HTTPException) -> Response:
     status = error.code or 500
+    if isinstance(error, ClientDisconnected) and isinstance(error.__context__, TooSlow):
+        return refused(RequestSlow())
     if isinstance(error, RequestEntityTooLarge):
         if request.mimetype == MULTIPART:
             return refused(ImageTooLarge("The request is larger than allowed."))
@@ -96,5 +114,5 @@ def _framework(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    current_app.logger.error("An unexpected error", exc_info=error)
+    log.error("An unexpected error", exc_info=error)
     return refused(FashionStudioError("Something went wrong on the server; its log says what."))

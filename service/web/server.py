@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
-import json
+import math
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from contextlib import closing, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -15,22 +17,34 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
 
 from service.errors import FashionStudioError, InvalidParameter, PortInUse
+from service.logs import set_up_logs
 from service.settings import Settings
 from service.studio import Studio
 from service.web.access import require_keys
-from service.web.app import create_app
-from service.web.context import EXTENSION
+from service.web.background import Companion, Supervisor
+from service.web.connections import Worker
 
-GRACE_SECONDS = 20  # for requests under way when the server is told to stop
+GRACE_SECONDS = 5  # beyond the longest request, for those under way when the server is told to stop
+SPARE_THREADS = 48
+CONNECTIONS = 8  # of each process to the database; a query takes few milliseconds
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    workers: int = 1,
+    threads: int | None = None,
+    background: bool = True,
+) -> None:
     """Serve until SIGTERM or Ctrl-C, then exit 0. Everything is checked before anything listens.
 
-    workers: processes. threads: requests at once in each.
+    workers: processes. threads: connections read and answered at once in each, by default 48 more
+    than requests are worked on: those that are refused, and slow clients, need threads as well.
+    background: keep a worker of background jobs beside them.
     Raises `PortInUse`, `InvalidParameter` for a host that is not this machine's, `KeysMissing` where
     others could use it, and what `Studio` raises; also what kept a worker from loading the network.
     """
@@ -40,6 +54,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
             print(f"warning: {warning}", file=sys.stderr)
         access = require_keys(studio.engine, settings.access, host)
         url = studio.engine.url.render_as_string(hide_password=False)
+    set_up_logs(settings)
     failures, report = Pipe(duplex=False)
     # Holds one byte: the worker that gets it says that the server is there
     unsaid, word = os.pipe()
@@ -55,27 +70,31 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     options = {
         "bind": _address(host, port),
         "workers": workers,
-        "threads": threads,
+        "threads": threads or settings.max_in_flight + SPARE_THREADS,
         "worker_class": Worker,
-        "graceful_timeout": GRACE_SECONDS,
+        "graceful_timeout": math.ceil(settings.request_seconds) + GRACE_SECONDS,
         "limit_request_line": 8190,
         "loglevel": "warning",
         "control_socket_disable": True,
         "proc_name": "fashion-studio",
         "post_worker_init": announce,
+        "child_exit": _forget_counts,
     }
     server = Server(
         settings.model_copy(update={"database_url": url, "access": access}), options, report
     )
-    arbiter = Arbiter(server)
+    arbiter = Supervisor(server, Companion() if background else None)
     # Once a worker has said why it cannot start, gunicorn's own lines about that are noise
     arbiter.log.error_log.addFilter(lambda record: not failures.poll())
     parent = os.getpid()
+    counts = tempfile.mkdtemp(prefix="fashion-studio-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts  # read by prometheus_client, in each worker
     try:
         arbiter.run()
     except SystemExit as ending:
         if os.getpid() != parent:  # gunicorn forks within `run`, so a worker's end passes here too
             raise
+        shutil.rmtree(counts, ignore_errors=True)
         if failures.poll():
             raise FashionStudioError(failures.recv()) from None
         if ending.code:
@@ -98,7 +117,16 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         try:
-            app = create_app(Studio(self.settings, threads=self.options["threads"]))
+            # Here, after the fork: what they import must not outlive one, or reads the environment
+            from service.web.app import create_app
+            from service.web.context import EXTENSION
+
+            studio = Studio(
+                self.settings,
+                threads=CONNECTIONS,
+                statement_seconds=self.settings.request_seconds,
+            )
+            app = create_app(studio)
             app.extensions[EXTENSION].warm_up()
             return app
         except FashionStudioError as error:
@@ -108,40 +136,11 @@ class Server(BaseApplication):
         sys.exit(Arbiter.APP_LOAD_ERROR)  # the arbiter then stops instead of trying for ever
 
 
-class Worker(ThreadWorker):
-    """Threads; and a problem, not HTML, for what is not even HTTP."""
+def _forget_counts(_arbiter: Arbiter, worker: Worker) -> None:
+    """What a process that ended had in flight is no longer so."""
+    from prometheus_client import multiprocess  # reads the environment when it is imported
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        super().handle_error(req, _Rewriting(client), addr, exc)
-
-
-class _Rewriting:
-    """A socket for gunicorn's one error answer: its HTML becomes a problem with the same status."""
-
-    def __init__(self, client: socket.socket) -> None:
-        self._client = client
-
-    def sendall(self, answer: bytes) -> None:
-        line = answer.split(b"\r\n", 1)[0].decode("latin-1")
-        _, status, reason = line.split(" ", 2)
-        code = reason.lower().replace(" ", "_")
-        body = json.dumps(
-            {
-                "type": f"/problems/{code}",
-                "title": reason,
-                "status": int(status),
-                "detail": "The request cannot be read as HTTP.",
-                "code": code,
-            }
-        ).encode()
-        head = (
-            f"{line}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        self._client.sendall(head.encode("latin-1") + body)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def _address(host: str, port: int) -> str:

@@ -83,7 +83,10 @@ def test_a_session_that_the_server_ends_is_replaced(engine, administrator):
         assert connection.scalar(text("SELECT 1")) == 1
 
 
-def test_a_pooled_connection_that_died_idle_is_replaced_unnoticed(engine, administrator):
+def test_a_pooled_connection_that_died_idle_is_replaced_unnoticed(
+    engine, administrator, monkeypatch
+):
+    monkeypatch.setattr("service.catalog.engine.IDLE_SECONDS", 0.0)
     with engine.connect():
         pass
     end = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :d")

@@ -114,7 +114,8 @@ def test_a_session_that_ends_in_mid_copy_leaves_nothing_of_its_batch(engine, loa
 
 
 def test_a_batch_and_its_import_are_committed_together(engine, loader):
-    run = Run.start(engine, source="photos", labels="given", total=9)
+    run = Run.start(engine, source="photos", labels="given")
+    run.beat(total=9)
     rejects = [{"image_path": "bad\udcff\0.jpg", "reason": "No image."}]
     loader.write([row("a.jpg"), row("b.jpg")], Progress(run, seen=4, rejects=rejects))
     loader.write([row("b.jpg")], Progress(run, seen=1))

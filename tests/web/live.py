@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service.catalog import Loader, Row
+from service.catalog import Loader, Row, queue_import
 from service.keys import create_key
 from service.studio import Studio
 
-from .test_server import COMMAND, free_port, wait_until_ready
+from .serving import COMMAND, free_port, wait_until_ready
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,11 @@ def live(
     root = tmp_path / "pictures"
     shutil.copytree(drawn, root)
     monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(root))
+    monkeypatch.setenv("FASHION_STUDIO_IMPORT_ROOTS", str(root))
     Loader(studio.engine, studio.model_id).write(rows)
+    for _ in range(3):
+        source = str(root / "garments.csv")
+        queue_import(studio.engine, source=source, labels="given", enqueue=lambda *_: None)
     key, _ = create_key(studio.engine, "test", ["admin"])
     port = free_port()
     with (tmp_path / "log").open("wb") as log:  # a pipe that nobody reads would fill up

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import schemathesis
 from hypothesis import strategies as st
 
@@ -15,6 +17,10 @@ schemathesis.openapi.format("binary", st.sampled_from(PHOTOS))
 # The categories are those of the model that serves
 schemathesis.openapi.format("label", st.sampled_from(["Dress", "tee", "ROMPER"]))
 schemathesis.openapi.format("labels", st.sampled_from(["auto", "any", "Dress", "tee,Top"]))
+
+# Which folders a server may read imports from is its setting
+roots = os.environ["FASHION_STUDIO_IMPORT_ROOTS"]
+schemathesis.openapi.format("source", st.sampled_from([roots, f"{roots}/garments.csv"]))
 
 
 @schemathesis.hook

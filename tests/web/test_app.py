@@ -83,7 +83,7 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
 
 def test_alive_and_ready(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
-    assert client.get("/readyz").get_json() == {"status": "ready"}
+    assert client.get("/readyz").get_json() == {"status": "ready", "warnings": []}
 
 
 def test_not_ready_before_the_network_has_inferred(studio: Studio) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +89,18 @@ def test_it_needs_neither_server_nor_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_imports_are_asked_for_watched_and_cancelled(ask: Client, live: Live) -> None:
+    run = ask.add_import(str(live.root / "garments.csv"))
+    assert run.state == "queued"
+    deadline = time.monotonic() + 60
+    while (run := ask.get_import(run.id)).state != "done":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert (run.done, run.total, run.unchanged) == (33, 33, 33)
+    assert ask.imports(limit=1)[0].id == run.id
+    assert ask.cancel_import(run.id).state == "done"  # over is over
+    with pytest.raises(ApiError) as refused:
+        ask.add_import("/etc")
+    assert refused.value.code == "source_forbidden"

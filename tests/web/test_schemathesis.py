@@ -41,4 +41,4 @@ def test_the_document_is_kept(live: Live, tmp_path: Path) -> None:
         timeout=280,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    assert "No issues found" in done.stdout
+    assert "No issues found" in done.stdout, done.stdout

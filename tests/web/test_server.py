@@ -6,12 +6,8 @@ import json
 import signal
 import socket
 import subprocess
-import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,51 +15,7 @@ import pytest
 from service.encoder import Encoder
 
 from .conftest import JPEG
-
-COMMAND = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port"]
-SECONDS = 60
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def served(port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [*COMMAND, str(port), *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_until_ready(port: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                assert answer.status == 200
-                return
-        except urllib.error.HTTPError as error:
-            pytest.fail(f"a worker accepts before it is ready: {error.read()!r}")
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("the server did not become ready")
-
-
-def raw(port: int, request: bytes) -> bytes:
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as connection:
-        connection.sendall(request)
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
-        return answer
+from .serving import COMMAND, SECONDS, free_port, raw, served, wait_until_ready
 
 
 @pytest.mark.usefixtures("environment", "encoder")

@@ -1,0 +1,88 @@
+"""What is wrong with the settings, the pictures, the model or the database."""
+
+from __future__ import annotations
+
+from service.errors.base import FashionStudioError
+
+
+class SettingsInvalid(FashionStudioError):
+    """A setting has a value that cannot be used."""
+
+    code = "settings_invalid"
+
+
+class HomeNotWritable(FashionStudioError):
+    """The data folder cannot be written. Set FASHION_STUDIO_HOME to a folder that can."""
+
+    code = "home_not_writable"
+
+
+class StorageFull(FashionStudioError):
+    """There is no room for the picture. Nothing was stored; make room and send it again."""
+
+    code = "storage_full"
+    status = 507
+
+
+class StorageUnavailable(FashionStudioError):
+    """The picture cannot be stored: FASHION_STUDIO_IMAGE_ROOT cannot be written. Nothing was stored."""
+
+    code = "storage_unavailable"
+    status = 503
+
+
+class BundleInvalid(FashionStudioError):
+    """The model bundle cannot be used."""
+
+    code = "bundle_invalid"
+
+
+class BundleMismatch(FashionStudioError):
+    """The model bundle does not fit the catalog."""
+
+    code = "bundle_mismatch"
+
+
+class ExtraMissing(FashionStudioError):
+    """This needs TensorFlow. Install it with: pip install 'fashion-studio[train]'."""
+
+    code = "extra_missing"
+
+
+class TrainingImpossible(FashionStudioError):
+    """The data cannot train a model."""
+
+    code = "training_impossible"
+
+
+class DatabaseUnavailable(FashionStudioError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+    status = 503
+
+
+class DatabaseUnfit(FashionStudioError):
+    """The database cannot hold a catalog."""
+
+    code = "database_unfit"
+    status = 503
+
+
+class SchemaOutdated(FashionStudioError):
+    """The database's schema is not the one this version needs. Run `fashion-studio migrate`."""
+
+    code = "schema_outdated"
+    status = 503
+
+
+class DowngradeRefused(FashionStudioError):
+    """The older schema cannot hold what is stored."""
+
+    code = "downgrade_refused"
+
+
+class IndexesDue(FashionStudioError):
+    """Similarity indexes are due or invalid. Run `fashion-studio index`."""
+
+    code = "indexes_due"

@@ -1,0 +1,96 @@
+"""What a worker does. Each task may be run again after a crash at any point.
+
+The tasks are procrastinate's; the worker hands them its studio.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+
+from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import AlreadyEnqueued, JobAborted
+from procrastinate.jobs import Job
+
+from service.catalog import Run, build_indexes, keep_recall, shelves
+from service.errors import DatabaseUnavailable, ImportCancelled, ImportLost
+from service.ingest import recorded
+from service.intake import Options, Summary, take_in
+from service.jobs.roots import require_source
+from service.sources import Item, read_source
+from service.studio import Studio
+
+MOST_ATTEMPTS = 8  # starts of one job, killed workers included, before it is given up
+BEAT_SECONDS = 3.0  # between a worker's beats
+STALLED_SECONDS = 12.0  # without a beat: the worker is dead, and another one takes its jobs
+
+log = logging.getLogger(__name__)
+queue = App(connector=PsycopgConnector())  # holds the tasks; each worker has its own connections
+
+
+class Patience(BaseRetryStrategy):
+    """Again at once where the worker was told to stop; later and later while the database is away."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, JobAborted):
+            return RetryDecision()
+        if isinstance(exception, DatabaseUnavailable) and job.attempts + 1 < MOST_ATTEMPTS:
+            return RetryDecision(retry_in={"seconds": min(2 ** (job.attempts + 1), 120)})
+        return None
+
+
+@queue.task(name="import_photos", retry=Patience(), lock="import", pass_context=True)
+def import_photos(context: JobContext, *, run_id: int) -> None:
+    """Take the photos of a queued import in, from where the last attempt ended.
+
+    One import at a time: the network uses every core already.
+    """
+    studio = _studio(context)
+    run = Run.take_up(studio.engine, run_id)
+    if run is None:
+        log.info("Import %d is over already.", run_id)
+        return
+
+    def require_worker(_: Summary) -> None:
+        if context.should_abort():
+            raise JobAborted
+
+    with suppress(ImportCancelled, ImportLost), recorded(run, resumed=(JobAborted,)):
+        source, roots = require_source(run.source, studio.settings)
+
+        def items() -> Iterator[Item]:
+            return read_source(source, labels=studio.card.labels)
+
+        options = Options(labels=run.labels, roots=roots)
+        take_in(studio, items, options, run=run, progress=require_worker)
+    with suppress(AlreadyEnqueued):
+        context.app.configure_task("index_garments", queueing_lock="index").defer()
+
+
+@queue.periodic(cron="*/10 * * * *")
+@queue.task(name="index_garments", retry=Patience(), lock="index", pass_context=True)
+def index_garments(context: JobContext, timestamp: int = 0) -> None:
+    """Build the similarity indexes that are due, and measure those that were built.
+
+    Also every ten minutes, because garments come and go one by one as well.
+    """
+    engine = _studio(context).engine
+    for label in build_indexes(engine):
+        log.info("Built the index of %s: recall@10 is %.3f.", label, keep_recall(engine, label))
+
+
+@queue.periodic(cron="17 3 * * *")
+@queue.task(name="measure_recall", retry=Patience(), lock="index", pass_context=True)
+def measure_recall(context: JobContext, timestamp: int) -> None:
+    """Once a night, what every index recalls: garments that came later may have changed it."""
+    engine = _studio(context).engine
+    for shelf in shelves(engine):
+        if shelf.method == "hnsw":
+            keep_recall(engine, shelf.label)
+
+
+def _studio(context: JobContext) -> Studio:
+    studio = context.additional_context["studio"]
+    assert isinstance(studio, Studio)
+    return studio

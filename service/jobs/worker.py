@@ -1,0 +1,143 @@
+"""The worker: a process that does the queue's jobs, one at a time of each kind.
+
+It outlives its database: while that is away it asks again, and where the embedded server died it is
+this process that starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from contextlib import suppress
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.worker import Worker
+from psycopg_pool import PoolTimeout
+
+from service.catalog import give_up_import, libpq, sweep_imports
+from service.errors import DatabaseUnavailable
+from service.jobs.tasks import BEAT_SECONDS, MOST_ATTEMPTS, STALLED_SECONDS, queue
+from service.settings import Settings
+from service.studio import Studio
+
+GRACE_SECONDS = 15.0  # for an import's batch under way when the worker is told to stop
+ROUND_SECONDS = 5.0  # between two looks after jobs whose worker died
+LONGEST_PAUSE = 10.0  # between two attempts to reach the database
+NICE = 5  # beside a server
+CONCURRENCY = 2  # so that an index need not wait for an import
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings, *, once: bool = False, parent: int | None = None) -> None:
+    """Do jobs until SIGTERM or Ctrl-C. once: only those that wait now.
+
+    parent: stop too when the process of this id is no longer this one's parent, and give way to
+    those that answer.
+    Raises what `Studio` raises at the start; a database that goes away later is waited for.
+    """
+    if parent is not None:
+        os.nice(NICE)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    reached, pause = False, 0.5
+    while not stop.is_set():
+        try:
+            with Studio(settings) as studio:
+                reached, pause = True, 0.5
+                _work(studio, stop, once, parent)
+            if once:
+                return
+        except DatabaseUnavailable as error:
+            if not reached:
+                raise
+            log.warning("%s", error.detail)
+        stop.wait(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _work(studio: Studio, stop: threading.Event, once: bool, parent: int | None) -> None:
+    """Until told to stop, or until the database goes away."""
+    conninfo, parameters = libpq(studio.engine)
+    connector = PsycopgConnector(
+        conninfo=conninfo, kwargs=parameters, min_size=1, max_size=4, timeout=5
+    )
+    try:
+        with queue.replace_connector(connector) as app:
+            asyncio.run(_session(app, studio, stop, once, parent))
+    except (ConnectorException, PoolTimeout) as error:
+        log.warning("The queue's database went away: %s", error.__cause__ or error)
+
+
+async def _session(
+    app: App, studio: Studio, stop: threading.Event, once: bool, parent: int | None
+) -> None:
+    async with app.open_async():
+        worker = Worker(
+            app,
+            concurrency=1 if once else CONCURRENCY,  # one after another: also what a job queues
+            wait=not once,
+            fetch_job_polling_interval=ROUND_SECONDS,
+            update_heartbeat_interval=BEAT_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+            install_signal_handlers=False,
+            additional_context={"studio": studio},
+        )
+        await _rescue(app, studio)
+        working = asyncio.create_task(worker.run())
+        keeping = asyncio.create_task(_keep_house(app, studio))
+        while not working.done():
+            if stop.is_set() or (parent is not None and os.getppid() != parent):
+                stop.set()
+                worker.shutdown_graceful_timeout = 0.1  # then jobs are asked to stop
+                worker.stop()
+                _end_at_last()
+                break
+            await asyncio.wait({working}, timeout=0.2)
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+        await working
+
+
+async def _keep_house(app: App, studio: Studio) -> None:
+    while True:
+        await asyncio.sleep(ROUND_SECONDS)
+        with suppress(ConnectorException, PoolTimeout, DatabaseUnavailable):
+            await _rescue(app, studio)
+
+
+async def _rescue(app: App, studio: Studio) -> None:
+    """Queue the jobs of dead workers again, up to a bound; close the imports that no one does."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        with suppress(ConnectorException):  # another worker was faster
+            await _rescue_job(app, studio, job)
+    for run_id in await asyncio.to_thread(sweep_imports, studio.engine):
+        log.warning("Import %d was interrupted: its process died.", run_id)
+
+
+async def _rescue_job(app: App, studio: Studio, job: Job) -> None:
+    if job.attempts + 1 < MOST_ATTEMPTS:
+        log.warning("The worker of %s died; the job starts again.", job.call_string)
+        await app.job_manager.retry_job(job)
+        return
+    log.error("%s was begun %d times and never ended: given up.", job.call_string, MOST_ATTEMPTS)
+    await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+    run_id = job.task_kwargs.get("run_id")
+    if isinstance(run_id, int):
+        said = f"Its worker died {MOST_ATTEMPTS} times."
+        await asyncio.to_thread(give_up_import, studio.engine, run_id, said)
+
+
+def _end_at_last() -> None:
+    """A job that does not stop is left to the next worker, as if this one had been killed: an index
+    build cannot be asked to stop, and Python waits for every thread."""
+    timer = threading.Timer(GRACE_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()

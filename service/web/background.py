@@ -1,0 +1,69 @@
+"""The worker of background jobs that a server keeps beside its own processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+
+PAUSE_SECONDS = 10.0  # before a worker that ended by itself is started again
+STOP_SECONDS = 20.0  # more than it takes itself, see `service.jobs.worker`
+
+log = logging.getLogger(__name__)
+
+
+class Companion:
+    """A `fashion-studio worker` that lives as long as this process, at a lower priority."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._begun = -PAUSE_SECONDS
+
+    def keep(self) -> None:
+        """Start it, again if need be. Call it now and then."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        if time.monotonic() - self._begun < PAUSE_SECONDS:
+            return
+        if self._process is not None:
+            log.warning("The worker of background jobs ended; it is started again.")
+        self._begun = time.monotonic()
+        command = [sys.executable, "-m", "service.cli", "worker", "--child-of", str(os.getpid())]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        """Let it end; `wait` sees it off."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def wait(self) -> None:
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+            self._process.kill()
+
+
+class Supervisor(Arbiter):
+    """gunicorn's parent process, which looks after a companion as well."""
+
+    def __init__(self, app: Any, companion: Companion | None) -> None:
+        self._companion = companion
+        super().__init__(app)
+
+    def manage_workers(self) -> None:
+        super().manage_workers()
+        if self._companion is not None:
+            self._companion.keep()
+
+    def stop(self, graceful: bool = True) -> None:
+        if self._companion is not None:
+            self._companion.stop()
+        super().stop(graceful)
+        if self._companion is not None:
+            self._companion.wait()

@@ -1,0 +1,284 @@
+"""Background work by real worker processes: done, killed, taken up, cancelled, given up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from service.catalog import (
+    Run,
+    build_indexes,
+    cancel_import,
+    get_import,
+    kept_recall,
+    queue_state,
+    sweep_imports,
+)
+from service.errors import (
+    ImportCancelled,
+    ImportLost,
+    ImportsDisabled,
+    SourceForbidden,
+    SourceInvalid,
+)
+from service.ingest import ingest
+from service.jobs import STALLED_SECONDS, request_import
+from service.jobs.tasks import MOST_ATTEMPTS, index_garments
+from service.settings import Settings
+from service.studio import Studio
+
+COMMAND = [sys.executable, "-m", "service.cli", "worker"]
+
+
+@pytest.fixture
+def source(drawn: Path, tmp_path: Path) -> Path:
+    """A folder of 594 photos: some seconds of work."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(18):
+        for photo in drawn.glob("images/*.jpg"):
+            shutil.copy(photo, folder / f"{number}-{photo.name}")
+    return folder
+
+
+@pytest.fixture
+def studio(settings: Settings, source: Path) -> Iterator[Studio]:
+    """A studio whose imports may read the source."""
+    with Studio(settings.model_copy(update={"import_roots": (source.parent,)})) as studio:
+        yield studio
+
+
+@pytest.fixture
+def environment(
+    environment: dict[str, str], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    monkeypatch.setenv("FASHION_STUDIO_IMPORT_ROOTS", str(source.parent))
+    return environment
+
+
+@pytest.fixture
+def start() -> Iterator:
+    """Starts workers, and kills those that still run at the end."""
+    workers: list[subprocess.Popen] = []
+
+    def start(*options: str) -> subprocess.Popen:
+        workers.append(subprocess.Popen([*COMMAND, *options]))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+
+
+def wait_for(condition, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def garments(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM garment"))
+
+
+def jobs(engine: Engine) -> list[tuple]:
+    query = "SELECT task_name, status::text FROM procrastinate_jobs WHERE NOT args ? 'timestamp'"
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query + " ORDER BY id"))]
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_import_is_done_by_a_worker_and_recorded(studio: Studio, source: Path, start) -> None:
+    (source / "broken.jpg").write_bytes(b"no photo")
+    run = request_import(studio, str(source), "predicted")
+    assert (run.state, run.seen, run.total) == ("queued", 0, None)
+    worker = start("--once")
+    assert worker.wait(60) == 0
+    run = get_import(studio.engine, run.id)
+    assert (run.state, run.seen, run.total) == ("done", 595, 595)
+    assert (run.added, run.rejected) == (594, 1)
+    assert garments(studio.engine) == 594
+    assert [Path(reject["image_path"]).name for reject in run.rejects] == ["broken.jpg"]
+    assert jobs(studio.engine) == [("import_photos", "succeeded"), ("index_garments", "succeeded")]
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_import_whose_worker_is_killed_is_taken_up_where_it_was(
+    studio: Studio, source: Path, start
+) -> None:
+    run = request_import(studio, str(source), "predicted")
+    killed = start()
+    wait_for(lambda: get_import(studio.engine, run.id).seen > 0)
+    killed.kill()
+    killed.wait()
+    half = get_import(studio.engine, run.id)
+    assert half.state == "running"
+    assert half.seen == garments(studio.engine) < 594
+    start()
+    wait_for(lambda: get_import(studio.engine, run.id).state == "done", 30 + STALLED_SECONDS)
+    whole = get_import(studio.engine, run.id)
+    assert (whole.seen, whole.added, whole.unchanged, whole.total) == (594, 594, 0, 594)
+    assert garments(studio.engine) == 594
+    wait_for(lambda: jobs(studio.engine)[0] == ("import_photos", "succeeded"))
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_worker_that_is_told_to_stop_hands_its_import_over(
+    studio: Studio, source: Path, start
+) -> None:
+    run = request_import(studio, str(source), "predicted")
+    stopped = start()
+    wait_for(lambda: get_import(studio.engine, run.id).state == "running")
+    stopped.send_signal(signal.SIGTERM)
+    assert stopped.wait(30) == 0
+    assert get_import(studio.engine, run.id).state == "queued"
+    assert start("--once").wait(60) == 0
+    run = get_import(studio.engine, run.id)
+    assert (run.state, run.seen, run.added) == ("done", 594, 594)
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_import_can_be_cancelled_before_and_while_it_runs(
+    studio: Studio, source: Path, start
+) -> None:
+    early = request_import(studio, str(source), "predicted")
+    assert cancel_import(studio.engine, early.id).state == "cancelled"
+    late = request_import(studio, str(source), "predicted")
+    start()
+    wait_for(lambda: get_import(studio.engine, late.id).state == "running")
+    assert cancel_import(studio.engine, late.id).cancel_requested
+    wait_for(lambda: get_import(studio.engine, late.id).state == "cancelled")
+    assert get_import(studio.engine, early.id).seen == 0
+    assert get_import(studio.engine, late.id).seen == garments(studio.engine) < 594
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_job_that_never_ends_is_given_up(studio: Studio, source: Path, start) -> None:
+    run = request_import(studio, str(source), "predicted")
+    with studio.engine.begin() as connection:  # as the last of many killed workers leaves it
+        connection.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', attempts = :n"),
+            {"n": MOST_ATTEMPTS - 1},
+        )
+    assert start("--once").wait(60) == 0
+    run = get_import(studio.engine, run.id)
+    assert run.state == "failed"
+    assert "died" in str(run.error)
+    assert jobs(studio.engine) == [("import_photos", "failed")]
+
+
+@pytest.mark.usefixtures("environment")
+def test_indexes_are_built_and_their_recall_is_kept(studio: Studio, start) -> None:
+    with studio.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO garment (model_id, confidence, label, predicted_label, label_source,"
+                " image_path, content_sha256, embedding) SELECT :model, 1, 'Tee', 'Tee', 'given',"
+                " n::text, decode(repeat('ab', 32), 'hex'),"
+                " (SELECT array_agg(random()) FROM generate_series(1, 2048 + n * 0))::vector(2048)"
+                "::halfvec(2048) FROM generate_series(1, 4100) AS n"
+            ),
+            {"model": studio.model_id},
+        )
+    with studio.engine.begin() as connection:
+        index_garments.configure(connection=connection.connection.driver_connection).defer()
+    assert start("--once").wait(120) == 0
+    (recall,) = kept_recall(studio.engine)
+    assert recall.label == "Tee"
+    assert 0 < recall.recall <= 1
+    assert build_indexes(studio.engine) == []
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_worker_is_counted_while_it_lives(studio: Studio, start) -> None:
+    assert queue_state(studio.engine, silence=STALLED_SECONDS).workers == 0
+    worker = start()
+    wait_for(lambda: queue_state(studio.engine, silence=STALLED_SECONDS).workers == 1)
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(30) == 0
+    assert queue_state(studio.engine, silence=STALLED_SECONDS).workers == 0
+
+
+def test_sources_are_confined_to_the_roots(studio: Studio, source: Path, tmp_path: Path) -> None:
+    outside = tmp_path.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    (source / "link").symlink_to(outside)
+    for bad in (
+        "photos",
+        str(outside),
+        str(source / ".." / ".." / "outside"),
+        str(source / "link"),
+    ):
+        with pytest.raises(SourceForbidden, match="IMPORT_ROOTS"):
+            request_import(studio, bad, "given")
+    with pytest.raises(SourceInvalid, match="does not exist"):
+        request_import(studio, str(source / "gone"), "given")
+    assert jobs(studio.engine) == []
+    closed = Studio(studio.settings.model_copy(update={"import_roots": ()}))
+    with closed, pytest.raises(ImportsDisabled, match="FASHION_STUDIO_IMPORT_ROOTS"):
+        request_import(closed, str(source), "given")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_table_cannot_name_files_outside_of_the_roots(
+    studio: Studio, source: Path, drawn: Path, start
+) -> None:
+    secret = next(drawn.glob("images/*.jpg"))
+    (source / "link.jpg").symlink_to(secret)
+    own = next(source.glob("0-*.jpg"))
+    names = [own.name, str(secret), os.path.relpath(secret, source), "link.jpg"]
+    table = source / "t.csv"
+    table.write_text("image_name\n" + "\n".join(names))
+    run = request_import(studio, str(table), "predicted")
+    assert start("--once").wait(60) == 0
+    run = get_import(studio.engine, run.id)
+    assert (run.added, run.rejected) == (1, 3)
+    assert {reject["reason"] for reject in run.rejects} == {
+        "The file lies outside the folders that may be read."
+    }
+
+
+def test_a_killed_ingest_is_swept(studio: Studio, source: Path) -> None:
+    run = Run.start(studio.engine, source=str(source), labels="given")
+    assert sweep_imports(studio.engine) == []
+    with studio.engine.begin() as connection:
+        connection.execute(text("UPDATE import_run SET heartbeat_at = now() - interval '2 min'"))
+    assert sweep_imports(studio.engine) == [run.id]
+    assert get_import(studio.engine, run.id).state == "interrupted"
+    with pytest.raises(ImportLost):
+        run.beat(now=True)
+
+
+def test_only_the_newest_attempt_writes(studio: Studio, drawn: Path) -> None:
+    run = Run.start(studio.engine, source=str(drawn), labels="given")
+    taken = Run.take_up(studio.engine, run.id)
+    assert taken is not None
+    with pytest.raises(ImportLost):
+        run.beat(now=True)
+    taken.beat(now=True)
+
+
+def test_an_ingest_of_the_command_line_can_be_cancelled(studio: Studio, source: Path) -> None:
+    with pytest.raises(ImportCancelled):
+        ingest(studio, source, batch_size=100, progress=lambda summary: cancel(studio))
+    with studio.engine.connect() as connection:
+        row = connection.execute(text("SELECT state, seen FROM import_run")).one()
+    assert row.state == "cancelled"
+    assert row.seen == garments(studio.engine) == 100
+
+
+def cancel(studio: Studio) -> None:
+    with studio.engine.begin() as connection:
+        run_id = connection.scalar(text("SELECT max(id) FROM import_run"))
+    cancel_import(studio.engine, run_id)

@@ -1,0 +1,252 @@
+"""What goes wrong around the real server: its database dies, its processes are killed, pictures lie."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import Engine, text
+
+from service.catalog import Loader, Row, get_import, open_engine
+from service.encoder import Encoder
+from service.settings import Settings
+from service.studio import Studio
+
+from .mutations import mutations
+from .serving import Server, multipart, ready_server, wait_for
+
+
+@pytest.fixture
+def catalog(
+    settings: Settings,
+    environment: dict[str, str],
+    drawn: Path,
+    rows: list[Row],
+    encoder: Encoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Engine]:
+    """33 garments in the database that servers of the test use."""
+    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(drawn))
+    with Studio(settings) as studio:
+        Loader(studio.engine, studio.model_id).write(rows)
+        yield studio.engine
+
+
+@pytest.fixture
+def photos(drawn: Path) -> list[bytes]:
+    return [photo.read_bytes() for photo in sorted(drawn.glob("images/*.jpg"))]
+
+
+def matches(server: Server, photo: bytes, **headers: str) -> tuple[int, Any]:
+    status, document, _ = server.ask(
+        "POST", "/api/v1/similar?label=any", multipart(photo), headers=headers
+    )
+    return status, [m["id"] for m in document["matches"]] if status == 200 else document["code"]
+
+
+@pytest.fixture
+def own_home(home: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> Iterator[Path]:
+    """A data folder with an embedded server of the test's own; the model is converted already.
+
+    Not in pytest's folder, which is closed to the user that Postgres runs as where root tests.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fashion-studio-fault-"))
+    shutil.copytree(home / "models", folder / "models")
+    monkeypatch.setenv("FASHION_STUDIO_HOME", str(folder))
+    monkeypatch.delenv("FASHION_STUDIO_DATABASE_URL", raising=False)
+    yield folder
+    with_postmaster(folder, lambda process: process.kill())
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_postmaster(home: Path, act: Any) -> None:
+    pid_file = home / "postgres" / "postmaster.pid"
+    if pid_file.exists() and psutil.pid_exists(pid := int(pid_file.read_text().split()[0])):
+        act(psutil.Process(pid))
+
+
+def test_the_database_is_killed_under_load_and_comes_back(
+    own_home: Path, rows: list[Row], photos: list[bytes]
+) -> None:
+    """Answers are right or 503, and right again without a restart of the service: its worker starts
+    the embedded server anew."""
+    with Studio(Settings(home=own_home)) as studio:
+        Loader(studio.engine, studio.model_id).write(rows)
+    with ready_server() as server:
+        right = [matches(server, photo)[1] for photo in photos[:8]]
+        wrong: list[Any] = []
+        turn = iter(range(10**9))
+
+        def ask() -> int:
+            number = next(turn) % len(right)
+            status, found = matches(server, photos[number])
+            if status != 200:
+                time.sleep(0.1)
+            if found != right[number] and found not in ("database_unavailable", "overloaded"):
+                wrong.append((status, found))
+            return status
+
+        kill = threading.Timer(
+            1.5, with_postmaster, (own_home, lambda process: process.send_signal(signal.SIGQUIT))
+        )
+        kill.start()
+        answers = server.load(6, ask, seconds=6)
+        assert wrong == []
+        assert answers.keys() == {200, 503}
+        wait_for(server.ready, 60)
+        assert [matches(server, photo)[1] for photo in photos[:8]] == right
+
+
+def test_the_service_is_killed_during_an_import_and_started_again(
+    catalog: Engine, photos: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garments, record and job agree at every moment, and the import ends where it should."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(18):
+        for place, photo in enumerate(photos):
+            (source / f"{number}-{place}.jpg").write_bytes(photo)
+    monkeypatch.setenv("FASHION_STUDIO_IMPORT_ROOTS", str(tmp_path))
+    before = count(catalog)
+    with ready_server() as server:
+        body = f'{{"source": "{source}", "labels": "predicted"}}'.encode()
+        kind = {"Content-Type": "application/json"}
+        status, run, headers = server.ask("POST", "/api/v1/imports", body, headers=kind)
+        assert (status, headers["Location"]) == (202, f"/api/v1/imports/{run['id']}")
+        wait_for(lambda: server.ask("GET", f"/api/v1/imports/{run['id']}")[1]["done"] > 0)
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        for process in (psutil.Process(server.process.pid), *family):
+            process.kill()
+        psutil.wait_procs(family, timeout=10)
+    half = get_import(catalog, run["id"])
+    assert half.state == "running"
+    assert half.seen == half.added == count(catalog) - before < 594
+    with ready_server() as server:
+        path = f"/api/v1/imports/{run['id']}"
+        wait_for(lambda: server.ask("GET", path)[1]["state"] == "done", 90)
+        done = server.ask("GET", path)[1]
+        assert (done["done"], done["total"], done["added"]) == (594, 594, 594)
+        assert server.ask("GET", "/api/v1/imports")[1]["imports"][0]["id"] == run["id"]
+    assert count(catalog) == before + 594
+
+
+def test_two_services_on_one_database(catalog: Engine, photos: list[bytes]) -> None:
+    """Both answer the same, and what one of them stores the other shows."""
+    with ready_server() as one, ready_server("--no-worker") as other:
+        assert matches(one, photos[3]) == matches(other, photos[3])
+        stored = one.ask("POST", "/api/v1/sets", multipart(photos[0], field="images"))[1]
+        assert other.ask("GET", f"/api/v1/sets/{stored['id']}")[1] == stored
+        assert other.ask("DELETE", f"/api/v1/sets/{stored['id']}")[0] == 204
+        assert one.ask("GET", f"/api/v1/sets/{stored['id']}")[0] == 404
+
+
+def test_no_connection_left_is_a_503(catalog: Engine, photos: list[bytes]) -> None:
+    """Others hold every connection that the database allows a role; later there are some again."""
+    database = catalog.url.database
+    with catalog.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (
+            "CREATE ROLE guest LOGIN CONNECTION LIMIT 3",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO guest",
+            f"GRANT ALL ON DATABASE {database} TO guest",
+        ):
+            connection.execute(text(statement))
+    guest = open_engine(catalog.url.set(username="guest").render_as_string(hide_password=False))
+    url = guest.url.render_as_string(hide_password=False)
+    try:
+        with ready_server("--no-worker", FASHION_STUDIO_DATABASE_URL=url) as server:
+            right = matches(server, photos[0])
+            assert right[0] == 200
+            with catalog.connect() as connection:  # the server must ask for new ones
+                connection.execute(text("ALTER ROLE guest CONNECTION LIMIT 0"))
+                connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                        " WHERE usename = 'guest'"
+                    )
+                )
+                connection.commit()
+            answers = server.load(4, lambda: matches(server, photos[0])[0], requests=3)
+            assert set(answers) == {503}
+            with catalog.begin() as connection:
+                connection.execute(text("ALTER ROLE guest CONNECTION LIMIT 3"))
+            wait_for(server.ready)
+            assert matches(server, photos[0]) == right
+    finally:
+        guest.dispose()
+        with catalog.begin() as connection:
+            connection.execute(text("DROP OWNED BY guest"))
+            connection.execute(text("DROP ROLE guest"))
+
+
+def test_a_pool_that_is_used_up_is_a_503(catalog: Engine, photos: list[bytes]) -> None:
+    """Every connection of the process waits for a lock: others are refused, none gets a 500."""
+    with ready_server("--no-worker", FASHION_STUDIO_REQUEST_SECONDS="4") as server:
+        with catalog.begin() as connection:
+            connection.execute(text("LOCK TABLE garment IN ACCESS EXCLUSIVE MODE"))
+            answers = server.load(24, lambda: matches(server, photos[0])[0], requests=1)
+        assert answers == {503: 24}
+        wait_for(server.ready)
+        assert matches(server, photos[0])[0] == 200
+
+
+def test_mutated_pictures_never_break_it(catalog: Engine, photos: list[bytes]) -> None:
+    survive(photos, 280)
+
+
+def survive(photos: list[bytes], count: int) -> Counter[Any]:
+    """Truncations, flipped bits, wrong names, bombs: not one 5xx, and the same process afterwards."""
+    with ready_server("--no-worker") as server:
+        workers = [child.pid for child in psutil.Process(server.process.pid).children()]
+        right = matches(server, photos[0])
+        pictures = mutations(photos, count)
+        lock = threading.Lock()
+
+        def ask() -> int:
+            with lock:
+                name, data = next(pictures)
+            name = name.replace("\0", "%00")
+            if len(data) % 3 == 0:
+                body = multipart(data, field="images", name=name)
+                return server.ask("POST", "/api/v1/sets", body)[0]
+            return server.ask("POST", "/api/v1/similar", multipart(data, name=name))[0]
+
+        answers = server.load(4, ask, requests=count // 4)
+        assert answers.total() == count // 4 * 4
+        assert [status for status in answers if not isinstance(status, int) or status >= 500] == []
+        assert answers[422] > count // 5
+        assert answers[201] > count // 10
+        assert [child.pid for child in psutil.Process(server.process.pid).children()] == workers
+        assert matches(server, photos[0]) == right
+    return answers
+
+
+def test_every_answer_under_load_is_the_exact_one(catalog: Engine, photos: list[bytes]) -> None:
+    with ready_server("--no-worker") as server:
+        right = [matches(server, photo) for photo in photos]
+        wrong: list[Any] = []
+        turn = iter(range(10**9))
+
+        def ask() -> int:
+            number = next(turn) % len(photos)
+            found = matches(server, photos[number])
+            if found != right[number]:
+                wrong.append(found)
+            return found[0]
+
+        answers = server.load(16, ask, seconds=4)
+        assert wrong == []
+        assert set(answers) == {200}
+
+
+def count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM garment")) or 0

@@ -1,0 +1,160 @@
+"""What is to be seen from outside: ids, log lines, numbers, traces, warnings."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from service import stages
+from service.catalog import cancel_import, keep_recall, queue_import
+from service.errors import SettingsInvalid
+from service.logs import set_up_logs
+from service.settings import Settings, load_settings
+from service.studio import Studio
+from service.web.app import create_app
+from service.web.tracing import instrument
+
+from .asking import form, require_problem
+from .conftest import JPEG, warm
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged, a line of JSON for each event."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    set_up_logs(Settings(log_format="json", log_level="debug"))
+    yield sys.stderr  # type: ignore[misc]
+    root.handlers, root.level = handlers, level
+
+
+def requests(log: io.StringIO) -> list[dict]:
+    events = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [event for event in events if event["event"] == "request"]
+
+
+def test_a_request_is_one_line_with_its_id_path_and_stages(
+    client: FlaskClient, log: io.StringIO
+) -> None:
+    answer = client.post("/api/v1/similar?n=1", **form(JPEG), headers={"X-Request-ID": "shop-7"})
+    assert answer.headers["X-Request-ID"] == "shop-7"
+    (line,) = requests(log)
+    assert line["request_id"] == "shop-7"
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/api/v1/similar", 200)
+    assert line["level"] == "info"
+    assert 0 < line["decode_ms"] + line["model_ms"] + line["sql_ms"] <= line["ms"] + 1
+
+
+def test_a_refusal_has_its_code_in_the_log(client: FlaskClient, log: io.StringIO) -> None:
+    client.get("/api/v1/garments/99999999")
+    (line,) = requests(log)
+    assert (line["status"], line["code"]) == (404, "garment_not_found")
+    assert line["path"] == "/api/v1/garments/<garment_id>"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "é", "<script>"])
+def test_an_id_that_is_trouble_in_a_log_is_replaced(client: FlaskClient, given: str) -> None:
+    answer = client.get("/healthz", headers={"X-Request-ID": given.encode().decode("latin-1")})
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
+
+
+def test_metrics_tell_requests_stages_sizes_and_jobs(client: FlaskClient) -> None:
+    before = client.get("/metrics").text
+    client.post("/api/v1/classify", **form(JPEG))
+    client.get("/api/v1/nothing")
+    text = client.get("/metrics").text
+    path = 'method="POST",path="/api/v1/classify",status="200"'
+    assert number(text, f"request_seconds_count{{{path}}}") == 1 + number(
+        before, f"request_seconds_count{{{path}}}"
+    )
+    assert number(text, 'request_seconds_count{method="GET",path="unmatched",status="404"}') >= 1
+    for stage in ("decode", "model"):
+        assert number(text, f'stage_seconds_count{{stage="{stage}"}}') >= 1
+    assert number(text, "database_up") == 1
+    assert number(text, 'garments{label="Dress"}') == 3
+    assert number(text, 'jobs{state="todo"}') == 0
+    assert number(text, "in_flight") == 0
+    assert number(text, "connections_in_use") == 0
+
+
+def test_metrics_tell_recall_as_it_was_last_measured(studio: Studio, empty: FlaskClient) -> None:
+    assert "index_recall{" not in empty.get("/metrics").text
+    keep_recall(studio.engine, "Tee")
+    text = create_app(studio).test_client().get("/metrics").text
+    assert number(text, 'index_recall{label="Tee"}') == 1
+    assert number(text, 'index_recall_measured_timestamp_seconds{label="Tee"}') > 1.7e9
+
+
+def number(text: str, name: str) -> float:
+    found = re.search(rf"^fashion_studio_{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_ready_warns_of_jobs_that_nobody_does(studio: Studio, empty: FlaskClient) -> None:
+    from service.jobs.tasks import import_photos
+
+    assert empty.get("/readyz").get_json()["warnings"] == []
+    run = queue_import(
+        studio.engine,
+        source="/photos",
+        labels="given",
+        enqueue=lambda connection, run_id: import_photos.configure(connection=connection).defer(
+            run_id=run_id
+        ),
+    )
+    (warning,) = empty.get("/readyz").get_json()["warnings"]
+    assert "fashion-studio worker" in warning
+    assert cancel_import(studio.engine, run.id).state == "cancelled"
+
+
+def test_beyond_the_rate_a_client_waits(studio: Studio) -> None:
+    studio.settings = studio.settings.model_copy(update={"rate_limit": "2/minute"})
+    client = warm(studio)
+    assert [client.get("/api/v1/garments/1").status_code for _ in range(2)] == [404, 404]
+    answer = client.get("/api/v1/garments/1")
+    require_problem(answer, 429, "rate_limited")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 120
+    assert client.get("/healthz").status_code == 200
+    other = client.get("/api/v1/garments/1", environ_base={"REMOTE_ADDR": "127.0.0.2"})
+    assert other.status_code == 404
+
+
+@pytest.mark.parametrize("rate", ["many", "5", "5/fortnight"])
+def test_a_rate_that_is_none_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASHION_STUDIO_RATE_LIMIT", rate)
+    with pytest.raises(SettingsInvalid, match="FASHION_STUDIO_RATE_LIMIT"):
+        load_settings()
+
+
+def test_spans_cover_the_request_its_stages_and_its_statements(stocked: Studio) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    app = create_app(stocked)
+    span = stages.span
+    instrument(app, stocked.engine)
+    try:
+        answer = app.test_client().post("/api/v1/similar?n=1", **form(JPEG))
+    finally:
+        stages.span = span
+    assert answer.status_code == 200
+    spans = exporter.get_finished_spans()
+    names = {span.name for span in spans}
+    assert {"POST /api/v1/similar", "decode", "model"} <= names
+    (search,) = [span for span in spans if "<=>" in str(span.attributes)]
+    assert search.attributes["db.system.name"] == "postgresql"
+    assert "-0." not in search.attributes["db.query.text"]  # the statement, not its values
+    assert len({span.context.trace_id for span in spans}) == 1
