@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import psycopg
 from pgvector import HalfVector
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories
 from service.catalog.embeddings import to_halfvec
-from service.catalog.engine import reading
-from service.catalog.projection import SLACK, Projection, kept
+from service.catalog.engine import driver_of, reading
+from service.catalog.projection import SLACK, kept
 from service.catalog.shelves import index_name
+from service.catalog.similarity_sql import APPROXIMATE, LOOKUP, similar_sql
 from service.catalog.tables import COMPONENTS
 from service.domain import Match, Method
 from service.errors import GarmentNotFound, InvalidParameter
@@ -27,78 +31,21 @@ CANDIDATES = 50
 EF_SEARCH = 100
 """Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
 
-LOOKUP = text("""
-    SELECT name,
-           EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(index) AND indisvalid)
-           AND NOT EXISTS (SELECT FROM garment WHERE label = name AND components IS NULL)
-               AS indexed,
-           (SELECT created_at FROM projection
-            WHERE model_id = (SELECT id FROM model WHERE serving)) AS fitted_at
-    FROM category
-    JOIN unnest(CAST(:labels AS text[]), CAST(:indexes AS text[])) AS searched (label, index)
-        ON label = name
-""")
-
-# One arm per index, because a label's index gives the order of its arm. The components choose the
-# candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
-# lower ids are among the n.
-INDEX_ARM = """(
-    SELECT id, image_path, label, embedding <=> :query AS distance
-    FROM (
-        SELECT id, image_path, label, embedding FROM garment
-        WHERE label = :label_{i} AND id <> ALL (CAST(:exclude AS bigint[]))
-        ORDER BY components <-> :components
-        FETCH FIRST :candidates ROWS WITH TIES
-    ) AS candidates
-)"""
-
-# Filter and refine: no garment of a label is nearer than its components say (see `projection`), so
-# that none beyond the furthest of any n can be among the n nearest. Only those within, some dozens,
-# are read whole; a garment without components always is. Arrays, because their rows are then found
-# by the primary key whatever the planner believes.
-EXACT_ARM = """(
-    WITH filtered AS MATERIALIZED (
-        SELECT id, coalesce(components <-> :components, 0) AS at_least
-        FROM garment
-        WHERE label = ANY (:labels) AND id <> ALL (CAST(:exclude AS bigint[]))
-    ), enough AS (
-        SELECT sqrt(2 * greatest(max(embedding <=> :query), 0)) + :slack AS furthest
-        FROM garment
-        WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT :n))
-    )
-    SELECT id, image_path, label, embedding <=> :query AS distance
-    FROM garment
-    WHERE id = ANY (ARRAY(
-        SELECT id FROM filtered WHERE at_least <= (SELECT furthest FROM enough)
-    ))
-)"""
-
-SIMILAR = """
-SELECT id, image_path, label, 1 - distance AS similarity
-FROM ({arms}) AS nearest
-ORDER BY distance, id
-LIMIT :n
-"""
-
 # As pgvector sends it in binary: dimensions and flags in two bytes each, then the numbers. As text,
 # which is what a halfvec comes as, writing and reading 2,048 numbers takes a millisecond.
 EMBEDDING = text("SELECT halfvec_send(embedding) FROM garment WHERE id = :id")
 SENT_HEAD = 4  # bytes
 
-# For this transaction only.
-# A generic plan, which Postgres may settle on for a prepared statement, knows no label and so no
-# partial index.
-# The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
-# rows. Where sorting is off, only the index of a label gives its order; what has none is sorted
-# nevertheless.
-# An iterative scan goes on where ef_search candidates did not give enough rows.
-APPROXIMATE = text("""
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
-           set_config('enable_sort', 'off', true),
-           set_config('hnsw.ef_search', :ef_search, true),
-           set_config('hnsw.iterative_scan', 'strict_order', true)
-""")
-EXACT = text("SELECT set_config('enable_sort', 'on', true)")
+
+class _Shelf(NamedTuple):
+    """What must be known of a label before it is searched. fitted_at: names the projection."""
+
+    indexed: bool
+    fitted_at: datetime | None
+
+
+_seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
+"""How the labels were when they were last searched: good enough to ask, never to answer."""
 
 
 def similar(
@@ -128,34 +75,21 @@ def similar(
         raise InvalidParameter(f"min_similarity is {min_similarity}; it must be from -1 to 1.")
     if not labels:
         raise InvalidParameter("There is no label to search.")
-    # Committed though it writes nothing: with a rollback psycopg forgets what it has prepared
-    with engine.begin() as connection:
+    searched = list(dict.fromkeys(labels))
+    with reading(engine) as connection:
         if isinstance(query, int):
             exclude, query = {query}, _stored(connection, query)
-        vector, searched = _vector(query), list(dict.fromkeys(labels))
-        indexed, projection = _look_up(connection, searched)
-        values = {
-            "query": vector,
-            "components": _components(projection, vector),
-            "exclude": sorted(exclude),
-            "n": n,
-            "slack": SLACK,
-        }
-        method: Method = "exact"
-        if indexed and not exact:
-            method = "hnsw"
-            candidates = max(CANDIDATES, 2 * n)
-            connection.execute(APPROXIMATE, {"ef_search": str(max(EF_SEARCH, candidates))})
-            found = _run(connection, values | {"candidates": candidates}, searched, indexed)
-            # An index gives too few where most of what it leads to was deleted since
-            if len(found) < n:
-                method = "exact"
-                connection.execute(EXACT)
-        if method == "exact":
-            found = _run(connection, values, searched)
-    matches = (Match(**row._mapping) for row in found)
+        values = {"query": _vector(query), "exclude": sorted(exclude), "n": n, "slack": SLACK}
+        found, indexed = _search(connection, searched, values, exact)
+        # An index gives too few where most of what it leads to was deleted since
+        if indexed and len(found) < n:
+            found, indexed = _search(connection, searched, values, True)
     floor = -math.inf if min_similarity is None else min_similarity
-    return tuple(match for match in matches if match.similarity >= floor), method
+    matches = (Match(*row) for row in found)
+    return (
+        tuple(match for match in matches if match.similarity >= floor),
+        "hnsw" if indexed else "exact",
+    )
 
 
 def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
@@ -178,39 +112,72 @@ def _vector(query: np.ndarray) -> HalfVector:
         raise InvalidParameter(f"The query cannot be compared: {error}.") from None
 
 
-def _look_up(connection: Connection, labels: Sequence[str]) -> tuple[list[str], Projection | None]:
-    """Those of the labels that have an index which a search can use, and the model's projection.
+def _search(
+    connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """The rows, and the labels whose index gave them.
 
-    Raises `LabelUnknown`.
+    How the labels are is asked in the same round trip as the query, which supposes that they are as
+    they were the last time. Where they are not, it is asked again.
     """
+    last = _seen.setdefault(connection.engine, {})
+    if not last.keys() >= set(labels):
+        with driver_of(connection) as driver:
+            last.update(_shelves(connection, labels, _look_up(driver, labels)))
+    while True:
+        supposed = {label: last[label] for label in labels}
+        indexed = [] if exact else [label for label in labels if supposed[label].indexed]
+        asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
+        with driver_of(connection) as driver:
+            # One transaction, which the settings end with: psycopg sends what is in a pipeline
+            # before a single Sync
+            with driver.pipeline():
+                looked_up = _look_up(driver, labels)
+                answer = _ask(driver, labels, indexed, asked)
+            rows = answer.fetchall()
+        last.update(_shelves(connection, labels, looked_up))
+        if supposed == {label: last[label] for label in labels}:
+            return rows, indexed
+
+
+def _look_up(driver: psycopg.Connection, labels: Sequence[str]) -> psycopg.Cursor:
     indexes = [index_name(label) for label in labels]
-    rows = connection.execute(LOOKUP, {"labels": list(labels), "indexes": indexes}).all()
-    if len(rows) < len(labels):
+    return driver.execute(LOOKUP, {"labels": list(labels), "indexes": indexes})
+
+
+def _shelves(
+    connection: Connection, labels: Sequence[str], looked_up: psycopg.Cursor
+) -> dict[str, _Shelf]:
+    """Raises `LabelUnknown`."""
+    found = {name: _Shelf(*row) for name, *row in looked_up.fetchall()}
+    if len(found) < len(labels):
         categories.require(connection, labels)
-    usable = {row.name for row in rows if row.indexed}
-    return [label for label in labels if label in usable], kept(connection, rows[0].fitted_at)
+    return found
 
 
-def _components(projection: Projection | None, query: HalfVector) -> HalfVector:
-    """Without a projection no garment has components, and those of the query say nothing."""
-    if projection is None:
-        return HalfVector(np.zeros(COMPONENTS, np.float16))
-    return HalfVector(projection(query.to_numpy()[None])[0])
-
-
-def _run(
-    connection: Connection,
-    values: dict[str, Any],
+def _ask(
+    driver: psycopg.Connection,
     labels: Sequence[str],
-    indexed: Collection[str] = (),
-) -> Sequence[Row]:
-    """Search the labels, those `indexed` by their indexes and the others exactly."""
-    arms = []
-    for i, label in enumerate(indexed):
-        arms.append(INDEX_ARM.format(i=i))
-        values[f"label_{i}"] = label
-    if others := [label for label in labels if label not in indexed]:
-        arms.append(EXACT_ARM)
+    indexed: Sequence[str],
+    values: dict[str, Any],
+) -> psycopg.Cursor:
+    """Ask for the labels, those `indexed` by their indexes and the others exactly."""
+    others = [label for label in labels if label not in indexed]
+    values = values | {f"label_{i}": label for i, label in enumerate(indexed)}
+    if indexed:
+        candidates = max(CANDIDATES, 2 * values["n"])
+        values["candidates"] = candidates
+        driver.execute(APPROXIMATE, {"ef_search": str(max(EF_SEARCH, candidates))})
+    if others:
         values["labels"] = others
-    statement = text(SIMILAR.format(arms="\nUNION ALL\n".join(arms)))
-    return connection.execute(statement, values).all()
+    return driver.execute(similar_sql(len(indexed), bool(others)), values)
+
+
+def _components(
+    connection: Connection, fitted_at: datetime | None, query: HalfVector
+) -> dict[str, HalfVector]:
+    """Without a projection no garment has components, and those of the query say nothing."""
+    projection = kept(connection, fitted_at)
+    if projection is None:
+        return {"components": HalfVector(np.zeros(COMPONENTS, np.float16))}
+    return {"components": HalfVector(projection(query.to_numpy()[None])[0])}

@@ -1,0 +1,76 @@
+"""The SQL of the similarity query, as Postgres gets it. `search` runs it."""
+
+from __future__ import annotations
+
+LOOKUP = """
+    SELECT name,
+           EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(index) AND indisvalid)
+           AND NOT EXISTS (SELECT FROM garment WHERE label = name AND components IS NULL)
+               AS indexed,
+           (SELECT created_at FROM projection
+            WHERE model_id = (SELECT id FROM model WHERE serving)) AS fitted_at
+    FROM category
+    JOIN unnest(CAST(%(labels)s AS text[]), CAST(%(indexes)s AS text[])) AS searched (label, index)
+        ON label = name
+"""
+
+# For the query that follows in the same transaction only.
+# A generic plan, which Postgres may settle on for a prepared statement, knows no label and so no
+# partial index.
+# The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
+# rows. Where sorting is off, only the index of a label gives its order; what has none is sorted
+# nevertheless.
+# An iterative scan goes on where ef_search candidates did not give enough rows.
+APPROXIMATE = """
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+           set_config('enable_sort', 'off', true),
+           set_config('hnsw.ef_search', %(ef_search)s, true),
+           set_config('hnsw.iterative_scan', 'strict_order', true)
+"""
+
+# One arm per index, because a label's index gives the order of its arm. The components choose the
+# candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
+# lower ids are among the n.
+INDEX_ARM = """(
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance
+    FROM (
+        SELECT id, image_path, label, embedding FROM garment
+        WHERE label = %(label_{i})s AND id <> ALL (CAST(%(exclude)s AS bigint[]))
+        ORDER BY components <-> %(components)s
+        FETCH FIRST %(candidates)s ROWS WITH TIES
+    ) AS candidates
+)"""
+
+# Filter and refine: no garment of a label is nearer than its components say (see `projection`), so
+# that none beyond the furthest of any n can be among the n nearest. Only those within, some dozens,
+# are read whole; a garment without components always is. Arrays, because their rows are then found
+# by the primary key whatever the planner believes.
+EXACT_ARM = """(
+    WITH filtered AS MATERIALIZED (
+        SELECT id, coalesce(components <-> %(components)s, 0) AS at_least
+        FROM garment
+        WHERE label = ANY (%(labels)s) AND id <> ALL (CAST(%(exclude)s AS bigint[]))
+    ), enough AS (
+        SELECT sqrt(2 * greatest(max(embedding <=> %(query)s), 0)) + %(slack)s AS furthest
+        FROM garment
+        WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT %(n)s))
+    )
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance
+    FROM garment
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM filtered WHERE at_least <= (SELECT furthest FROM enough)
+    ))
+)"""
+
+SIMILAR = """
+SELECT id, image_path, label, 1 - distance AS similarity
+FROM ({arms}) AS nearest
+ORDER BY distance, id
+LIMIT %(n)s
+"""
+
+
+def similar_sql(indexes: int, others: bool) -> str:
+    """The query of `label_0`, `label_1`, … by their indexes, and of `labels` exactly, where `others`."""
+    arms = [INDEX_ARM.format(i=i) for i in range(indexes)] + [EXACT_ARM] * others
+    return SIMILAR.format(arms="\nUNION ALL\n".join(arms))
