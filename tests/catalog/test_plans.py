@@ -1,10 +1,11 @@
 """The similarity query uses the index it should, whatever the planner believes."""
 
 import re
+from collections.abc import Sequence
 
 import psycopg
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import make_url, text
 
 from service.catalog import build_indexes, index_name, open_engine, similar
 
@@ -17,18 +18,36 @@ PREPARED = """
 """
 
 
+class Plans(Sequence):
+    """The plans of the similarity queries, read once their pipelines are through."""
+
+    def __init__(self):
+        self.explained = []
+        self.read = []
+
+    def __len__(self):
+        return len(self.explained)
+
+    def __getitem__(self, place):
+        while len(self.read) < len(self.explained):
+            cursor = self.explained[len(self.read)]
+            self.read.append("\n".join(line for (line,) in cursor.fetchall()))
+        return self.read[place]
+
+
 @pytest.fixture
-def plans(engine):
+def plans(monkeypatch):
     """The plan of every similarity query, explained in its transaction as psycopg sends it."""
-    seen = []
+    seen, execute = Plans(), psycopg.Connection.execute
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def explain(_connection, cursor, statement, parameters, *_):
-        if "<=>" not in statement:
-            return
-        plan = cursor.execute("EXPLAIN " + statement, parameters, prepare=False).fetchall()
-        seen.append("\n".join(line for (line,) in plan))
+    def explain(connection, statement, parameters=None, **how):
+        if "<=>" in statement:
+            seen.explained.append(
+                execute(connection, "EXPLAIN " + statement, parameters, prepare=False)
+            )
+        return execute(connection, statement, parameters, **how)
 
+    monkeypatch.setattr(psycopg.Connection, "execute", explain)
     return seen
 
 
@@ -102,7 +121,7 @@ def single(engine, database_url):
     single.dispose()
 
 
-def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, shelve):
+def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, shelve, monkeypatch):
     shelve("Blazer", 1200, seed=5)
     query = clustered(60, 5)[5]
     for _ in range(20):
@@ -111,22 +130,23 @@ def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, sh
     for _ in range(20):
         assert similar(single, query, labels=["Blazer"], n=9)[1] == "hnsw"
 
-    plans = []
+    plans, execute = [], psycopg.Connection.execute
 
-    @event.listens_for(single, "before_cursor_execute")
-    def explain(_connection, cursor, statement, values, *_):
+    def explain(connection, statement, values=None, **how):
         if "<=>" in statement:
             by_index = "WITH TIES" in statement
-            ((name, generic, custom),) = cursor.execute(PREPARED, [by_index])
+            ((name, generic, custom),) = execute(connection, PREPARED, [by_index]).fetchall()
             assert (custom > 10 and generic == 0) or not by_index
             ordered = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
-            literal = psycopg.ClientCursor(cursor.connection)
+            literal = psycopg.ClientCursor(connection)
             literal.execute(
                 f"EXPLAIN EXECUTE {name} ({', '.join(['%s'] * len(ordered))})",
                 [values[key] for key in ordered],
             )
             plans.append(str(literal.fetchall()))
+        return execute(connection, statement, values, **how)
 
+    monkeypatch.setattr(psycopg.Connection, "execute", explain)
     similar(single, query, labels=["Blazer"], n=9)
     similar(single, query, labels=["Tee"], n=9)
     similar(single, query, labels=["Dress"], n=9)
