@@ -31,9 +31,11 @@ from service.errors import (
     SourceInvalid,
 )
 from service.ingest import ingest
+from service.intake import Options, Summary, take_in
 from service.jobs import STALLED_SECONDS, request_import
 from service.jobs.tasks import MOST_ATTEMPTS, index_garments
 from service.settings import Settings
+from service.sources import Item, read_source
 from service.studio import Studio
 
 COMMAND = [sys.executable, "-m", "service.cli", "worker"]
@@ -282,3 +284,37 @@ def cancel(studio: Studio) -> None:
     with studio.engine.begin() as connection:
         run_id = connection.scalar(text("SELECT max(id) FROM import_run"))
     cancel_import(studio.engine, run_id)
+
+
+def test_a_source_that_changed_meanwhile_is_begun_anew(studio: Studio, source: Path) -> None:
+    def items() -> Iterator[Item]:
+        return read_source(source)
+
+    def stop(_: Summary) -> None:
+        raise KeyboardInterrupt
+
+    run = Run.start(studio.engine, source=str(source), labels="predicted")
+    options = Options(labels="predicted", batch_size=100)
+    with pytest.raises(KeyboardInterrupt):
+        take_in(studio, items, options, run=run, progress=stop)
+    assert get_import(studio.engine, run.id).seen == 100
+    min(source.iterdir()).unlink()
+    taken = Run.take_up(studio.engine, run.id)
+    assert taken is not None
+    take_in(studio, items, options, run=taken)
+    found = get_import(studio.engine, run.id)
+    assert (found.seen, found.added, found.unchanged, found.total) == (593, 494, 99, 593)
+
+
+def test_an_import_whose_job_failed_for_want_of_a_database_is_closed(
+    studio: Studio, source: Path
+) -> None:
+    run = request_import(studio, str(source), "predicted")
+    assert Run.take_up(studio.engine, run.id) is not None
+    with studio.engine.begin() as connection:
+        connection.execute(text("UPDATE import_run SET heartbeat_at = now() - interval '2 min'"))
+    assert sweep_imports(studio.engine) == []  # the job will go on with it
+    with studio.engine.begin() as connection:
+        connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed'"))
+    assert sweep_imports(studio.engine) == [run.id]
+    assert get_import(studio.engine, run.id).state == "failed"

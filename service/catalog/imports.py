@@ -48,15 +48,23 @@ GIVE_UP = text("""
     WHERE id = :run_id AND state IN ('queued', 'running')
 """)
 
-# Only those that no job will go on with
+# Only those that no job will go on with; where there was one, it was tried often enough
 SWEEP = text("""
-    UPDATE import_run SET state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'interrupted' END,
-                          finished_at = heartbeat_at
-    WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => :silence)
-      AND NOT EXISTS (
-          SELECT FROM procrastinate_jobs
-          WHERE task_name = :task AND status IN ('todo', 'doing')
-            AND args ->> 'run_id' = import_run.id::text)
+    UPDATE import_run
+    SET state = CASE WHEN cancel_requested THEN 'cancelled' WHEN given_up THEN 'failed'
+                     ELSE 'interrupted' END,
+        error = CASE WHEN given_up THEN 'The database went away too often.' END,
+        finished_at = heartbeat_at
+    FROM (
+        SELECT run.id AS run_id, count(job.id) > 0 AS given_up
+        FROM import_run AS run
+        LEFT JOIN procrastinate_jobs AS job
+               ON task_name = :task AND args ->> 'run_id' = run.id::text
+        WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => :silence)
+        GROUP BY run.id
+        HAVING count(job.id) FILTER (WHERE status IN ('todo', 'doing')) = 0
+    ) AS silent
+    WHERE id = run_id
     RETURNING id
 """)
 TASK = "import_photos"  # of `service.jobs`

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 from sqlalchemy import Engine
 
-from service.catalog import RECALL_MINIMUM, build_indexes, keep_recall, leftovers, shelves
+from service.catalog import (
+    RECALL_MINIMUM,
+    build_indexes,
+    keep_recall,
+    leftovers,
+    measure_recall,
+    shelves,
+)
 from service.cli.output import (
     json_option,
     note,
@@ -38,7 +45,7 @@ def index(rebuild: bool, check: bool, as_json: bool) -> int:
         if not check:
             with progress_bar("index") as advance:
                 build_indexes(studio.engine, rebuild=rebuild, progress=show_building(advance))
-        found = _look(studio.engine)
+        found = _look(studio.engine, measure_recall if check else keep_recall)
         complaints = _complaints(found, leftovers(studio.engine))
     if as_json:
         print_json({"ok": not complaints, "complaints": complaints, "indexes": found})
@@ -50,14 +57,14 @@ def index(rebuild: bool, check: bool, as_json: bool) -> int:
     return 1 if check and complaints else 0
 
 
-def _look(engine: Engine) -> list[dict[str, Any]]:
+def _look(engine: Engine, measure: Callable[[Engine, str], float]) -> list[dict[str, Any]]:
     """Every label's index; an exact search has recall 1 by definition."""
     found = shelves(engine)
     looked = []
     with progress_bar("recall") as advance:
         for done, shelf in enumerate(found):
             advance(done, len(found), shelf.label)
-            measured = keep_recall(engine, shelf.label) if shelf.method == "hnsw" else 1.0
+            measured = measure(engine, shelf.label) if shelf.method == "hnsw" else 1.0
             looked.append(shelf.as_dict() | {"recall": round(measured, 4)})
     return looked
 

@@ -12,8 +12,10 @@ import tempfile
 from contextlib import closing, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+import psutil
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -87,7 +89,7 @@ def serve(
     # Once a worker has said why it cannot start, gunicorn's own lines about that are noise
     arbiter.log.error_log.addFilter(lambda record: not failures.poll())
     parent = os.getpid()
-    counts = tempfile.mkdtemp(prefix="fashion-studio-metrics-")
+    counts = _folder_for_counts()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts  # read by prometheus_client, in each worker
     try:
         arbiter.run()
@@ -134,6 +136,16 @@ class Server(BaseApplication):
         except Exception as error:
             self.report.send(f"A worker cannot start: {type(error).__name__}: {error}")
         sys.exit(Arbiter.APP_LOAD_ERROR)  # the arbiter then stops instead of trying for ever
+
+
+def _folder_for_counts() -> str:
+    """Where the server processes count for Prometheus. Removes those of servers that were killed."""
+    prefix = "fashion-studio-metrics-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        pid = left.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-")
 
 
 def _forget_counts(_arbiter: Arbiter, worker: Worker) -> None:
