@@ -95,7 +95,17 @@ class ThroughHttp(ThroughSql):
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--workers", "1"],
+            [
+                sys.executable,
+                "-m",
+                "service.cli",
+                "serve",
+                "--port",
+                str(port),
+                "--workers",
+                "1",
+                "--no-worker",
+            ],
             env=os.environ | {"FASHION_STUDIO_HOME": str(self.folder), "PYTHONPATH": str(ROOT)},
             stderr=(self.folder / "serve.log").open("w"),
         )

@@ -27,6 +27,7 @@ from service.catalog import (
     build_indexes,
     flaw,
     is_storable,
+    project_catalog,
     unfit_rows,
 )
 from service.domain import LabelSource
@@ -81,6 +82,8 @@ def import_features(
                 summary.seconds = time.monotonic() - began
                 progress(summary, named)
                 run.beat(now=True)
+                if summary.seen == batch.seen:  # the first one: those that follow have components
+                    project_catalog(studio.engine)
     build_indexes(studio.engine, progress=building)
     return summary
 

@@ -43,6 +43,7 @@ from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach
+from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
 from service.catalog.rows import Row, is_storable
@@ -109,6 +110,7 @@ __all__ = [
     "leftovers",
     "Building",
     "build_indexes",
+    "project_catalog",
     "RECALL_MINIMUM",
     "measure_recall",
     "keep_recall",
