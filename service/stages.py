@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
 _taken: ContextVar[dict[str, float] | None] = ContextVar("stages", default=None)
 
-span: Callable[[str], AbstractContextManager[Any]] = nullcontext
+
+def _no_span(name: str, attributes: Mapping[str, str] | None = None) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+span: Callable[..., AbstractContextManager[Any]] = _no_span
 """Opens a span of tracing; `service.web.tracing` puts OpenTelemetry's here."""
 
 
@@ -28,11 +33,14 @@ def add_to_stage(name: str, seconds: float) -> None:
 
 
 @contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Counts the time inside towards a stage. Photos worked on side by side add up."""
+def stage(name: str, attributes: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Counts the time inside towards a stage. Photos worked on side by side add up.
+
+    attributes: of the span.
+    """
     began = time.perf_counter()
     try:
-        with span(name):
+        with span(name, attributes=attributes):
             yield
     finally:
         add_to_stage(name, time.perf_counter() - began)

@@ -27,6 +27,7 @@ import numpy as np
 from pgvector import HalfVector
 from sqlalchemy import Connection, Engine, text
 
+from service.catalog.embeddings import from_sent
 from service.catalog.engine import driver_of
 from service.catalog.tables import COMPONENTS, FEATURES
 
@@ -35,7 +36,7 @@ FIT_ROWS = 1_000
 true neighbours among the first 50 of another label's 25,000 (docs/performance.md)."""
 
 SAMPLE = 2_000  # garments that it is fitted to, at most
-BATCH = 2_000  # garments given their components in one transaction
+BATCH = 1_000  # garments given their components in one transaction
 
 OVERSAMPLED, ITERATIONS = 64, 4
 
@@ -52,7 +53,7 @@ SERVING = "SELECT id FROM model WHERE serving"
 ENOUGH = text("SELECT count(*) FROM (SELECT FROM garment LIMIT :rows) AS enough")
 
 DRAW = text("""
-    SELECT embedding FROM garment
+    SELECT halfvec_send(embedding) FROM garment
     WHERE id IN (SELECT id FROM garment ORDER BY random() LIMIT :rows)
 """)
 
@@ -64,7 +65,7 @@ STORE = text("""
 # A writer that meets these rows waits, so that no embedding changes between reading it and storing
 # its components
 MISSING = text("""
-    SELECT id, embedding FROM garment
+    SELECT id, halfvec_send(embedding) AS embedding FROM garment
     WHERE id > :after AND components IS NULL
     ORDER BY id
     LIMIT :rows
@@ -89,9 +90,10 @@ class Projection:
 
     def __call__(self, embeddings: np.ndarray) -> np.ndarray:
         """(n, 2048) of any float dtype, none of length 0, to (n, 128) float16."""
-        wide = np.asarray(embeddings, np.float32)
-        unit = wide / np.linalg.norm(wide, axis=1, keepdims=True)
-        return ((unit - self.mean) @ self.directions).astype(np.float16)
+        unit = np.array(embeddings, np.float32)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        unit -= self.mean
+        return (unit @ self.directions).astype(np.float16)
 
 
 def fit(embeddings: np.ndarray) -> Projection:
@@ -100,10 +102,10 @@ def fit(embeddings: np.ndarray) -> Projection:
     By subspace iteration (Halko et al. 2011, "Finding structure with randomness"): a tenth of the
     time of an eigendecomposition, and the directions need not be exact, only orthogonal.
     """
-    wide = np.asarray(embeddings, np.float32)
-    unit = wide / np.linalg.norm(wide, axis=1, keepdims=True)
-    mean = unit.mean(axis=0)
-    spread = unit - mean
+    spread = np.array(embeddings, np.float32)
+    spread /= np.linalg.norm(spread, axis=1, keepdims=True)
+    mean = spread.mean(axis=0)
+    spread -= mean
     guess = np.random.default_rng(0).normal(size=(FEATURES, COMPONENTS + OVERSAMPLED))
     basis = np.linalg.qr(guess.astype(np.float32))[0]
     for _ in range(ITERATIONS):
@@ -176,14 +178,14 @@ def project_catalog(
             rows = connection.execute(MISSING, {"after": after, "rows": BATCH}).all()
             if not rows:
                 break
-            _fill(connection, projection, [row.id for row in rows], [r.embedding for r in rows])
+            _fill(connection, projection, [row.id for row in rows], [row.embedding for row in rows])
         done, after = done + len(rows), rows[-1].id
         progress(done, max(total, done))
     return done
 
 
 def _fit_and_store(connection: Connection, model_id: int) -> Projection:
-    sample = [v.to_numpy() for v in connection.scalars(DRAW, {"rows": SAMPLE})]
+    sample = [from_sent(sent) for sent in connection.scalars(DRAW, {"rows": SAMPLE})]
     projection = fit(np.stack(sample))
     connection.execute(
         STORE,
@@ -198,9 +200,9 @@ def _fit_and_store(connection: Connection, model_id: int) -> Projection:
 
 
 def _fill(
-    connection: Connection, projection: Projection, ids: list[int], embeddings: list[HalfVector]
+    connection: Connection, projection: Projection, ids: list[int], embeddings: list[bytes]
 ) -> None:
-    components = projection(np.stack([embedding.to_numpy() for embedding in embeddings]))
+    components = projection(np.stack([from_sent(sent) for sent in embeddings]))
     connection.execute(STAGING)
     with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(COPY) as copy:
         copy.set_types(["int8", "halfvec"])

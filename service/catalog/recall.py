@@ -9,6 +9,7 @@ import numpy as np
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
+from service.catalog.embeddings import from_sent
 from service.catalog.engine import driver_of
 from service.catalog.search import similar
 
@@ -18,7 +19,7 @@ TIE = 2e-6  # cosines that float32 cannot tell apart
 CHUNK = 2000  # embeddings compared at once: 16 MB
 
 SAMPLED = text("""
-    SELECT id, embedding FROM garment
+    SELECT id, halfvec_send(embedding) AS embedding FROM garment
     WHERE id IN (SELECT id FROM garment WHERE label = :label ORDER BY random() LIMIT :sample)
     ORDER BY id
 """)
@@ -70,7 +71,7 @@ def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAM
         ids = np.array([row.id for row in rows], dtype=np.int64)
         if len(ids) == 0:
             return 1.0
-        queries = _unit(np.stack([row.embedding.to_numpy() for row in rows]))
+        queries = _unit(np.stack([from_sent(row.embedding) for row in rows]))
         nearest = _nearest(connection, label, ids, queries, k)
     found = wanted = 0
     for garment_id, best in zip(ids, nearest, strict=True):

@@ -14,7 +14,7 @@ from pgvector import HalfVector
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories
-from service.catalog.embeddings import to_halfvec
+from service.catalog.embeddings import from_sent, to_halfvec
 from service.catalog.engine import driver_of, reading
 from service.catalog.projection import SLACK, kept
 from service.catalog.shelves import index_name
@@ -22,6 +22,7 @@ from service.catalog.similarity_sql import APPROXIMATE, LOOKUP, similar_sql
 from service.catalog.tables import COMPONENTS
 from service.domain import Match, Method
 from service.errors import GarmentNotFound, InvalidParameter
+from service.stages import stage
 
 MAX_MATCHES = 100
 
@@ -31,10 +32,7 @@ CANDIDATES = 50
 EF_SEARCH = 100
 """Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
 
-# As pgvector sends it in binary: dimensions and flags in two bytes each, then the numbers. As text,
-# which is what a halfvec comes as, writing and reading 2,048 numbers takes a millisecond.
 EMBEDDING = text("SELECT halfvec_send(embedding) FROM garment WHERE id = :id")
-SENT_HEAD = 4  # bytes
 
 
 class _Shelf(NamedTuple):
@@ -102,7 +100,7 @@ def _stored(connection: Connection, garment_id: int) -> np.ndarray:
     sent = connection.scalar(EMBEDDING, {"id": garment_id})
     if sent is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    return np.frombuffer(sent, dtype=">f2", offset=SENT_HEAD).astype(np.float32)
+    return from_sent(sent).astype(np.float32)
 
 
 def _vector(query: np.ndarray) -> HalfVector:
@@ -128,12 +126,14 @@ def _search(
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
         asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
-        with driver_of(connection) as driver:
+        statement = similar_sql(len(indexed), len(indexed) < len(labels))
+        attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
+        with driver_of(connection) as driver, stage("sql", attributes):
             # One transaction, which the settings end with: psycopg sends what is in a pipeline
             # before a single Sync
             with driver.pipeline():
                 looked_up = _look_up(driver, labels)
-                answer = _ask(driver, labels, indexed, asked)
+                answer = _ask(driver, statement, labels, indexed, asked)
             rows = answer.fetchall()
         last.update(_shelves(connection, labels, looked_up))
         if supposed == {label: last[label] for label in labels}:
@@ -157,6 +157,7 @@ def _shelves(
 
 def _ask(
     driver: psycopg.Connection,
+    statement: str,
     labels: Sequence[str],
     indexed: Sequence[str],
     values: dict[str, Any],
@@ -170,7 +171,7 @@ def _ask(
         driver.execute(APPROXIMATE, {"ef_search": str(max(EF_SEARCH, candidates))})
     if others:
         values["labels"] = others
-    return driver.execute(similar_sql(len(indexed), bool(others)), values)
+    return driver.execute(statement, values)
 
 
 def _components(
