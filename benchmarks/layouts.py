@@ -30,11 +30,11 @@ from service.catalog.similarity_sql import similar_sql
 N = 10
 
 WHOLE = """
-    SELECT id, image_path, label, 1 - (embedding <=> %(query)s) FROM garment
+    SELECT id, image_path, label, 1 - (embedding <=> %(query)s), 0 FROM garment
     WHERE label = %(label_0)s ORDER BY embedding <=> %(query)s LIMIT %(n)s
 """
 BY_BITS = """
-    SELECT id, image_path, label, 1 - (embedding <=> %(query)s) FROM (
+    SELECT id, image_path, label, 1 - (embedding <=> %(query)s), 0 FROM (
         SELECT * FROM garment WHERE label = %(label_0)s
         ORDER BY small <~> %(small)s LIMIT %(candidates)s
     ) AS candidates ORDER BY embedding <=> %(query)s LIMIT %(n)s
@@ -58,7 +58,7 @@ class Layout:
 
 
 INLINE, OUTSIDE = "PLAIN", "EXTERNAL"
-COMPONENTS = "halfvec(128)", "components halfvec_l2_ops", 50
+COMPONENTS = "halfvec(128)", "components halfvec_l2_ops", 30
 LAYOUTS = (
     Layout(
         "in the row, indexed whole", "a", INLINE, COMPONENTS[0], "embedding halfvec_cosine_ops", 0
@@ -140,9 +140,9 @@ def ask(
     values["components"] = values["small"] = small.of(layout, query[None])[0]
     by_components = layout.index.startswith("components")
     if how == "exact":
-        statement = similar_sql(0, True) if by_components else WHOLE
+        statement = similar_sql([], True) if by_components else WHOLE
     else:
-        statement = BY_BITS if "bit" in layout.small else similar_sql(1, False)
+        statement = BY_BITS if "bit" in layout.small else similar_sql(["%(label_0)s"], False)
         statement = statement if layout.candidates else WHOLE
     off = "off" if how == "exact" else "on"
     with driver.pipeline():

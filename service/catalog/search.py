@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import psycopg
 from pgvector import HalfVector
+from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories
@@ -26,8 +27,11 @@ from service.stages import stage
 
 MAX_MATCHES = 100
 
-CANDIDATES = 50
+CANDIDATES = 30
 """Garments that an index leads to and that are compared whole, at least; twice n where that is more."""
+
+MORE, MOST_CANDIDATES = 4, 480
+"""Where these may not be enough, so many times as many are asked for, and again."""
 
 EF_SEARCH = 100
 """Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
@@ -78,12 +82,17 @@ def similar(
         if isinstance(query, int):
             exclude, query = {query}, _stored(connection, query)
         values = {"query": _vector(query), "exclude": sorted(exclude), "n": n, "slack": SLACK}
-        found, indexed = _search(connection, searched, values, exact)
+        candidates = max(CANDIDATES, 2 * n)
+        found, indexed = _search(connection, searched, values | {"candidates": candidates}, exact)
+        while indexed and not _enough(found) and candidates < MOST_CANDIDATES:
+            candidates *= MORE
+            values["candidates"] = candidates
+            found, indexed = _search(connection, searched, values, exact)
         # An index gives too few where most of what it leads to was deleted since
         if indexed and len(found) < n:
             found, indexed = _search(connection, searched, values, True)
     floor = -math.inf if min_similarity is None else min_similarity
-    matches = (Match(*row) for row in found)
+    matches = (Match(*row) for *row, _ in found)
     return (
         tuple(match for match in matches if match.similarity >= floor),
         "hnsw" if indexed else "exact",
@@ -126,7 +135,7 @@ def _search(
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
         asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
-        statement = similar_sql(len(indexed), len(indexed) < len(labels))
+        statement = similar_sql(_literals(connection, indexed), len(indexed) < len(labels))
         attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
         with driver_of(connection) as driver, stage("sql", attributes):
             # One transaction, which the settings end with: psycopg sends what is in a pipeline
@@ -138,6 +147,21 @@ def _search(
         last.update(_shelves(connection, labels, looked_up))
         if supposed == {label: last[label] for label in labels}:
             return rows, indexed
+
+
+def _enough(found: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether no garment that was not a candidate can be nearer than the last one found: beyond the
+    candidates' reach, components alone are further apart than its whole embedding is."""
+    if not found:
+        return True
+    *_, similarity, reach = found[-1]
+    return math.sqrt(2 * max(1 - similarity, 0)) + SLACK <= reach
+
+
+def _literals(connection: Connection, labels: Sequence[str]) -> list[str]:
+    """Labels as they stand in a statement that psycopg fills in."""
+    with driver_of(connection) as driver:
+        return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]
 
 
 def _look_up(driver: psycopg.Connection, labels: Sequence[str]) -> psycopg.Cursor:
@@ -164,13 +188,11 @@ def _ask(
 ) -> psycopg.Cursor:
     """Ask for the labels, those `indexed` by their indexes and the others exactly."""
     others = [label for label in labels if label not in indexed]
-    values = values | {f"label_{i}": label for i, label in enumerate(indexed)}
     if indexed:
-        candidates = max(CANDIDATES, 2 * values["n"])
-        values["candidates"] = candidates
-        driver.execute(APPROXIMATE, {"ef_search": str(max(EF_SEARCH, candidates))})
+        ef_search = max(EF_SEARCH, values["candidates"])
+        driver.execute(APPROXIMATE, {"ef_search": str(ef_search)})
     if others:
-        values["labels"] = others
+        values = values | {"labels": others}
     return driver.execute(statement, values)
 
 

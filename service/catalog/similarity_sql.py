@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LOOKUP = """
     SELECT name,
            EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(index) AND indisvalid)
@@ -15,14 +17,13 @@ LOOKUP = """
 """
 
 # For the query that follows in the same transaction only.
-# A generic plan, which Postgres may settle on for a prepared statement, knows no label and so no
-# partial index.
+# The plan of a prepared statement is kept: the label stands in it, so that it knows the partial index.
 # The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
 # rows. Where sorting is off, only the index of a label gives its order; what has none is sorted
 # nevertheless.
 # An iterative scan goes on where ef_search candidates did not give enough rows.
 APPROXIMATE = """
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
            set_config('enable_sort', 'off', true),
            set_config('hnsw.ef_search', %(ef_search)s, true),
            set_config('hnsw.iterative_scan', 'strict_order', true)
@@ -30,12 +31,15 @@ APPROXIMATE = """
 
 # One arm per index, because a label's index gives the order of its arm. The components choose the
 # candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
-# lower ids are among the n.
+# lower ids are among the n. No garment beyond `reach` is a candidate.
 INDEX_ARM = """(
-    SELECT id, image_path, label, embedding <=> %(query)s AS distance
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance,
+           CASE WHEN count(*) OVER () < %(candidates)s THEN 'Infinity'
+                ELSE max(at_least) OVER () END AS reach
     FROM (
-        SELECT id, image_path, label, embedding FROM garment
-        WHERE label = %(label_{i})s AND id <> ALL (CAST(%(exclude)s AS bigint[]))
+        SELECT id, image_path, label, embedding, components <-> %(components)s AS at_least
+        FROM garment
+        WHERE label = {label} AND id <> ALL (CAST(%(exclude)s AS bigint[]))
         ORDER BY components <-> %(components)s
         FETCH FIRST %(candidates)s ROWS WITH TIES
     ) AS candidates
@@ -55,7 +59,7 @@ EXACT_ARM = """(
         FROM garment
         WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT %(n)s))
     )
-    SELECT id, image_path, label, embedding <=> %(query)s AS distance
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance, 'Infinity' AS reach
     FROM garment
     WHERE id = ANY (ARRAY(
         SELECT id FROM filtered WHERE at_least <= (SELECT furthest FROM enough)
@@ -63,14 +67,17 @@ EXACT_ARM = """(
 )"""
 
 SIMILAR = """
-SELECT id, image_path, label, 1 - distance AS similarity
+SELECT id, image_path, label, 1 - distance AS similarity, min(reach) OVER () AS reach
 FROM ({arms}) AS nearest
 ORDER BY distance, id
 LIMIT %(n)s
 """
 
 
-def similar_sql(indexes: int, others: bool) -> str:
-    """The query of `label_0`, `label_1`, … by their indexes, and of `labels` exactly, where `others`."""
-    arms = [INDEX_ARM.format(i=i) for i in range(indexes)] + [EXACT_ARM] * others
+def similar_sql(indexed: Sequence[str], others: bool) -> str:
+    """The query of labels by their indexes and, where there are `others`, of `labels` exactly.
+
+    indexed: SQL literals, their % doubled.
+    """
+    arms = [INDEX_ARM.format(label=label) for label in indexed] + [EXACT_ARM] * others
     return SIMILAR.format(arms="\nUNION ALL\n".join(arms))

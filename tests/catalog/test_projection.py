@@ -106,6 +106,16 @@ def test_exact_search_reads_few_embeddings_whole(engine, shelve, monkeypatch):
     assert pages < 2000  # one embedding lies on two pages or three, and its index's
 
 
+def test_more_candidates_are_taken_where_the_first_may_not_be_enough(engine, shelve):
+    vectors = shelve("Tee", 1500)  # forty are alike in each group, and components do not order them
+    build_indexes(engine, threshold=1000)
+    for query in range(0, 1500, 75):
+        matches, method = similar(engine, vectors[query], labels=["Tee"], n=10)
+        assert method == "hnsw"
+        true = similar(engine, vectors[query], labels=["Tee"], n=10, exact=True)[0]
+        assert len(set(matches) & set(true)) >= 9
+
+
 def test_garments_get_components_once_there_are_enough_to_fit_to(engine, shelve):
     shelve("Tee", 60)
     assert project_catalog(engine) == 0
