@@ -99,6 +99,8 @@ class Field:
                         limits[name] = self._warm_up(name)
                     else:
                         chosen = self.terms.rounds[number][: limits[name]]
+                        if len(chosen) > len(self.catalog.labels):  # idle since its last turn
+                            self._alive[name].ask(chosen[: len(self.catalog.labels)])
                         notes[name].append(self._round(name, chosen))
                 except (Stopped, ValueError) as stop:
                     failed[name] = self._failed(name, stop)
