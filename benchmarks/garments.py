@@ -68,7 +68,7 @@ def load(rows: int, cache: Path = CACHE, photos: Path = PHOTOS) -> Garments:
     It takes 4,096 bytes a row. A larger catalog begins with the smaller one.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    base, base_shelf = _embedded(cache, photos)
+    base, base_shelf = embedded(cache, photos)
     identity = hashlib.sha256(base.tobytes() + base_shelf.tobytes()).hexdigest()[:12]
     maker = _Maker(base, base_shelf)
     file = cache / f"catalog-{identity}-{-(-rows // BLOCK) * BLOCK}.npy"
@@ -121,7 +121,7 @@ class _Maker:
         return np.maximum(base[a] + t * (base[b] - base[a]) + u * (base[c] - base[d]), 0)
 
 
-def _embedded(cache: Path, photos: Path) -> tuple[np.ndarray, np.ndarray]:
+def embedded(cache: Path, photos: Path) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of real pictures, (n, 2048) float16, and their places in `PROPORTIONS`."""
     card = read_card(SHIPPED)
     real = photos.exists()
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=CACHE)
     arguments = parser.parse_args()
     garments = load(arguments.rows, arguments.cache, arguments.photos)
-    base, base_shelf = _embedded(arguments.cache, arguments.photos)
+    base, base_shelf = embedded(arguments.cache, arguments.photos)
     print(f"{'cosine to the nearest of the label':36} {'p10':>6} {'p50':>6} {'p90':>6}")
     few = min(arguments.rows, 20_000)
     for name, vectors, shelf in (
