@@ -38,7 +38,7 @@ def export_features(
             csv_draft.open("w", newline="", encoding="utf-8") as table,
             FeatureWriter(npz_draft, count) as features,
         ):
-            writer = csv.writer(table, lineterminator="\n")
+            writer = csv.writer(table)  # CRLF: then a lone CR in a name is quoted too
             writer.writerow((IMAGE, LABEL))
             done = 0
             for paths, labels, embeddings in chunks:

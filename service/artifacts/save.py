@@ -27,7 +27,7 @@ def save_all_labels(
     use. Photos that cannot be read are left out. Returns the file written.
     """
     with drafts(Path(save_path)) as (draft,), draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)  # CRLF: then a lone CR in a name is quoted too
         writer.writerow((IMAGE, LABEL))
         for item, prediction, labels in _predictions(Path(database_path), model_path):
             writer.writerow((item.name, labels.index(prediction.label)))
