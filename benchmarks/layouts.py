@@ -21,6 +21,7 @@ import numpy as np
 import psycopg
 from garments import CACHE, PHOTOS, Garments, load
 from pgvector import Bit, HalfVector
+from pgvector.psycopg import register_vector
 from sqlalchemy import text
 
 from service.catalog import open_engine, start_embedded
@@ -213,6 +214,7 @@ def main() -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
+            register_vector(driver)  # knows bits, too
             for layout in LAYOUTS:
                 make(layout, driver, garments, small)
                 print(f"{layout.name}: indexed in {layout.build:.0f} s", flush=True)
