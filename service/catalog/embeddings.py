@@ -64,3 +64,10 @@ def flaw(embedding: np.ndarray) -> str:
     if np.isfinite(as_float16(embedding)).all():
         return "is all zero" if not np.any(embedding) else "is all zero in float16"
     return "has values that are not finite in float16: it holds up to 65,504"
+
+
+def of_unit_length(embeddings: np.ndarray) -> np.ndarray:
+    """(n, dimensions) of any float dtype, none of length 0, as new float32 rows of length 1."""
+    wide = np.array(embeddings, np.float32)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    return wide

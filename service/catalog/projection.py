@@ -27,13 +27,13 @@ import numpy as np
 from pgvector import HalfVector
 from sqlalchemy import Connection, Engine, text
 
-from service.catalog.embeddings import from_sent
+from service.catalog.embeddings import from_sent, of_unit_length
 from service.catalog.engine import driver_of
 from service.catalog.tables import COMPONENTS, FEATURES
 
 FIT_ROWS = 1_000
 """Garments from which a projection is fitted. Fitted to 500 of one label it still found 0.999 of the
-true neighbours among the first 50 of another label's 25,000 (docs/performance.md)."""
+true neighbours among the first 50 of another label's 25,000 (`benchmarks/projection.py`)."""
 
 SAMPLE = 2_000  # garments that it is fitted to, at most
 BATCH = 1_000  # garments given their components in one transaction
@@ -90,8 +90,7 @@ class Projection:
 
     def __call__(self, embeddings: np.ndarray) -> np.ndarray:
         """(n, 2048) of any float dtype, none of length 0, to (n, 128) float16."""
-        unit = np.array(embeddings, np.float32)
-        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        unit = of_unit_length(embeddings)
         unit -= self.mean
         return (unit @ self.directions).astype(np.float16)
 
@@ -102,8 +101,7 @@ def fit(embeddings: np.ndarray) -> Projection:
     By subspace iteration (Halko et al. 2011, "Finding structure with randomness"): a tenth of the
     time of an eigendecomposition, and the directions need not be exact, only orthogonal.
     """
-    spread = np.array(embeddings, np.float32)
-    spread /= np.linalg.norm(spread, axis=1, keepdims=True)
+    spread = of_unit_length(embeddings)
     mean = spread.mean(axis=0)
     spread -= mean
     guess = np.random.default_rng(0).normal(size=(FEATURES, COMPONENTS + OVERSAMPLED))

@@ -9,7 +9,7 @@ import numpy as np
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
-from service.catalog.embeddings import from_sent
+from service.catalog.embeddings import from_sent, of_unit_length
 from service.catalog.engine import driver_of
 from service.catalog.search import similar
 
@@ -71,7 +71,7 @@ def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAM
         ids = np.array([row.id for row in rows], dtype=np.int64)
         if len(ids) == 0:
             return 1.0
-        queries = _unit(np.stack([from_sent(row.embedding) for row in rows]))
+        queries = of_unit_length(np.stack([from_sent(row.embedding) for row in rows]))
         nearest = _nearest(connection, label, ids, queries, k)
     found = wanted = 0
     for garment_id, best in zip(ids, nearest, strict=True):
@@ -98,12 +98,7 @@ def _nearest(
         rows = copy.rows()
         while chunk := [row for row, _ in zip(rows, range(CHUNK), strict=False)]:
             stored = np.array([row[0] for row in chunk], dtype=np.int64)
-            cosines = queries @ _unit(np.stack([row[1].to_numpy() for row in chunk])).T
+            cosines = queries @ of_unit_length(np.stack([row[1].to_numpy() for row in chunk])).T
             cosines[ids[:, None] == stored] = -np.inf
             best = np.partition(np.hstack([best, cosines]), -k, axis=1)[:, -k:]
     return np.sort(best, axis=1)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    vectors = vectors.astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
