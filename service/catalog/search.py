@@ -12,7 +12,7 @@ import numpy as np
 import psycopg
 from pgvector import HalfVector
 from psycopg import sql
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from service.catalog import categories
 from service.catalog.embeddings import from_sent, to_halfvec
@@ -27,7 +27,7 @@ from service.stages import stage
 
 MAX_MATCHES = 100
 
-CANDIDATES = 30
+CANDIDATES = 20
 """Garments that an index leads to and that are compared whole, at least; twice n where that is more."""
 
 NEARLY = 0.95
@@ -37,10 +37,10 @@ the shipped model. With 1, a quarter of the questions would be asked again, in v
 MORE, MOST_CANDIDATES = 4, 480
 """Where candidates may not be enough, so many times as many are asked for, and again."""
 
-EF_SEARCH = 120
+EF_SEARCH = 80
 """Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
 
-EMBEDDING = text("SELECT halfvec_send(embedding) FROM garment WHERE id = :id")
+EMBEDDING = "SELECT halfvec_send(embedding) FROM garment WHERE id = %(id)s"
 
 
 class _Shelf(NamedTuple):
@@ -110,10 +110,11 @@ def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
 
 
 def _stored(connection: Connection, garment_id: int) -> np.ndarray:
-    sent = connection.scalar(EMBEDDING, {"id": garment_id})
-    if sent is None:
+    with driver_of(connection) as driver:
+        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
+    if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    return from_sent(sent).astype(np.float32)
+    return from_sent(row[0]).astype(np.float32)
 
 
 def _vector(query: np.ndarray) -> HalfVector:
@@ -168,16 +169,17 @@ def _literals(connection: Connection, labels: Sequence[str]) -> list[str]:
         return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]
 
 
-def _look_up(driver: psycopg.Connection, labels: Sequence[str]) -> psycopg.Cursor:
-    indexes = [index_name(label) for label in labels]
-    return driver.execute(LOOKUP, {"labels": list(labels), "indexes": indexes})
+def _look_up(driver: psycopg.Connection, labels: Sequence[str]) -> list[psycopg.Cursor]:
+    return [
+        driver.execute(LOOKUP, {"label": label, "index": index_name(label)}) for label in labels
+    ]
 
 
 def _shelves(
-    connection: Connection, labels: Sequence[str], looked_up: psycopg.Cursor
+    connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
 ) -> dict[str, _Shelf]:
     """Raises `LabelUnknown`."""
-    found = {name: _Shelf(*row) for name, *row in looked_up.fetchall()}
+    found = {name: _Shelf(*row) for one in looked_up for name, *row in one.fetchall()}
     if len(found) < len(labels):
         categories.require(connection, labels)
     return found
