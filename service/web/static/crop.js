@@ -67,7 +67,9 @@ export function chooseBox(source, given = null) {
 
   const heard = { pointerdown: hold, pointermove: drag, pointerup: drop, pointercancel: drop, keydown: press };
   for (const [name, act] of Object.entries(heard)) stage.addEventListener(name, act);
-  dialog.querySelector("img").src = source;
+  const image = dialog.querySelector("img");
+  image.onload = () => stage.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
+  image.src = source;
   dialog.returnValue = "cancel";
   place(box);
   dialog.showModal();

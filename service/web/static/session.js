@@ -1,6 +1,6 @@
 // The API key: handed to the server once, which keeps it in a cookie that no script can read.
 
-import { forgetPhotos } from "./photos.js";
+import { forgetAll } from "./kept.js";
 
 const form = document.getElementById("sign-in");
 
@@ -20,7 +20,7 @@ form?.addEventListener("submit", async (event) => {
 });
 
 document.querySelector("[data-sign-out]")?.addEventListener("click", async () => {
-  await forgetPhotos();
+  await forgetAll();
   await fetch("/session", { method: "DELETE" }).catch(() => null);
   location.assign("/");
 });

@@ -33,7 +33,7 @@ export function drawSent(bytes, total) {
   }
 }
 
-// files: the photos in the set's order, as far as this page has them. chosen: the only label shown, or
+// files: the photos in the set's order, as far as this browser has them. chosen: the only label shown, or
 // null. choose(label), similar(file). Returns what a screen reader hears.
 export function drawSet(set, files, chosen, { choose, similar }) {
   const labelled = set.images.filter((image) => image.label);
@@ -58,8 +58,8 @@ export function drawSet(set, files, chosen, { choose, similar }) {
 
 function note(set, files, labelled) {
   const when = new Date(set.created_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
-  const kept = files.length ? "Photos are not kept on the server: under the shared address their names stand in for them."
-    : "Photos are not kept on the server, so their names stand in for them.";
+  const kept = files.length ? "The photos stay in this browser: to others their names stand in for them."
+    : "The photos stayed in the browser that sent them, so their names stand in for them.";
   return `${labelled ? "" : "None of them could be labelled. "}${when}, ${set.model}. ${kept}`;
 }
 

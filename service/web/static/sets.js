@@ -5,11 +5,12 @@ import { csv, save } from "./csv.js";
 import { $, megabytes, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { keep, stored } from "./photos.js";
+import { dropPreviews, keepPreviews, previewsOf } from "./previews.js";
 import { calm, say, toast, trouble } from "./say.js";
 import { drawGoing, drawSent, drawSet } from "./set-view.js";
 
 const sets = new Map(); // id -> its answer
-const photos = new Map(); // id -> its files, which only this page has
+const photos = new Map(); // id -> its photos, as far as this browser has them
 let current = new AbortController();
 
 async function show() {
@@ -20,6 +21,8 @@ async function show() {
   if (!id) return open("home");
   try {
     if (!sets.has(id)) sets.set(id, await ask(`/sets/${encodeURIComponent(id)}`, { signal: mine.signal }));
+    if (!photos.has(id)) photos.set(id, await previewsOf(id));
+    if (mine.signal.aborted) return;
     draw(sets.get(id));
     open("set");
   } catch (error) {
@@ -39,7 +42,7 @@ function draw(set) {
       $("top").querySelector(`[data-label="${label ?? chosen}"]`)?.focus();
     },
   };
-  say(drawSet(set, photos.get(set.id) ?? [], chosen, act));
+  say(drawSet(set, photos.get(set.id), chosen, act));
 }
 
 function open(id) {
@@ -60,6 +63,7 @@ async function askAbout(files) {
     if (mine.signal.aborted) return;
     sets.set(set.id, set);
     photos.set(set.id, files);
+    keepPreviews(set.id, files);
     history.pushState(null, "", `/sets/${set.id}`);
     await show();
     scrollTo(0, 0);
@@ -114,6 +118,7 @@ async function forget() {
     await ask(`/sets/${id}`, { method: "DELETE" });
     sets.delete(id);
     photos.delete(id);
+    dropPreviews(id);
     history.pushState(null, "", "/sets");
     await show();
     toast("The set is forgotten.");
