@@ -59,6 +59,16 @@ class ImageRoot:
             reason = getattr(error, "strerror", None) or str(error)
             raise ImageUndecodable(f"The picture {image_path} cannot be read: {reason}.") from None
 
+    def size(self, image_path: str) -> int | None:
+        """The picture's bytes, counted; None where it is gone or leads out of the root."""
+        try:
+            if self.url is not None and not PurePosixPath(image_path).is_absolute():
+                filesystem, path = self._at_url(image_path)
+                return filesystem.size(path)
+            return self._locate(image_path).stat().st_size
+        except (OSError, ValueError):
+            return None
+
     def put(self, image_path: str, data: bytes) -> bool:
         """Store a picture whole or not at all; False where these very bytes are there already.
 

@@ -3,10 +3,12 @@
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
 bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
-gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
+gives them out; `backup`, `restore` and `pgtools` carry all of it away and back; `projection`, `shelves`,
+`indexes` and `recall` are about similarity indexes; `garments`, `search` and `sets` answer;
+`curation` changes single garments; `keys` says who may ask.
 """
 
+from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
 from service.catalog.curation import (
@@ -46,6 +48,7 @@ from service.catalog.models import attach
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
@@ -81,6 +84,10 @@ __all__ = [
     "unfit_rows",
     "flaw",
     "all_embeddings",
+    "Snapshot",
+    "snapshot",
+    "require_room",
+    "restore",
     "Run",
     "Progress",
     "ImportRun",
