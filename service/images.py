@@ -24,6 +24,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT and some network folders
 
+OWN = "uploads/"
+"""Pictures under this folder of the image root are the service's own, and go with their garment."""
+
 
 class ImageRoot:
     """The folder or fsspec URL that `image_path` is relative to.
@@ -48,6 +51,12 @@ class ImageRoot:
         ):
             return absolute.relative_to(self.folder).as_posix()
         return absolute.as_posix()
+
+    def file_of(self, image_path: str) -> str | None:
+        """Where the file of an `image_path` lies on this machine; None under a URL."""
+        if os.path.isabs(image_path):
+            return image_path
+        return None if self.folder is None else os.path.join(self.folder, image_path)
 
     def read(self, image_path: str) -> bytes:
         """The picture's bytes. Raises `ImageUndecodable` where it is gone or leads out of the root."""
