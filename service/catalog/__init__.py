@@ -2,11 +2,13 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
-gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
+bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
+and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
+and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
+`search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
 """
 
+from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
 from service.catalog.curation import (
@@ -20,6 +22,7 @@ from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
+from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
     MAX_LIMIT,
     count_by_label,
@@ -46,6 +49,7 @@ from service.catalog.models import attach
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
@@ -75,12 +79,20 @@ __all__ = [
     "Row",
     "is_storable",
     "Known",
+    "Filed",
+    "Move",
+    "filed_garments",
+    "forget_garments",
     "Loader",
     "BulkLoader",
     "as_float16",
     "unfit_rows",
     "flaw",
     "all_embeddings",
+    "Snapshot",
+    "snapshot",
+    "require_room",
+    "restore",
     "Run",
     "Progress",
     "ImportRun",

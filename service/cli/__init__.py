@@ -28,6 +28,9 @@ COMMANDS = {  # name: module of this package that holds it
     "worker": "worker",
     "train": "train",
     "keys": "keys",
+    "backup": "backup",
+    "restore": "backup",
+    "move": "backup",
     "doctor": "doctor",
 }
 

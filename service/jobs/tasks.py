@@ -15,11 +15,13 @@ from procrastinate.jobs import Job
 
 from service.catalog import Run, build_indexes, keep_recall, shelves
 from service.errors import DatabaseUnavailable, ImportCancelled, ImportLost
+from service.extent import Gone
 from service.ingest import recorded
-from service.intake import Options, Summary, take_in
+from service.intake import Options, take_in
 from service.jobs.roots import require_source
-from service.sources import Item, read_source
+from service.sources import Item, folder_of, read_source
 from service.studio import Studio
+from service.summary import Summary
 
 MOST_ATTEMPTS = 8  # starts of one job, killed workers included, before it is given up
 BEAT_SECONDS = 3.0  # between a worker's beats
@@ -63,7 +65,8 @@ def import_photos(context: JobContext, *, run_id: int) -> None:
             return read_source(source, labels=studio.card.labels)
 
         options = Options(labels=run.labels, roots=roots)
-        take_in(studio, items, options, run=run, progress=require_worker)
+        gone = Gone(studio.engine, studio.images, folder_of(source))
+        take_in(studio, items, options, gone=gone, run=run, progress=require_worker)
     with suppress(AlreadyEnqueued):
         context.app.configure_task("index_garments", queueing_lock="index").defer()
 
