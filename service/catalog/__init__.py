@@ -5,9 +5,11 @@
 bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
 and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
 and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
-`search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
+`search` and `sets` answer; `reports` and `analysis` are about the catalog as a whole; `curation`
+changes single garments; `keys` says who may ask.
 """
 
+from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
 from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
@@ -49,6 +51,7 @@ from service.catalog.models import attach
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
@@ -142,4 +145,9 @@ __all__ = [
     "top_of_set",
     "top_of",
     "delete_set",
+    "REPORTS",
+    "STORED",
+    "Report",
+    "read_report",
+    "plain",
 ]

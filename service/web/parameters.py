@@ -12,7 +12,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
-from service.catalog import MAX_LIMIT
+from service.catalog import MAX_LIMIT, REPORTS
 from service.domain import LabelSource
 from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
 from service.recommend import MOST, Query
@@ -20,6 +20,8 @@ from service.schemas import tidy
 
 # Which labels there are depends on the model that serves, so a document can only name the format
 LABEL = Field(max_length=100, json_schema_extra={"format": "label"}, examples=["Dress"])
+
+MOST_ROWS = 10_000  # of a report
 
 BIGINT_DIGITS = 18  # every number of so many digits fits Postgres's bigint
 
@@ -34,6 +36,11 @@ PATH: dict[str, dict[str, Any]] = {
         "description": "an import's id",
         "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
         "example": 3,
+    },
+    "report": {
+        "description": "a report's name",
+        "schema": {"type": "string", "enum": list(REPORTS)},
+        "example": "categories",
     },
     "set_id": {
         "description": "a set's id",
@@ -120,6 +127,10 @@ class GarmentsParameters(Parameters):
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | SkipJsonSchema[None] = Field(
         default=None, description="the `next_cursor` of the page before", examples=["50"]
     )
+
+
+class ReportParameters(Parameters):
+    limit: int = Field(default=1000, ge=1, le=MOST_ROWS, description="how many rows at most")
 
 
 class NewLabel(Parameters):
