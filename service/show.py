@@ -111,7 +111,7 @@ def set_sheet(
         fill = max(16, round(room * count.count / most))
         draw.rounded_rectangle((start, y + 4, start + fill, y + 20), 8, ACCENT)
         _write(
-            draw, (width - MARGIN, y), f"{count.count}  {percent(count.share)}", 20, SOFT, 130, -1
+            draw, (width - MARGIN, y), f"{count.count}   {percent(count.share)}", 20, SOFT, 130, -1
         )
     box = (WIDTH, HEIGHT)
     for place, (data, label, sure) in zip(
