@@ -16,7 +16,8 @@ help: ## this list
 demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.0.0.1:8000 (PORT=…, ARGS=--no-serve)
 	$(BIN)/fashion-studio demo --port $(PORT) $(ARGS)
 
-test: $(VENV)/dev ## install what tests need (TensorFlow too) and run all of them (ARGS=…)
+test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and run all of them (ARGS=…)
+	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
 
 soak: $(VENV)/dev ## the long tests, about half an hour: hours of use, thousands of broken pictures (ARGS=…)

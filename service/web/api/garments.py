@@ -23,7 +23,7 @@ from service.errors import (
 )
 from service.recommend import canonical
 from service.schemas import Garment, GarmentPage
-from service.web.context import studio
+from service.web.context import context, studio
 from service.web.openapi import operation
 from service.web.parameters import (
     GarmentsParameters,
@@ -130,7 +130,7 @@ def read_image(garment_id: str, query: ImageParameters) -> Response:
         etag = hashlib.sha256(data).hexdigest() + (f"-{query.width}" if query.width else "")
         response = Response(status=304)
         if not request.if_none_match.contains(etag):
-            response = _picture(data, query.width)
+            response = _picture(data, etag, query.width)
     except ImageUndecodable as error:
         raise PictureGone(error.detail) from None
     response.set_etag(etag)
@@ -138,7 +138,8 @@ def read_image(garment_id: str, query: ImageParameters) -> Response:
     return response
 
 
-def _picture(data: bytes, width: int | None) -> Response:
+def _picture(data: bytes, etag: str, width: int | None) -> Response:
     if width is None:
         return Response(data, content_type=content_type(data))
-    return Response(narrow(data, width, studio().limits), content_type="image/jpeg")
+    narrower = context().thumbnails.get(etag, lambda: narrow(data, width, studio().limits))
+    return Response(narrower, content_type="image/jpeg")
