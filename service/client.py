@@ -6,10 +6,11 @@ It needs neither the database nor the network nor Flask: a machine that only ask
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import httpx
@@ -35,6 +36,21 @@ Photo = bytes | str | PathLike[str]
 """Bytes of an image, or the path of one."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class Which(TypedDict, total=False):
+    """Which garments, in which order, as `GET /garments` describes it; what is missing asks nothing."""
+
+    label: str | None
+    label_source: LabelSource | None
+    predicted_label: str | None
+    model: str | None
+    q: str | None
+    min_confidence: float | None
+    max_confidence: float | None
+    added_from: date | None
+    added_to: date | None
+    order: Literal["oldest", "newest"]
 
 
 class ApiError(Exception):
@@ -125,21 +141,21 @@ class Client:
 
     # --- garments ---------------------------------------------------------------------------------
 
-    def garments(self, *, label: str | None = None, page_size: int = 500) -> Iterator[Garment]:
-        """Every garment by id, asked for a page at a time."""
+    def garments(self, *, page_size: int = 500, **conditions: Unpack[Which]) -> Iterator[Garment]:
+        """Every garment by id that meets the conditions, asked for a page at a time."""
         cursor = None
         while True:
-            page = self.garments_page(label=label, limit=page_size, cursor=cursor)
+            page = self.garments_page(limit=page_size, cursor=cursor, **conditions)
             yield from page.garments
             cursor = page.next_cursor
             if cursor is None:
                 return
 
     def garments_page(
-        self, *, label: str | None = None, limit: int = 50, cursor: str | None = None
+        self, *, limit: int = 50, cursor: str | None = None, **conditions: Unpack[Which]
     ) -> GarmentPage:
         """One page, and the cursor of the next one."""
-        query = _query(label=label, limit=limit, cursor=cursor)
+        query = _query(limit=limit, cursor=cursor, **conditions)
         return self._call(GarmentPage, "GET", "/garments", params=query)
 
     def garment(self, garment_id: int) -> Garment:

@@ -5,8 +5,8 @@
 bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
 and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
 and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
-`search` and `sets` answer; `reports` and `analysis` are about the catalog as a whole; `curation`
-changes single garments; `keys` says who may ask.
+`listing`, `search` and `sets` answer; `reports` and `analysis` are about the catalog as a whole;
+`curation` changes single garments; `keys` says who may ask.
 """
 
 from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
@@ -26,10 +26,8 @@ from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
 from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
-    MAX_LIMIT,
     count_by_label,
     garment_by_id,
-    garments_page,
     ids_of_content,
     is_empty,
     random_garment,
@@ -45,9 +43,10 @@ from service.catalog.imports import (
 )
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
+from service.catalog.listing import MAX_LIMIT, Conditions, Order, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
-from service.catalog.models import attach
+from service.catalog.models import attach, model_names
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
@@ -78,6 +77,7 @@ __all__ = [
     "migrate",
     "require_head",
     "attach",
+    "model_names",
     "category_names",
     "Row",
     "is_storable",
@@ -108,6 +108,8 @@ __all__ = [
     "garment_by_id",
     "random_garment",
     "MAX_LIMIT",
+    "Conditions",
+    "Order",
     "garments_page",
     "count_by_label",
     "add_garment",

@@ -21,7 +21,6 @@ from service.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from service.recommend import canonical
 from service.schemas import Garment, GarmentPage
 from service.web.context import context, studio
 from service.web.openapi import operation
@@ -42,13 +41,14 @@ FRESH = "private, max-age=3600"  # a picture of an id changes only when its file
 @routes.get("")
 @operation(GarmentPage, scope="read", refuses=(LabelUnknown,))
 def list_garments(query: GarmentsParameters) -> dict[str, Any]:
-    """Garments by id, a page at a time.
+    """Garments by id, a page at a time; those that meet every condition.
 
-    A garment that is added meanwhile is on a later page; one that is removed is on none.
+    One that is added meanwhile is on a later page, and with `order=newest` on none; one that is
+    removed is on none.
     """
-    label = None if query.label is None else canonical(query.label, studio().card.labels)
+    conditions = query.conditions(studio().card.labels)
     garments, cursor = garments_page(
-        studio().engine, label=label, limit=query.limit, cursor=query.cursor
+        studio().engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
     )
     return {"garments": [garment.as_dict() for garment in garments], "next_cursor": cursor}
 
