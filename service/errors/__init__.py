@@ -6,6 +6,8 @@ them but `InvalidParameter`, which is wrong usage (2).
 """
 
 from service.errors.asked import (
+    AnalysisCancelled,
+    AnalysisRunning,
     BodyTooLarge,
     CatalogEmpty,
     Forbidden,
@@ -81,6 +83,8 @@ __all__ = [
     "SetNotFound",
     "ImportNotFound",
     "ReportNotFound",
+    "AnalysisRunning",
+    "AnalysisCancelled",
     "ImportsDisabled",
     "SourceForbidden",
     "ImportCancelled",
