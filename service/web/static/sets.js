@@ -28,7 +28,7 @@ async function show() {
   } catch (error) {
     if (mine.signal.aborted) return;
     open("home");
-    trouble(error, error.code === "set_not_found" ? null : show);
+    trouble(error, show);
   }
 }
 
@@ -71,7 +71,7 @@ async function askAbout(files) {
   } catch (error) {
     if (mine.signal.aborted) return;
     await show();
-    trouble(error, error.code ? null : () => askAbout(files));
+    trouble(error, () => askAbout(files));
   }
 }
 
