@@ -26,6 +26,7 @@ from service.schemas import (
     PhotoSet,
     Problem,
     Recommendation,
+    Report,
 )
 
 API = "/api/v1"
@@ -197,6 +198,12 @@ class Client:
 
     def cancel_import(self, import_id: int) -> Import:
         return self._call(Import, "POST", f"/imports/{import_id}/cancel")
+
+    # --- reports ----------------------------------------------------------------------------------
+
+    def report(self, name: str, *, limit: int = 1000) -> Report:
+        """A report on the catalog, such as `categories`; see `docs/analytics.md`."""
+        return self._call(Report, "GET", f"/analytics/{name}", params=_query(limit=limit))
 
     # --- the wire ---------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""For notebooks: `Recommender` and `Counter`, as the seed project had them, on the catalog."""
+"""For notebooks: `Recommender` and `Counter`, as the seed project had them, and `report`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image as Pillow
 
+from service.catalog import read_report
 from service.decode import decode, read
 from service.domain import LabelCount, Recommendation
 from service.errors import FashionStudioError, ImageMissing, InvalidParameter
+from service.frames import arrow_table
 from service.recommend import (
     Query,
     find_garment,
@@ -21,7 +24,23 @@ from service.recommend import (
 from service.settings import Settings, load_settings
 from service.show import HEIGHT, TILE, WIDTH, read_if_there, recommendation_sheet, set_sheet
 from service.sources import images_in
-from service.studio import Studio
+from service.studio import Studio, open_catalog
+
+
+def report(
+    name: str, *, limit: int | None = None, settings: Settings | None = None
+) -> pd.DataFrame:
+    """A report on the catalog as a DataFrame: `report("categories")`; see `docs/analytics.md`.
+
+    limit: rows at most. The frame's `attrs` have what its columns mean, and `note`: what is to be
+    known before a stored report is trusted, or None. Raises `ReportNotFound`.
+    """
+    with open_catalog(settings if settings is not None else load_settings()) as engine:
+        found = read_report(engine, name, limit=limit)
+    frame = arrow_table(found).to_pandas(date_as_object=False)
+    frame.attrs = {"title": found.title, "note": found.note, "made_at": found.made_at}
+    frame.attrs["columns"] = {column.name: column.meaning for column in found.columns}
+    return frame
 
 
 class Recommender:

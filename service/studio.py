@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -88,3 +90,16 @@ class Studio:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@contextmanager
+def open_catalog(settings: Settings) -> Iterator[Engine]:
+    """The configured database at the newest schema, for what needs no model. Raises as `Studio`."""
+    engine = open_database(settings)
+    try:
+        if settings.database_url is None:
+            migrate(engine)
+        require_head(engine)
+        yield engine
+    finally:
+        engine.dispose()

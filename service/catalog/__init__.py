@@ -4,10 +4,11 @@
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
 bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
 gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `listing`, `search` and `sets` answer; `curation` changes single garments; `keys` says who
-may ask.
+`garments`, `listing`, `search` and `sets` answer; `reports` and `analysis` are about the catalog as a
+whole; `curation` changes single garments; `keys` says who may ask.
 """
 
+from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
 from service.catalog.curation import (
@@ -46,6 +47,7 @@ from service.catalog.models import attach, model_names
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
 from service.catalog.search import embedding_of, similar
@@ -133,4 +135,9 @@ __all__ = [
     "top_of_set",
     "top_of",
     "delete_set",
+    "REPORTS",
+    "STORED",
+    "Report",
+    "read_report",
+    "plain",
 ]

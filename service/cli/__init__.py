@@ -25,6 +25,7 @@ COMMANDS = {  # name: module of this package that holds it
     "save-features": "features",
     "index": "index",
     "gates": "gates",
+    "analytics": "analytics",
     "worker": "worker",
     "train": "train",
     "keys": "keys",

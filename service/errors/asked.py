@@ -89,6 +89,13 @@ class ImportNotFound(FashionStudioError):
     status = 404
 
 
+class ReportNotFound(FashionStudioError):
+    """There is no report of that name."""
+
+    code = "report_not_found"
+    status = 404
+
+
 class ImportsDisabled(FashionStudioError):
     """Imports over HTTP are off. Set FASHION_STUDIO_IMPORT_ROOTS to the folders that they may read."""
 

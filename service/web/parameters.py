@@ -14,7 +14,7 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
-from service.catalog import MAX_LIMIT, Conditions, Order
+from service.catalog import MAX_LIMIT, REPORTS, Conditions, Order
 from service.domain import LabelSource
 from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
 from service.recommend import MOST, Query, canonical
@@ -27,6 +27,8 @@ TEXT = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")  # Postgres ho
 
 # pydantic alone would take a number for a day too
 Day = Annotated[date, BeforeValidator(lambda given: date.fromisoformat(given))]
+
+MOST_ROWS = 10_000  # of a report
 
 BIGINT_DIGITS = 18  # every number of so many digits fits Postgres's bigint
 
@@ -41,6 +43,11 @@ PATH: dict[str, dict[str, Any]] = {
         "description": "an import's id",
         "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
         "example": 3,
+    },
+    "report": {
+        "description": "a report's name",
+        "schema": {"type": "string", "enum": list(REPORTS)},
+        "example": "categories",
     },
     "set_id": {
         "description": "a set's id",
@@ -166,6 +173,10 @@ class GarmentsParameters(Parameters):
             if asked[name] is not None:
                 asked[name] = canonical(asked[name], known)
         return Conditions(**asked)
+
+
+class ReportParameters(Parameters):
+    limit: int = Field(default=1000, ge=1, le=MOST_ROWS, description="how many rows at most")
 
 
 class NewLabel(Parameters):

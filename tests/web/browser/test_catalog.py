@@ -34,14 +34,13 @@ def own(
     """A site that these tests change; the first 33 of its garments have pictures of their own."""
     folder = tmp_path_factory.mktemp("own")
     root = pictures_of(drawn, folder / "pictures")
-    first = Path(rows[0].image_path)
     more = [
         replace(rows[i % 33], image_path=f"winter/{i:03}.jpg", label_source="predicted")
         for i in range(MANY - 33)
     ]
     (root / "winter").mkdir()
-    for row in more:
-        (root / row.image_path).symlink_to(root / first)
+    for i, row in enumerate(more):
+        (root / row.image_path).symlink_to(root / rows[i % 33].image_path)
     gone = replace(rows[0], image_path="gone.jpg", label_source="predicted")
     with serving(administrator, template, home, root, [*rows, *more, gone], folder / "log") as site:
         yield site
@@ -171,8 +170,7 @@ def test_a_removal_is_done_when_the_tab_is_closed(at_own: Visitor, own: Site) ->
     page = at_own.open(f"/garments/{garment}")
     page.locator("#near .card[href]").first.wait_for()
     page.get_by_role("button", name="Remove").click()
-    with page.expect_request(lambda request: request.method == "DELETE"):
-        page.goto("about:blank")
+    page.goto("about:blank")
     with Client(own.url) as client:
         for _ in range(50):
             if garment not in {found.id for found in client.garments()}:
