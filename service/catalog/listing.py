@@ -91,7 +91,7 @@ def garments_page(
     where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
     query = text(f"{SELECT} {where} ORDER BY {BY_ID[order]} LIMIT :limit")
     with reading(engine) as connection:
-        labels = [values[name] for name in ("label", "predicted_label") if name in values]
+        labels = [asked[name] for name in ("label", "predicted_label") if asked[name] is not None]
         if labels:
             categories.require(connection, labels)
         place = {} if cursor is None else {"cursor": int(cursor)}

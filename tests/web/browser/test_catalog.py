@@ -81,8 +81,12 @@ def test_the_list_goes_on_to_its_end_and_comes_back_where_one_left_it(at_own: Vi
     page.locator("#near .card[href]").first.wait_for()
     page.locator("[data-back]").click()
     page.wait_for_url("**/catalog")
-    page.wait_for_function(f"document.querySelectorAll('#garments .card').length >= {len(total)}")
-    page.wait_for_function(f"Math.abs(scrollY - {there}) < 300")
+    page.locator("#garments .card").nth(len(total) - 1).wait_for()
+    for _ in range(50):
+        if abs(page.evaluate("scrollY") - there) < 300:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"the list is at {page.evaluate('scrollY')}, and was left at {there}")
 
 
 def test_filters_show_what_meets_all_of_them(at_own: Visitor) -> None:
@@ -126,7 +130,7 @@ def test_a_list_whose_connection_is_lost_says_so_and_goes_on(at_own: Visitor) ->
     at_own.look("catalog-lost")
     page.unroute(re.compile("cursor="))
     page.get_by_role("button", name="Try again").click()
-    page.wait_for_function("document.querySelectorAll('#garments .card').length > 48")
+    page.locator("#garments .card").nth(48).wait_for()
 
 
 def test_a_garment_gets_another_label(at_own: Visitor, own: Site) -> None:
