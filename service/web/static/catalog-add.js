@@ -13,6 +13,7 @@ const BUSY = ["overloaded", "rate_limited", "database_unavailable", "timeout"];
 let waiting = [];
 let count = null; // {all, added, there, wrong}; null while nothing is under way
 let newest = 0; // id above which a garment is new
+let seen = new Set(); // ids that came since
 let stop = new AbortController();
 
 // files: at least one. While photos are on their way more may come.
@@ -80,7 +81,8 @@ async function add(file) {
 }
 
 function drawAdded(garment, file) {
-  const there = garment.id <= newest;
+  const there = garment.id <= newest || seen.has(garment.id);
+  seen.add(garment.id);
   count[there ? "there" : "added"] += 1;
   const number = there ? "was there" : garment.label_source === "given" ? "given" : percent(garment.confidence);
   $("adding-done").prepend(make("a", { class: "card", href: `/garments/${garment.id}`, "aria-label": `${file.name}: ${garment.label}, ${number}` },
@@ -113,6 +115,7 @@ function finish() {
   $("adding-note").textContent = outcome(left ? `Stopped, ${left} not sent` : "Done");
   say(`${$("adding-title").textContent}. ${$("adding-note").textContent}`);
   newest = 0;
+  seen = new Set();
   count = null;
 }
 
