@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.domain import LabelSource
 from service.schemas import (
+    Analysis,
     Classification,
     Garment,
     GarmentPage,
@@ -204,6 +205,13 @@ class Client:
     def report(self, name: str, *, limit: int = 1000) -> Report:
         """A report on the catalog, such as `categories`; see `docs/analytics.md`."""
         return self._call(Report, "GET", f"/analytics/{name}", params=_query(limit=limit))
+
+    def refresh_report(self, name: str) -> Analysis:
+        """Let the server make a stored report anew; `report` tells how far it is."""
+        return self._call(Analysis, "POST", f"/analytics/{name}")
+
+    def cancel_report(self, name: str) -> Analysis:
+        return self._call(Analysis, "POST", f"/analytics/{name}/cancel")
 
     # --- the wire ---------------------------------------------------------------------------------
 

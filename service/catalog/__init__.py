@@ -4,11 +4,13 @@
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
 bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
 gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `listing`, `search` and `sets` answer; `reports` and `analysis` are about the catalog as a
-whole; `curation` changes single garments; `keys` says who may ask.
+`garments`, `listing`, `search` and `sets` answer; `reports` are about the catalog as a whole,
+those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
+`curation` changes single garments; `keys` says who may ask.
 """
 
 from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
+from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
 from service.catalog.curation import (
@@ -44,8 +46,9 @@ from service.catalog.listing import MAX_LIMIT, Conditions, Order, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import attach, model_names
+from service.catalog.neighbourhoods import analyse
 from service.catalog.projection import project_catalog
-from service.catalog.queue import QueueState, libpq, queue_state
+from service.catalog.queue import QueueState, in_transaction, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
 from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.rows import Row, is_storable
@@ -123,6 +126,7 @@ __all__ = [
     "QueueState",
     "queue_state",
     "libpq",
+    "in_transaction",
     "store_key",
     "find_key",
     "any_key",
@@ -140,4 +144,8 @@ __all__ = [
     "Report",
     "read_report",
     "plain",
+    "analyse",
+    "cancel_analysis",
+    "analysis_standing",
+    "Standing",
 ]

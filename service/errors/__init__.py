@@ -6,6 +6,8 @@ them but `InvalidParameter`, which is wrong usage (2).
 """
 
 from service.errors.asked import (
+    AnalysisCancelled,
+    AnalysisRunning,
     BodyTooLarge,
     CatalogEmpty,
     Forbidden,
@@ -74,6 +76,8 @@ __all__ = [
     "SetNotFound",
     "ImportNotFound",
     "ReportNotFound",
+    "AnalysisRunning",
+    "AnalysisCancelled",
     "ImportsDisabled",
     "SourceForbidden",
     "ImportCancelled",

@@ -1,13 +1,16 @@
-"""Imports put into the queue."""
+"""Imports and analyses put into the queue."""
 
 from __future__ import annotations
 
-import psycopg
+from contextlib import suppress
 
-from service.catalog import ImportRun, queue_import
+import psycopg
+from procrastinate.exceptions import AlreadyEnqueued
+
+from service.catalog import ImportRun, Standing, analysis_standing, in_transaction, queue_import
 from service.intake import Labels
 from service.jobs.roots import require_source
-from service.jobs.tasks import import_photos
+from service.jobs.tasks import analyse_garments, import_photos
 from service.sources import read_source
 from service.studio import Studio
 
@@ -25,3 +28,20 @@ def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
         import_photos.configure(connection=connection).defer(run_id=run_id)
 
     return queue_import(studio.engine, source=str(path), labels=labels, enqueue=enqueue)
+
+
+def request_analysis(studio: Studio) -> Standing:
+    """Queue the search for every garment's neighbours, unless one waits or runs already.
+
+    Returns how the stored reports stand meanwhile.
+    """
+    stands = analysis_standing(studio.engine)
+    if stands.progress is None:
+        with suppress(AlreadyEnqueued):
+            in_transaction(
+                studio.engine,
+                lambda connection: analyse_garments.configure(
+                    connection=connection, queueing_lock="analysis"
+                ).defer(),
+            )
+    return stands
