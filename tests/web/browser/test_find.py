@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image as Pillow
 from playwright.sync_api import Page, Route, expect
 
 from ...pictures import encoded, picture
@@ -131,7 +132,7 @@ def test_sliders_say_how_many_and_how_similar(visitor: Visitor) -> None:
     answered(page)
     assert cards(page) == 24
     if visitor.size == "phone":
-        page.get_by_text("How many, how similar").click()
+        page.get_by_text("Refine").click()
     page.focus("#n")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#matches a.card")).to_have_count(20)
@@ -182,6 +183,20 @@ def test_a_photo_is_cropped_by_pointer_and_by_keys(visitor: Visitor, photo: Path
     expect(page).not_to_have_url(re.compile("crop="))
     page.go_back()
     expect(page).to_have_url(re.compile("crop="))
+
+
+def test_a_photo_that_a_phone_turned_is_cropped_as_it_is_shown(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    file = tmp_path / "turned.jpg"
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    file.write_bytes(encoded(picture(400, 300), "JPEG", exif=exif))
+    page = ask_about(visitor, file)
+    assert size_of_asked(page) == [300, 400]
+    page.goto(f"{page.url}&crop=0,0,0.5,0.25")
+    answered(page)
+    assert size_of_asked(page) == [150, 100]
 
 
 def test_a_photo_is_cropped_before_the_answer_is_there(visitor: Visitor, photo: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .site import Site
 from .visitor import Visitor
@@ -47,14 +47,16 @@ def test_photos_are_labelled_and_counted(visitor: Visitor, photos: list[Path]) -
     expect(page.locator("#wrong li")).to_have_text(
         [re.compile('not, a "photo".jpg.*The bytes are not an image.')]
     )
-    counted = Counter(tiles(page))
-    assert counted.total() == 11
+    counted = Counter(label for label in tiles(page) if label != "No garment")
     bars = page.locator("#top button").all_inner_texts()
     assert len(bars) == len(counted)
     for bar in bars:
         label, number = bar.split("\n")
         count, share = re.fullmatch(r"(\d+) · (\d+)\s%", number.strip()).groups()
-        assert (int(count), int(share)) == (counted[label], round(100 * counted[label] / 11))
+        assert (int(count), int(share)) == (
+            counted[label],
+            round(100 * counted[label] / counted.total()),
+        )
     page.locator("#images img").first.evaluate("image => image.decode()")
     visitor.look("set")
 
@@ -88,6 +90,12 @@ def test_a_reload_shows_the_pictures_again_and_others_see_names(
     expect(other.locator("#images .blank")).to_have_count(11)
     expect(other.locator("#images .blank").first).to_have_text(photos[0].name)
     assert page.locator("#top").inner_text() == other.locator("#top").inner_text()
+    page.goto("/sets")
+    recent = page.locator("#recent-sets a")
+    expect(recent).to_have_count(1)
+    visitor.look("recent-sets")
+    recent.click()
+    expect(page.locator("#set-title")).to_have_text("12 photos")
 
 
 def test_the_address_is_copied(visitor: Visitor, photos: list[Path]) -> None:
@@ -135,6 +143,24 @@ def test_a_photo_leads_to_garments_like_it_and_back(visitor: Visitor, photos: li
     page.go_back()
     expect(page.locator("#set-title")).to_have_text("12 photos")
     assert page.url == address
+
+
+def test_a_photo_without_a_garment_is_shown_and_not_counted(
+    visitor: Visitor, photos: list[Path]
+) -> None:
+    def unrecognised(route: Route) -> None:
+        """What the API says of a set with a photo that is unlike all that the network knows."""
+        answer = route.fetch()
+        document = answer.json()
+        document["images"][0] |= {"label": None, "recognised": False}
+        route.fulfill(response=answer, json=document)
+
+    page = send(visitor, photos)
+    page.route("**/api/v1/sets/*", unrecognised)
+    page.reload()
+    expect(page.locator("#set-note")).to_contain_text("On 1 of them no garment is recognised")
+    assert tiles(page)[0] == "No garment"
+    assert len(tiles(page)) == 11
 
 
 def test_a_set_is_forgotten(visitor: Visitor, photos: list[Path]) -> None:
