@@ -36,7 +36,7 @@ def ingest(
     """
 
     def items() -> Iterator[Item]:
-        return read_source(source, labels=studio.card.labels, image_root=image_root)
+        return read_source(source, labels=studio.model.labels, image_root=image_root)
 
     options = Options(labels=labels, batch_size=batch_size)
     if dry_run:

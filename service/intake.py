@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from service.catalog import Known, Loader, Progress, Row, Run, is_storable
 from service.decode import read
-from service.errors import FashionStudioError
+from service.errors import BundleMismatch, FashionStudioError
+from service.model import Model
 from service.recommend import canonical
 from service.sources import Item, lies_in
 from service.studio import Studio
@@ -101,8 +102,31 @@ def take_in(
     began, summary = time.monotonic(), Summary()
     if run is not None:
         run.beat(total=sum(1 for _ in items()))
-    loader = Loader(studio.engine, studio.model_id)
-    workers = 2 if run is None else studio.encoder.requests + 1  # one decodes, the others infer
+    model = studio.model
+    while True:
+        try:
+            _take_in(studio, model, items, options, run, progress, summary, began)
+            summary.seconds = time.monotonic() - began
+            return summary
+        except BundleMismatch:  # another model took over: the batch under way is embedded by that
+            following = studio.follow()
+            if following is model:
+                raise
+            model = following
+
+
+def _take_in(
+    studio: Studio,
+    model: Model,
+    items: Callable[[], Iterator[Item]],
+    options: Options,
+    run: Run | None,
+    progress: Callable[[Summary], None],
+    summary: Summary,
+    began: float,
+) -> None:
+    loader = Loader(studio.engine, model.id)
+    workers = 2 if run is None else model.encoder.requests + 1  # one decodes, the others infer
 
     def settle(batch: list[_Outcome]) -> None:
         _settle(batch, loader, run, summary)
@@ -116,7 +140,7 @@ def take_in(
         batch: list[_Outcome] = []
         try:
             for photo in _photos(studio, loader, _rest(items, run), options.batch_size):
-                under_way.append(pool.submit(_outcome, studio, photo, options, run is None))
+                under_way.append(pool.submit(_outcome, model, photo, options, run is None))
                 if len(under_way) > WINDOW:
                     batch.append(under_way.popleft().result())
                     if run is not None:
@@ -128,8 +152,6 @@ def take_in(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    summary.seconds = time.monotonic() - began
-    return summary
 
 
 def _rest(items: Callable[[], Iterator[Item]], run: Run | None) -> Iterator[Item]:
@@ -155,7 +177,7 @@ def _photos(
             yield _Photo(item, path, ledger.get(path))
 
 
-def _outcome(studio: Studio, photo: _Photo, options: Options, dry_run: bool) -> _Outcome:
+def _outcome(model: Model, photo: _Photo, options: Options, dry_run: bool) -> _Outcome:
     """Runs in a worker thread; never raises for what is wrong with one photo."""
     try:
         if not is_storable(photo.image_path):
@@ -164,14 +186,14 @@ def _outcome(studio: Studio, photo: _Photo, options: Options, dry_run: bool) -> 
             return _Outcome(photo, reason="The file lies outside the folders that may be read.")
         given = None
         if options.labels == "given" and photo.item.label is not None:
-            given = given_label(photo.item.label, studio.card.labels)
-        data = read(photo.item.file, studio.limits)
+            given = given_label(photo.item.label, model.labels)
+        data = read(photo.item.file, model.limits)
         if photo.known is not None and _is_current(photo.known, data, given):
             return _Outcome(photo)
-        image = studio.decode(data)
+        image = model.decode(data)
         if dry_run:
             return _Outcome(photo, changed=True)
-        prediction = studio.predict(image)
+        prediction = model.predict(image)
         label = given if given is not None else prediction.label
         row = Row(
             image_path=photo.image_path,
@@ -202,6 +224,7 @@ def _settle(batch: list[_Outcome], loader: Loader, run: Run | None, summary: Sum
     else:
         last = printable(batch[-1].photo.item.name) if batch else run.last_item
         added, updated = loader.write(rows, Progress(run, len(batch), rejects, last))
+        run.seen, run.last_item = run.seen + len(batch), last
     summary.seen += len(batch)
     summary.added += added
     summary.updated += updated

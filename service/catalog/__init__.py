@@ -7,8 +7,10 @@ gives them out; `projection`, `shelves`, `indexes` and `recall` are about simila
 `garments`, `search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
 """
 
+from service.catalog import switch_tables as _switch_tables  # noqa: F401  registers them
+from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
 from service.catalog.bulk import BulkLoader
-from service.catalog.categories import category_names
+from service.catalog.categories import borne_labels, category_names
 from service.catalog.curation import (
     add_garment,
     delete_garment,
@@ -23,11 +25,21 @@ from service.catalog.engine import open_database, open_engine
 from service.catalog.garments import (
     MAX_LIMIT,
     count_by_label,
+    embedding_of,
     garment_by_id,
     garments_page,
     ids_of_content,
     is_empty,
     random_garment,
+)
+from service.catalog.generations import (
+    beside,
+    close_generations,
+    drop_generation,
+    generation_bytes,
+    has_generation,
+    make_generation,
+    only_switcher,
 )
 from service.catalog.imports import (
     ImportRun,
@@ -42,13 +54,22 @@ from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
-from service.catalog.models import attach
+from service.catalog.models import (
+    ModelRecord,
+    attach,
+    known_models,
+    note_folder,
+    register,
+    serving_id,
+    serving_model,
+)
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
 from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.reembed import Left, Reembedding, Unread, unread_of
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
-from service.catalog.search import embedding_of, similar
+from service.catalog.search import similar
 from service.catalog.server import check_server
 from service.catalog.sets import (
     SetImage,
@@ -60,6 +81,17 @@ from service.catalog.sets import (
     top_of_set,
 )
 from service.catalog.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.swap import swap
+from service.catalog.switches import (
+    Switch,
+    SwitchRecord,
+    cancel_switch,
+    give_up_switch,
+    last_switch,
+    open_switch,
+    queue_switch,
+    start_switch,
+)
 from service.catalog.tables import FEATURES
 
 __all__ = [
@@ -71,7 +103,39 @@ __all__ = [
     "migrate",
     "require_head",
     "attach",
+    "register",
+    "ModelRecord",
+    "known_models",
+    "serving_model",
+    "serving_id",
+    "note_folder",
+    "beside",
+    "has_generation",
+    "make_generation",
+    "drop_generation",
+    "generation_bytes",
+    "only_switcher",
+    "close_generations",
+    "Reembedding",
+    "Left",
+    "Unread",
+    "unread_of",
+    "Agreement",
+    "agreement",
+    "Sampled",
+    "sample_garments",
+    "tidy",
+    "swap",
+    "Switch",
+    "SwitchRecord",
+    "start_switch",
+    "queue_switch",
+    "last_switch",
+    "open_switch",
+    "cancel_switch",
+    "give_up_switch",
     "category_names",
+    "borne_labels",
     "Row",
     "is_storable",
     "Known",

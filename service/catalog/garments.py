@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 
-from sqlalchemy import Engine, text
+import numpy as np
+from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories
+from service.catalog.embeddings import from_sent
 from service.catalog.engine import reading
 from service.domain import Garment, LabelCount
 from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter
@@ -15,9 +17,12 @@ MAX_LIMIT = 1000
 
 SELECT = """
     SELECT garment.id, image_path, label, label_source, confidence, predicted_label,
-           model.name || '@' || model.version AS model, garment.created_at
+           model.name || '@' || model.version AS model, garment.created_at,
+           garment.model_id
     FROM garment JOIN model ON model.id = garment.model_id
 """
+
+EMBEDDING = text("SELECT halfvec_send(embedding) AS sent, model_id FROM garment WHERE id = :id")
 
 GET = text(SELECT + "WHERE garment.id = :id")
 
@@ -50,6 +55,20 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return Garment(**row._mapping)
+
+
+def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
+    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
+    with reading(engine) as connection:
+        return stored_embedding(connection, garment_id)[0]
+
+
+def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
+    """The same, and the model that made it."""
+    row = connection.execute(EMBEDDING, {"id": garment_id}).one_or_none()
+    if row is None:
+        raise GarmentNotFound(f"There is no garment {garment_id}.")
+    return from_sent(row.sent).astype(np.float32), row.model_id
 
 
 def random_garment(engine: Engine) -> Garment:

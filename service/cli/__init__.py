@@ -27,6 +27,7 @@ COMMANDS = {  # name: module of this package that holds it
     "gates": "gates",
     "worker": "worker",
     "train": "train",
+    "models": "models",
     "keys": "keys",
     "doctor": "doctor",
 }

@@ -1,15 +1,23 @@
-"""Imports put into the queue."""
+"""Imports and switches put into the queue."""
 
 from __future__ import annotations
 
 import psycopg
 
-from service.catalog import ImportRun, queue_import
+from service.catalog import (
+    ImportRun,
+    ModelRecord,
+    SwitchRecord,
+    only_switcher,
+    queue_import,
+    queue_switch,
+)
 from service.intake import Labels
 from service.jobs.roots import require_source
-from service.jobs.tasks import import_photos
+from service.jobs.tasks import import_photos, switch_model
 from service.sources import read_source
 from service.studio import Studio
+from service.switch import Options
 
 
 def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
@@ -19,9 +27,22 @@ def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
     `DatabaseUnavailable`.
     """
     path, _ = require_source(source, studio.settings)
-    read_source(path, labels=studio.card.labels)
+    read_source(path, labels=studio.model.labels)
 
     def enqueue(connection: psycopg.Connection, run_id: int) -> None:
         import_photos.configure(connection=connection).defer(run_id=run_id)
 
     return queue_import(studio.engine, source=str(path), labels=labels, enqueue=enqueue)
+
+
+def request_switch(studio: Studio, model: ModelRecord, options: Options) -> SwitchRecord:
+    """Record a switch and queue its job, both or neither.
+
+    Raises `SwitchRunning`, and `DatabaseUnavailable`.
+    """
+
+    def enqueue(connection: psycopg.Connection, switch_id: int) -> None:
+        switch_model.configure(connection=connection).defer(switch_id=switch_id)
+
+    with only_switcher(studio.engine):
+        return queue_switch(studio.engine, model.id, options.as_dict(), enqueue)

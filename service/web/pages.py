@@ -27,7 +27,7 @@ def index() -> str | tuple[str, int]:
         return render_template("sign-in.html"), 401
     return render_template(
         "index.html",
-        labels=studio().card.labels,
+        labels=studio().model.labels,
         limits=studio().settings,
         picks=picks,
         trouble=trouble,

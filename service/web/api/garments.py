@@ -46,7 +46,7 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
 
     A garment that is added meanwhile is on a later page; one that is removed is on none.
     """
-    label = None if query.label is None else canonical(query.label, studio().card.labels)
+    label = None if query.label is None else canonical(query.label, studio().model.labels)
     garments, cursor = garments_page(
         studio().engine, label=label, limit=query.limit, cursor=query.cursor
     )
