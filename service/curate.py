@@ -32,10 +32,7 @@ def add_garment(
     try:
         return _add(studio, model, data, label, image_path)
     except BundleMismatch:  # another model took over meanwhile
-        following = studio.follow()
-        if following is model:
-            raise
-        return _add(studio, following, data, label, image_path)
+        return _add(studio, studio.successor(model), data, label, image_path)
 
 
 def _add(

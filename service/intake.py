@@ -109,10 +109,7 @@ def take_in(
             summary.seconds = time.monotonic() - began
             return summary
         except BundleMismatch:  # another model took over: the batch under way is embedded by that
-            following = studio.follow()
-            if following is model:
-                raise
-            model = following
+            model = studio.successor(model)
 
 
 def _take_in(

@@ -74,10 +74,7 @@ def similar_to_photo(
             model_id=model.id,
         )
     except ModelMoved:  # and what it said of the garments is gone
-        following = studio.follow()
-        if following is model:
-            raise
-        return similar_to_photo(studio, photo, query, following)
+        return similar_to_photo(studio, photo, query, studio.successor(model))
     if not matches and is_empty(studio.engine):
         raise CatalogEmpty()
     return Recommendation(

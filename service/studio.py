@@ -27,7 +27,7 @@ from service.catalog import (
 from service.decode import Limits
 from service.domain import Image, Prediction
 from service.encoder import Card, Encoder, bundle_folder, find_bundle, read_card
-from service.errors import BundleMismatch, FashionStudioError
+from service.errors import BundleInvalid, BundleMismatch, FashionStudioError, ModelMoved
 from service.images import ImageRoot
 from service.model import Model
 from service.settings import Settings
@@ -125,6 +125,20 @@ class Studio:
                 )
                 self._model, self.trouble = model, None
             return self._model
+
+    def successor(self, model: Model) -> Model:
+        """The model to go on with where `model` no longer serves. Raises `ModelMoved` for none."""
+        try:
+            found = self.follow()
+        except (BundleMismatch, BundleInvalid) as error:
+            log.error("%s", error.detail)
+            raise ModelMoved(
+                "Another model serves the catalog by now, and this process cannot load it. Its log, and "
+                "`fashion-studio doctor`, say why."
+            ) from None
+        if found is model:
+            raise ModelMoved()
+        return found
 
     def close(self) -> None:
         close_generations(self.engine)

@@ -39,7 +39,6 @@ from service.catalog.generations import (
     generation_bytes,
     has_generation,
     make_generation,
-    only_switcher,
 )
 from service.catalog.imports import (
     ImportRun,
@@ -63,9 +62,16 @@ from service.catalog.models import (
     serving_id,
     serving_model,
 )
+from service.catalog.patience import only_switcher
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, libpq, queue_state
-from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.recall import (
+    RECALL_MINIMUM,
+    keep_recall,
+    kept_recall,
+    measure_recall,
+    note_recall,
+)
 from service.catalog.reembed import Left, Reembedding, Unread, unread_of
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
@@ -177,6 +183,7 @@ __all__ = [
     "project_catalog",
     "RECALL_MINIMUM",
     "measure_recall",
+    "note_recall",
     "keep_recall",
     "kept_recall",
     "QueueState",

@@ -11,9 +11,6 @@ answers those processes that have not moved yet, until it is dropped.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -22,12 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from service.catalog.categories import add_categories
 from service.catalog.engine import open_engine, reading
+from service.catalog.patience import until_free
 from service.catalog.tables import HNSW_PREFIX
-from service.errors import DatabaseUnfit, SwitchRunning
-
-LOCK = 0x4D4F44454C  # "MODEL": the advisory lock of whoever works on generations
-
-PATIENCE = 2.0  # seconds in which the server notices that a holder has gone
+from service.errors import DatabaseUnfit
 
 SCHEMA = text("SELECT current_schema() || '_model_' || CAST(:model_id AS integer)")
 
@@ -72,15 +66,24 @@ LIKENESS = text("""
 # A migration since may have changed `garment`: what was kept before is then of no use
 SAME_SHAPE = text("""
     SELECT count(DISTINCT shape) = 1 FROM (
-        SELECT array_agg((attname, atttypid, atttypmod, attnotnull)::text ORDER BY attname) AS shape
-        FROM pg_attribute
-        WHERE attrelid IN (to_regclass('garment'), to_regclass(quote_ident(:schema) || '.garment'))
-          AND attnum > 0 AND NOT attisdropped
-        GROUP BY attrelid
+        SELECT relation, array_agg(part ORDER BY part) AS shape FROM (
+            SELECT attrelid AS relation,
+                   concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull) AS part
+            FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
+            UNION ALL
+            SELECT conrelid, conname || pg_get_constraintdef(oid) FROM pg_constraint
+            UNION ALL
+            SELECT indrelid, relname FROM pg_index JOIN pg_class ON oid = indexrelid
+            WHERE NOT starts_with(relname::text, :prefix)
+            UNION ALL
+            SELECT tgrelid, tgname FROM pg_trigger WHERE NOT tgisinternal
+        ) AS parts
+        WHERE relation IN (to_regclass('garment'), to_regclass(quote_ident(:schema) || '.garment'))
+        GROUP BY relation
     ) AS shapes
 """)
 
-DISTINCT_LABELS = text("SELECT labels FROM model WHERE id = :model_id")
+LABELS = text("SELECT labels FROM model WHERE id = :model_id")
 
 # Categories that nothing has, and no model that is left could give
 DROP_CATEGORIES = text("""
@@ -95,6 +98,9 @@ DROP_CATEGORIES = text("""
                 quote_ident(current_schema() || '_model_' || id) || '.garment') IS NOT NULL)
       )
 """)
+
+FORGET_PROJECTION = text("DELETE FROM projection WHERE model_id = :model_id")
+FORGET_UNREAD = text("DELETE FROM model_unread WHERE model_id = :model_id")
 
 _beside: WeakKeyDictionary[Engine, dict[int, Engine]] = WeakKeyDictionary()
 
@@ -151,29 +157,33 @@ def make_generation(engine: Engine, model_id: int) -> Engine:
     Call it within `only_switcher`. Raises `DatabaseUnfit` where the user may not make it.
     """
     with engine.begin() as connection:
-        values = {"schema": generation_schema(connection, model_id)}
+        values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
         if connection.scalar(EXISTS, values) and not connection.scalar(SAME_SHAPE, values):
             _drop(connection, values["schema"])
         if not connection.scalar(EXISTS, values):
             add_categories(
-                connection, connection.execute(DISTINCT_LABELS, {"model_id": model_id}).scalar_one()
+                connection, connection.execute(LABELS, {"model_id": model_id}).scalar_one()
             )
             _make(connection, values["schema"])
     return beside(engine, model_id)
 
 
 def drop_generation(engine: Engine, model_id: int) -> None:
-    """Remove what a model said of the garments; call it within `only_switcher`."""
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        _drop(connection, generation_schema(connection, model_id))
-        connection.execute(
-            text("DELETE FROM projection WHERE model_id = :model_id"), {"model_id": model_id}
-        )
-        connection.execute(
-            text("DELETE FROM model_unread WHERE model_id = :model_id"), {"model_id": model_id}
-        )
-        connection.execute(DROP_CATEGORIES)
+    """Remove what a model said of the garments; call it within `only_switcher`.
+
+    Raises `DatabaseUnavailable` where the tables that it refers to stay busy.
+    """
+
+    def attempt() -> bool:
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '300ms'"))
+            _drop(connection, generation_schema(connection, model_id))
+            connection.execute(FORGET_PROJECTION, {"model_id": model_id})
+            connection.execute(FORGET_UNREAD, {"model_id": model_id})
+            connection.execute(DROP_CATEGORIES)
+        return True
+
+    until_free(attempt)
 
 
 def generation_bytes(engine: Engine, model_id: int) -> int:
@@ -181,24 +191,6 @@ def generation_bytes(engine: Engine, model_id: int) -> int:
     with reading(engine) as connection:
         schema = generation_schema(connection, model_id)
         return int(connection.scalar(BYTES, {"schema": schema}))
-
-
-@contextmanager
-def only_switcher(engine: Engine) -> Iterator[None]:
-    """Holds the lock of whoever works on generations; freed at once where this process dies.
-
-    Raises `SwitchRunning` where another process holds it.
-    """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        deadline = time.monotonic() + PATIENCE
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
-            if time.monotonic() > deadline:
-                raise SwitchRunning()
-            time.sleep(0.1)
-        try:
-            yield
-        finally:
-            connection.invalidate()  # closes the session, and with it the lock
 
 
 def _make(connection: Connection, schema: str) -> None:

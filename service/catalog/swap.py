@@ -8,24 +8,23 @@ nothing is left to be embedded.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-import psycopg
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from service.catalog.generations import generation_schema, run
+from service.catalog.patience import until_free
 from service.catalog.reembed import Reembedding
-from service.errors import DatabaseUnavailable, DatabaseUnfit, SwitchRefused
+from service.errors import DatabaseUnfit, SwitchRefused
 
 WRITERS_PATIENCE, READERS_PATIENCE = "2s", "300ms"
 """For a lock that writers, or queries, must wait behind while we wait for it."""
 
-ATTEMPTS, PAUSE = 40, 0.5  # seconds
+FEW = 64
+"""Garments that are embedded while writers wait, so that the swap comes to an end beside an import."""
 
 # In the order that writers take them: the model's row, then the table
-LOCK_MODEL = text("SELECT id FROM model WHERE serving FOR UPDATE")
+LOCK_MODEL = text("SELECT id FROM model WHERE serving FOR NO KEY UPDATE")
 LOCK_WRITERS = text("LOCK TABLE garment IN SHARE ROW EXCLUSIVE MODE")
 LOCK_READERS = "LOCK TABLE garment, {new} IN ACCESS EXCLUSIVE MODE"
 
@@ -101,31 +100,27 @@ def swap(
     Raises `DatabaseUnavailable` where the table stays busy, and `SwitchRefused` where photos could not
     be read and their garments are to stay; then nothing was changed.
     """
-    for _ in range(ATTEMPTS):
-        try:
-            if _try(engine, reembedding, forget_unread):
-                return
-        except DBAPIError as error:
-            if not isinstance(
-                error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected
-            ):
-                raise
-            time.sleep(PAUSE)
-        else:
-            catch_up()
-    raise DatabaseUnavailable(
-        "The table of garments stays busy, so the new model does not serve yet. Try again when no "
-        "import or export is running."
-    )
+
+    def attempt() -> bool:
+        if _try(engine, reembedding, forget_unread, catch_up):
+            return True
+        catch_up()
+        return False
+
+    until_free(attempt)
 
 
-def _try(engine: Engine, reembedding: Reembedding, forget_unread: bool) -> bool:
-    """Whether it is done; not where something is left to be embedded."""
+def _try(
+    engine: Engine, reembedding: Reembedding, forget_unread: bool, catch_up: Callable[[], None]
+) -> bool:
+    """Whether it is done; not where more than a few are left to be embedded."""
     model_id = reembedding.model_id
     with engine.begin() as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = '{WRITERS_PATIENCE}'"))
         old_id = connection.execute(LOCK_MODEL).scalar_one()
         connection.execute(LOCK_WRITERS)
+        if 0 < reembedding.count_left(connection) <= FEW:
+            catch_up()
         if reembedding.count_left(connection):
             return False
         if not forget_unread:

@@ -1,6 +1,6 @@
 """The record of a switch to another model: asked for, under way, over.
 
-Whoever works on it holds the lock of `generations.only_switcher`; the newest attempt alone writes.
+Whoever works on it holds the lock of `patience.only_switcher`; the newest attempt alone writes.
 """
 
 from __future__ import annotations

@@ -78,12 +78,9 @@ def import_photos(context: JobContext, *, run_id: int) -> None:
         context.app.configure_task("index_garments", queueing_lock="index").defer()
 
 
-@queue.task(name="switch_model", retry=Patience(), lock="import", pass_context=True)
+@queue.task(name="switch_model", retry=Patience(), lock="switch", pass_context=True)
 def switch_model(context: JobContext, *, switch_id: int) -> None:
-    """Embed every garment with another model, and let that serve, from where the last attempt ended.
-
-    Not beside an import: the network uses every core already.
-    """
+    """Embed every garment with another model, and let that serve, from where the last attempt ended."""
     studio = _studio(context)
 
     def require_worker(_stage: str, _done: int, _total: int) -> None:

@@ -16,6 +16,7 @@ from service.catalog import (
     has_generation,
     known_models,
     make_generation,
+    note_recall,
     swap,
     tidy,
     unread_of,
@@ -121,10 +122,10 @@ def _work(studio: Studio, switch: Switch, progress: Progress) -> Comparison | No
     beside = Reembedding(studio.engine, record.id)
     beside.try_unread_again()
 
-    def catch_up() -> None:
-        embed_beside(beside, new, studio.images, rate=options.rate, progress=beat("embedding"))
+    def embed(rate: float | None) -> None:
+        embed_beside(beside, new, studio.images, rate=rate, progress=beat("embedding"))
 
-    catch_up()
+    embed(options.rate)
     _require_readable(studio, record, options)
     build_indexes(generation, progress=build)
     tidy(generation)
@@ -132,7 +133,14 @@ def _work(studio: Studio, switch: Switch, progress: Progress) -> Comparison | No
         None if back else _compared(studio, switch, beside, old, new, options, beat("comparing"))
     )
     beat("swapping")(0, 0)
-    swap(studio.engine, beside, forget_unread=options.forget_unreadable, catch_up=catch_up)
+    swap(
+        studio.engine,
+        beside,
+        forget_unread=options.forget_unreadable,
+        catch_up=lambda: embed(None),
+    )
+    for label, recall in found.figures["index_recall"].items() if found is not None else ():
+        note_recall(studio.engine, label, recall)
     return found
 
 

@@ -11,10 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.catalog import (
-    Loader,
     Reembedding,
     add_garment,
-    attach,
     beside,
     build_indexes,
     category_names,
@@ -296,9 +294,8 @@ def test_photos_that_cannot_be_read_hinder_the_swap_until_it_is_decided(
 
 
 def test_one_process_works_on_generations_at_a_time(engine):
-    with only_switcher(engine):
-        with pytest.raises(SwitchRunning), only_switcher(engine):
-            pass
+    with only_switcher(engine), pytest.raises(SwitchRunning), only_switcher(engine):
+        pass
     with only_switcher(engine):
         pass
 
