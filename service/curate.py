@@ -10,12 +10,10 @@ from service.catalog import Row, garment_by_id
 from service.decode import suffix_of
 from service.domain import Garment
 from service.errors import BundleMismatch, FashionStudioError, ImageUndecodable
+from service.images import OWN
 from service.model import Model
 from service.recommend import canonical
 from service.studio import Studio
-
-OWN = "uploads/"
-"""Pictures under this folder of the image root are the service's own, and go with their garment."""
 
 
 def add_garment(

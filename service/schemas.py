@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -177,6 +177,40 @@ class ImportList(Schema):
     """The newest imports first, without their `errors`."""
 
     imports: list[Import]
+
+
+class ReportColumn(Schema):
+    """A column of a report, and what it means."""
+
+    name: str
+    kind: Literal["text", "integer", "number", "boolean", "date", "time"]
+    meaning: str
+
+
+class Progress(Schema):
+    """How many of how many."""
+
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+
+
+class Report(Schema):
+    """A report on the catalog: rows as objects, whose keys `columns` explains.
+
+    `more` says that `limit` left rows out. A `stored` report was made at `made_at`, which is null where
+    it never was; `note` says what is to be known or done before it is trusted, and `progress` how many
+    garments are through where it is being made. The others are of the catalog as it is.
+    """
+
+    report: Annotated[str, Field(examples=["categories"])]
+    title: str
+    columns: list[ReportColumn]
+    rows: list[dict[str, bool | int | float | str | None]]
+    more: bool
+    stored: bool
+    made_at: datetime | None
+    note: str | None
+    progress: Progress | None
 
 
 class Problem(Schema):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -201,3 +203,16 @@ class Studio:
         own = card.labels
         others = tuple(label for label in borne_labels(self.engine) if label not in own)
         return Model(self.settings, model_id, folder, card, own + others)
+
+
+@contextmanager
+def open_catalog(settings: Settings) -> Iterator[Engine]:
+    """The configured database at the newest schema, for what needs no model. Raises as `Studio`."""
+    engine = open_database(settings)
+    try:
+        if settings.database_url is None:
+            migrate(engine)
+        require_head(engine)
+        yield engine
+    finally:
+        engine.dispose()

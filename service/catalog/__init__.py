@@ -2,13 +2,17 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
-gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
+bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
+and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
+and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
+`listing`, `search` and `sets` answer; `reports` and `analysis` are about the catalog as a whole;
+`curation` changes single garments; `keys` says who may ask.
 """
 
-from service.catalog import switch_tables as _switch_tables  # noqa: F401  registers them
+from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
+from service.catalog import switch_tables as switch_tables
 from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
+from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import borne_labels, category_names
 from service.catalog.curation import (
@@ -22,12 +26,11 @@ from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
+from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
-    MAX_LIMIT,
     count_by_label,
     embedding_of,
     garment_by_id,
-    garments_page,
     ids_of_content,
     is_empty,
     random_garment,
@@ -51,12 +54,14 @@ from service.catalog.imports import (
 )
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
+from service.catalog.listing import MAX_LIMIT, Conditions, Order, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import (
     ModelRecord,
     attach,
     known_models,
+    model_names,
     note_folder,
     register,
     serving_id,
@@ -73,6 +78,8 @@ from service.catalog.recall import (
     note_recall,
 )
 from service.catalog.reembed import Left, Reembedding, Unread, unread_of
+from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
+from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
 from service.catalog.search import similar
@@ -140,17 +147,26 @@ __all__ = [
     "open_switch",
     "cancel_switch",
     "give_up_switch",
+    "model_names",
     "category_names",
     "borne_labels",
     "Row",
     "is_storable",
     "Known",
+    "Filed",
+    "Move",
+    "filed_garments",
+    "forget_garments",
     "Loader",
     "BulkLoader",
     "as_float16",
     "unfit_rows",
     "flaw",
     "all_embeddings",
+    "Snapshot",
+    "snapshot",
+    "require_room",
+    "restore",
     "Run",
     "Progress",
     "ImportRun",
@@ -163,6 +179,8 @@ __all__ = [
     "garment_by_id",
     "random_garment",
     "MAX_LIMIT",
+    "Conditions",
+    "Order",
     "garments_page",
     "count_by_label",
     "add_garment",
@@ -201,4 +219,9 @@ __all__ = [
     "top_of_set",
     "top_of",
     "delete_set",
+    "REPORTS",
+    "STORED",
+    "Report",
+    "read_report",
+    "plain",
 ]

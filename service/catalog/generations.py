@@ -25,6 +25,12 @@ from service.errors import DatabaseUnfit
 
 SCHEMA = text("SELECT current_schema() || '_model_' || CAST(:model_id AS integer)")
 
+KEPT = text("""
+    SELECT nspname FROM pg_namespace
+    WHERE starts_with(nspname::text, current_schema() || '_model_') AND nspname ~ '_model_[0-9]+$'
+    ORDER BY nspname
+""")
+
 EXISTS = text("SELECT to_regclass(quote_ident(:schema) || '.garment') IS NOT NULL")
 
 BYTES = text("""
@@ -115,6 +121,11 @@ def has_generation(engine: Engine, model_id: int) -> bool:
     with reading(engine) as connection:
         schema = generation_schema(connection, model_id)
         return bool(connection.scalar(EXISTS, {"schema": schema}))
+
+
+def kept_generations(connection: Connection) -> list[str]:
+    """The schemas that hold what other models say."""
+    return list(connection.scalars(KEPT))
 
 
 def beside(engine: Engine, model_id: int) -> Engine:

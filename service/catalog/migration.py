@@ -94,6 +94,16 @@ def require_head(engine: Engine) -> None:
         )
 
 
+def current_revision(connection: Connection) -> str | None:
+    """The schema's revision; None where there is no catalog."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_known(revision: str | None) -> None:
+    """Raises `SchemaOutdated` for a revision that only a newer version of Fashion Studio knows."""
+    _refuse_newer(_scripts(), revision)
+
+
 @contextmanager
 def migration_lock(engine: Engine) -> Iterator[Connection]:
     """A connection that holds the lock; raises `DatabaseUnavailable` after LOCK_PATIENCE."""
@@ -147,7 +157,7 @@ def _resolve(scripts: ScriptDirectory, to: str) -> str | None:
 
 
 def _current(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = current_revision(connection)
     connection.rollback()
     return revision
 

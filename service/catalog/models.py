@@ -16,6 +16,8 @@ from service.errors import BundleMismatch
 
 SERVING = "SELECT id, name, version, content_sha256 FROM model WHERE serving"
 
+NAMES = text("SELECT name || '@' || version FROM model ORDER BY serving DESC, id DESC")
+
 REGISTER = text("""
     INSERT INTO model (name, version, content_sha256, labels, input_size, feature_size)
     VALUES (:name, :version, :content_sha256, :labels, :input_size, :feature_size)
@@ -190,3 +192,9 @@ def _require_replaceable(
         "FASHION_STUDIO_MODEL to that bundle's folder, let this one take over with `fashion-studio "
         "models use`, or point FASHION_STUDIO_DATABASE_URL at an empty database."
     )
+
+
+def model_names(engine: Engine) -> list[str]:
+    """name@version of every bundle that the catalog has met, the serving one first."""
+    with engine.connect() as connection:
+        return list(connection.scalars(NAMES))

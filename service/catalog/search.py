@@ -29,7 +29,7 @@ from service.stages import stage
 
 MAX_MATCHES = 100
 
-CANDIDATES = 30
+CANDIDATES = 20
 """Garments that an index leads to and that are compared whole, at least; twice n where that is more."""
 
 NEARLY = 0.95
@@ -39,10 +39,10 @@ the shipped model. With 1, a quarter of the questions would be asked again, in v
 MORE, MOST_CANDIDATES = 4, 480
 """Where candidates may not be enough, so many times as many are asked for, and again."""
 
-EF_SEARCH = 120
+EF_SEARCH = 80
 """Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
 
-SERVING = text("SELECT id FROM model WHERE serving")
+SERVING = "SELECT id FROM model WHERE serving"
 
 
 class _Shelf(NamedTuple):
@@ -100,7 +100,7 @@ def similar(
                 raise ModelMoved()
             model_id = embedded_by
         elif model_id is None:
-            model_id = connection.scalar(SERVING)
+            model_id = connection.scalar(text(SERVING))
         values = {
             "query": _vector(query),
             "exclude": sorted(exclude),
@@ -196,21 +196,22 @@ def _literals(connection: Connection, labels: Sequence[str]) -> list[str]:
 
 def _look_up(
     connection: Connection, driver: psycopg.Connection, labels: Sequence[str], model_id: int
-) -> psycopg.Cursor:
-    asked = {
-        "labels": list(labels),
-        "indexes": [index_name(label) for label in labels],
-        "model_id": model_id,
-        "home": connection.get_execution_options().get("home"),
-    }
-    return driver.execute(LOOKUP, asked)
+) -> list[psycopg.Cursor]:
+    home = connection.get_execution_options().get("home")
+    return [
+        driver.execute(
+            LOOKUP,
+            {"label": label, "index": index_name(label), "model_id": model_id, "home": home},
+        )
+        for label in labels
+    ]
 
 
 def _shelves(
-    connection: Connection, labels: Sequence[str], looked_up: psycopg.Cursor
+    connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
 ) -> dict[str, _Shelf]:
     """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
-    found = {name: _Shelf(*row) for name, *row in looked_up.fetchall()}
+    found = {name: _Shelf(*row) for one in looked_up for name, *row in one.fetchall()}
     if not all(shelf.here for shelf in found.values()):
         raise ModelMoved()
     if len(found) < len(labels):

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from service.catalog.tables import _count, _created_at, metadata
+from service.catalog.tables import count, metadata, moment
 
 model_switch = Table(
     "model_switch",
@@ -27,12 +27,12 @@ model_switch = Table(
     Column("state", Text, nullable=False, server_default="running"),
     Column("stage", Text, nullable=False, server_default="waiting"),
     Column("options", JSONB, nullable=False),
-    _created_at("started_at"),
-    _created_at("heartbeat_at"),
+    moment("started_at"),
+    moment("heartbeat_at"),
     Column("finished_at", DateTime(timezone=True)),
-    _count("total"),
-    _count("done"),
-    _count("attempt"),
+    count("total"),
+    count("done"),
+    count("attempt"),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("report", JSONB),
     Column("error", Text),

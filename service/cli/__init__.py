@@ -25,10 +25,14 @@ COMMANDS = {  # name: module of this package that holds it
     "save-features": "features",
     "index": "index",
     "gates": "gates",
+    "analytics": "analytics",
     "worker": "worker",
     "train": "train",
     "models": "models",
     "keys": "keys",
+    "backup": "backup",
+    "restore": "backup",
+    "move": "backup",
     "doctor": "doctor",
 }
 

@@ -89,6 +89,13 @@ class ImportNotFound(FashionStudioError):
     status = 404
 
 
+class ReportNotFound(FashionStudioError):
+    """There is no report of that name."""
+
+    code = "report_not_found"
+    status = 404
+
+
 class ImportsDisabled(FashionStudioError):
     """Imports over HTTP are off. Set FASHION_STUDIO_IMPORT_ROOTS to the folders that they may read."""
 
@@ -129,6 +136,13 @@ class SourceInvalid(FashionStudioError):
 
     code = "source_invalid"
     status = 400
+
+
+class PruneRefused(FashionStudioError):
+    """More than half of a source's garments have lost their photos. Nothing was pruned."""
+
+    code = "prune_refused"
+    status = 409
 
 
 class Unauthorized(FashionStudioError):

@@ -121,3 +121,33 @@ class IndexesDue(FashionStudioError):
     """Similarity indexes are due or invalid. Run `fashion-studio index`."""
 
     code = "indexes_due"
+
+
+class PostgresToolsMissing(FashionStudioError):
+    """There are no pg_dump, pg_restore and psql that are new enough."""
+
+    code = "postgres_tools_missing"
+
+
+class BackupFailed(FashionStudioError):
+    """The backup could not be made. Nothing was written."""
+
+    code = "backup_failed"
+
+
+class BackupInvalid(FashionStudioError):
+    """The file is no whole backup."""
+
+    code = "backup_invalid"
+
+
+class RestoreFailed(FashionStudioError):
+    """The backup could not be restored. The catalog is as before."""
+
+    code = "restore_failed"
+
+
+class CatalogNotEmpty(FashionStudioError):
+    """The catalog is not empty."""
+
+    code = "catalog_not_empty"

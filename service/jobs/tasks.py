@@ -21,11 +21,13 @@ from service.errors import (
     ImportLost,
     SwitchRunning,
 )
+from service.extent import Gone
 from service.ingest import recorded
-from service.intake import Options, Summary, take_in
+from service.intake import Options, take_in
 from service.jobs.roots import require_source
-from service.sources import Item, read_source
+from service.sources import Item, folder_of, read_source
 from service.studio import Studio
+from service.summary import Summary
 from service.switch import work_on
 
 MOST_ATTEMPTS = 8  # starts of one job, killed workers included, before it is given up
@@ -73,7 +75,8 @@ def import_photos(context: JobContext, *, run_id: int) -> None:
             return read_source(source, labels=studio.model.labels)
 
         options = Options(labels=run.labels, roots=roots)
-        take_in(studio, items, options, run=run, progress=require_worker)
+        gone = Gone(studio.engine, studio.images, folder_of(source))
+        take_in(studio, items, options, gone=gone, run=run, progress=require_worker)
     with suppress(AlreadyEnqueued):
         context.app.configure_task("index_garments", queueing_lock="index").defer()
 

@@ -17,6 +17,7 @@ from service.studio import Studio
 from service.web import metrics
 from service.web.access import Access
 from service.web.admission import Admission, require_time
+from service.web.pictures import Thumbnails
 from service.web.rates import Rates
 
 EXTENSION = "fashion-studio"
@@ -33,6 +34,7 @@ class Context:
         settings = studio.settings
         self.admission = Admission(settings.max_in_flight, settings.request_seconds)
         self.numbers = metrics.Catalog(studio.engine)
+        self.thumbnails = Thumbnails()
         self.rates = Rates(settings.rate_limit)
         self.access = Access(lambda: studio.engine, settings.access)
         # One pool for all requests, so that many sets at once decode no more photos side by side
