@@ -61,12 +61,9 @@ class Prediction:
     def confidence(self) -> float:
         return self.labels[0].confidence
 
-    def confidence_of(self, label: str) -> float:
-        """The probability of `label`; KeyError where the network does not know it."""
-        for scored in self.labels:
-            if scored.label == label:
-                return scored.confidence
-        raise KeyError(label)
+    def confidence_of(self, label: str) -> float | None:
+        """The probability of `label`; None where the network does not know it."""
+        return next((scored.confidence for scored in self.labels if scored.label == label), None)
 
     def as_dict(self) -> dict[str, Any]:
         return query_dict(self.labels)
@@ -79,7 +76,7 @@ class Garment:
     confidence: the model's probability of `label`, whether the label was given or predicted.
     predicted_label: what the model alone would have said. Both are None where the embedding was
     imported without its photo.
-    model: `name@version` of the bundle that embedded it.
+    model: `name@version` of the bundle that embedded it; model_id tells it from others of that name.
     """
 
     id: int
@@ -90,6 +87,7 @@ class Garment:
     predicted_label: str | None
     model: str
     created_at: datetime
+    model_id: int
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -11,10 +11,12 @@ and back; `projection`, `shelves`, `indexes` and `recall` are about similarity i
 """
 
 from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
+from service.catalog import switch_tables as switch_tables
+from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
 from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
 from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
-from service.catalog.categories import category_names
+from service.catalog.categories import borne_labels, category_names
 from service.catalog.curation import (
     add_garment,
     delete_garment,
@@ -29,10 +31,19 @@ from service.catalog.engine import open_database, open_engine
 from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
     count_by_label,
+    embedding_of,
     garment_by_id,
     ids_of_content,
     is_empty,
     random_garment,
+)
+from service.catalog.generations import (
+    beside,
+    close_generations,
+    drop_generation,
+    generation_bytes,
+    has_generation,
+    make_generation,
 )
 from service.catalog.imports import (
     ImportRun,
@@ -48,16 +59,33 @@ from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.listing import MAX_LIMIT, Conditions, Order, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
-from service.catalog.models import attach, model_names
+from service.catalog.models import (
+    ModelRecord,
+    attach,
+    known_models,
+    model_names,
+    note_folder,
+    register,
+    serving_id,
+    serving_model,
+)
 from service.catalog.neighbourhoods import analyse
+from service.catalog.patience import only_switcher
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, in_transaction, libpq, queue_state
-from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.recall import (
+    RECALL_MINIMUM,
+    keep_recall,
+    kept_recall,
+    measure_recall,
+    note_recall,
+)
+from service.catalog.reembed import Left, Reembedding, Unread, unread_of
 from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
-from service.catalog.search import embedding_of, similar
+from service.catalog.search import similar
 from service.catalog.server import check_server
 from service.catalog.sets import (
     SetImage,
@@ -69,6 +97,17 @@ from service.catalog.sets import (
     top_of_set,
 )
 from service.catalog.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.swap import swap
+from service.catalog.switches import (
+    Switch,
+    SwitchRecord,
+    cancel_switch,
+    give_up_switch,
+    last_switch,
+    open_switch,
+    queue_switch,
+    start_switch,
+)
 from service.catalog.tables import FEATURES
 
 __all__ = [
@@ -80,8 +119,40 @@ __all__ = [
     "migrate",
     "require_head",
     "attach",
+    "register",
+    "ModelRecord",
+    "known_models",
+    "serving_model",
+    "serving_id",
+    "note_folder",
+    "beside",
+    "has_generation",
+    "make_generation",
+    "drop_generation",
+    "generation_bytes",
+    "only_switcher",
+    "close_generations",
+    "Reembedding",
+    "Left",
+    "Unread",
+    "unread_of",
+    "Agreement",
+    "agreement",
+    "Sampled",
+    "sample_garments",
+    "tidy",
+    "swap",
+    "Switch",
+    "SwitchRecord",
+    "start_switch",
+    "queue_switch",
+    "last_switch",
+    "open_switch",
+    "cancel_switch",
+    "give_up_switch",
     "model_names",
     "category_names",
+    "borne_labels",
     "Row",
     "is_storable",
     "Known",
@@ -133,6 +204,7 @@ __all__ = [
     "project_catalog",
     "RECALL_MINIMUM",
     "measure_recall",
+    "note_recall",
     "keep_recall",
     "kept_recall",
     "QueueState",

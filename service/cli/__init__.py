@@ -28,6 +28,7 @@ COMMANDS = {  # name: module of this package that holds it
     "analytics": "analytics",
     "worker": "worker",
     "train": "train",
+    "models": "models",
     "keys": "keys",
     "backup": "backup",
     "restore": "backup",
