@@ -15,10 +15,12 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.domain import LabelSource
+from service.domain import LabelSource, Verdict
 from service.schemas import (
     Analysis,
     Classification,
+    Feedback,
+    FeedbackList,
     Garment,
     GarmentPage,
     Import,
@@ -183,6 +185,22 @@ class Client:
 
     def cancel_import(self, import_id: int) -> Import:
         return self._call(Import, "POST", f"/imports/{import_id}/cancel")
+
+    # --- feedback ---------------------------------------------------------------------------------
+
+    def add_feedback(self, query: int | str, match_id: int, verdict: Verdict) -> Feedback:
+        """Say whether a match is good. query: a garment's id, or `query.sha256` of a photo's answer."""
+        asked = {"garment_id": query} if isinstance(query, int) else {"sha256": query}
+        body = {"query": asked, "match_id": match_id, "verdict": verdict}
+        return self._call(Feedback, "POST", "/feedback", json=body)
+
+    def feedback(self, *, limit: int = 100, before: int | None = None) -> list[Feedback]:
+        """The newest verdicts first. before: only those with a lower id."""
+        query = _query(limit=limit, before=before)
+        return self._call(FeedbackList, "GET", "/feedback", params=query).feedback
+
+    def delete_feedback(self, feedback_id: int) -> None:
+        self._send("DELETE", f"/feedback/{feedback_id}")
 
     # --- reports ----------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendati
         method=method,
         requested=query.n,
         model=studio.card.title,
+        sha256=photo.sha256,
     )
 
 

@@ -6,10 +6,10 @@ bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue
 gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
 `garments`, `search` and `sets` answer; `reports` are about the catalog as a whole,
 those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
-`curation` changes single garments; `keys` says who may ask.
+`curation` changes single garments; `feedback` keeps what people say of matches; `keys` says who may ask.
 """
 
-from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
+from service.catalog import further_tables as further_tables  # into the metadata of `tables`
 from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import category_names
@@ -24,6 +24,14 @@ from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
+from service.catalog.feedback import (
+    JudgedPair,
+    Picture,
+    delete_feedback,
+    judged_pairs,
+    list_feedback,
+    store_feedback,
+)
 from service.catalog.garments import (
     MAX_LIMIT,
     count_by_label,
@@ -137,6 +145,12 @@ __all__ = [
     "top_of_set",
     "top_of",
     "delete_set",
+    "store_feedback",
+    "list_feedback",
+    "delete_feedback",
+    "JudgedPair",
+    "Picture",
+    "judged_pairs",
     "REPORTS",
     "STORED",
     "Report",
