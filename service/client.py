@@ -6,11 +6,10 @@ It needs neither the database nor the network nor Flask: a machine that only ask
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 import httpx
@@ -28,6 +27,7 @@ from service.schemas import (
     Problem,
     Recommendation,
     Report,
+    Which,
 )
 
 API = "/api/v1"
@@ -37,21 +37,6 @@ Photo = bytes | str | PathLike[str]
 """Bytes of an image, or the path of one."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
-
-
-class Which(TypedDict, total=False):
-    """Which garments, in which order, as `GET /garments` describes it; what is missing asks nothing."""
-
-    label: str | None
-    label_source: LabelSource | None
-    predicted_label: str | None
-    model: str | None
-    q: str | None
-    min_confidence: float | None
-    max_confidence: float | None
-    added_from: date | None
-    added_to: date | None
-    order: Literal["oldest", "newest"]
 
 
 class ApiError(Exception):
@@ -144,13 +129,11 @@ class Client:
 
     def garments(self, *, page_size: int = 500, **conditions: Unpack[Which]) -> Iterator[Garment]:
         """Every garment by id that meets the conditions, asked for a page at a time."""
-        cursor = None
-        while True:
-            page = self.garments_page(limit=page_size, cursor=cursor, **conditions)
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.garments_page(limit=page_size, cursor=cursor or None, **conditions)
             yield from page.garments
             cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def garments_page(
         self, *, limit: int = 50, cursor: str | None = None, **conditions: Unpack[Which]
@@ -179,8 +162,9 @@ class Client:
 
     def image(self, garment_id: int, *, width: int | None = None) -> bytes:
         """A garment's picture as it is stored, or a JPEG no wider than `width`."""
-        query = _query(width=width)
-        return self._send("GET", f"/garments/{garment_id}/image", params=query).content
+        return self._send(
+            "GET", f"/garments/{garment_id}/image", params=_query(width=width)
+        ).content
 
     # --- imports ----------------------------------------------------------------------------------
 

@@ -6,27 +6,20 @@ misspelt one that is ignored would answer another question than the one that was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
-from service.catalog import MAX_LIMIT, REPORTS, STORED, Conditions, Order
+from service.catalog import REPORTS, STORED
 from service.domain import LabelSource
 from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
-from service.recommend import MOST, Query, canonical
+from service.recommend import MOST, Query
 from service.schemas import tidy
 
 # Which labels there are depends on the model that serves, so a document can only name the format
 LABEL = Field(max_length=100, json_schema_extra={"format": "label"}, examples=["Dress"])
-
-TEXT = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")  # Postgres holds no NUL
-
-# pydantic alone would take a number for a day too
-Day = Annotated[date, BeforeValidator(lambda given: date.fromisoformat(given))]
 
 MOST_ROWS = 10_000  # of a report
 
@@ -129,55 +122,6 @@ class ImportBody(Parameters):
         default="given",
         description="`given` uses the source's labels where it has them, `predicted` the model's",
     )
-
-
-class GarmentsParameters(Parameters):
-    """Which garments, in which order; see `service.catalog.Conditions`."""
-
-    label: Annotated[str, LABEL] | SkipJsonSchema[None] = Field(
-        default=None, description="only garments of this category, in any case"
-    )
-    label_source: LabelSource | SkipJsonSchema[None] = Field(
-        default=None, description="only those whose label was given, or was predicted"
-    )
-    predicted_label: Annotated[str, LABEL] | SkipJsonSchema[None] = Field(
-        default=None, description="only those of which the model alone says this, in any case"
-    )
-    model: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
-        default=None,
-        description="only those that this bundle embedded, name@version",
-        examples=["xception-fashion@1"],
-    )
-    q: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
-        default=None,
-        description="only those with this text in their path, in any case",
-        examples=["summer/"],
-    )
-    min_confidence: Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None] = Field(
-        default=None, description="only those of whose label the model is at least so sure"
-    )
-    max_confidence: Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None] = Field(
-        default=None, description="only those of whose label the model is at most so sure"
-    )
-    added_from: Day | SkipJsonSchema[None] = Field(
-        default=None, description="only those that came on this day or later, in UTC"
-    )
-    added_to: Day | SkipJsonSchema[None] = Field(
-        default=None, description="only those that came on this day or earlier, in UTC"
-    )
-    order: Order = Field(default="oldest", description="`oldest` first, or `newest`")
-    limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="how many at most")
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | SkipJsonSchema[None] = Field(
-        default=None, description="the `next_cursor` of the page before", examples=["50"]
-    )
-
-    def conditions(self, known: Sequence[str]) -> Conditions:
-        """known: the model's labels. Raises `LabelUnknown`."""
-        asked = self.model_dump(exclude={"order", "limit", "cursor"})
-        for name in ("label", "predicted_label"):
-            if asked[name] is not None:
-                asked[name] = canonical(asked[name], known)
-        return Conditions(**asked)
 
 
 class ReportParameters(Parameters):

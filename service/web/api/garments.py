@@ -22,10 +22,10 @@ from service.errors import (
     StorageUnavailable,
 )
 from service.schemas import Garment, GarmentPage
+from service.web.conditions import GarmentsParameters
 from service.web.context import context, studio
 from service.web.openapi import operation
 from service.web.parameters import (
-    GarmentsParameters,
     ImageParameters,
     NewLabel,
     parse_garment_id,
