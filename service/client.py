@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.domain import LabelSource
+from service.domain import LabelSource, Which
 from service.schemas import (
     Analysis,
     Classification,
@@ -27,7 +27,6 @@ from service.schemas import (
     Problem,
     Recommendation,
     Report,
-    Which,
 )
 
 API = "/api/v1"
@@ -127,20 +126,19 @@ class Client:
 
     # --- garments ---------------------------------------------------------------------------------
 
-    def garments(self, *, page_size: int = 500, **conditions: Unpack[Which]) -> Iterator[Garment]:
+    def garments(self, *, page_size: int = 500, **which: Unpack[Which]) -> Iterator[Garment]:
         """Every garment by id that meets the conditions, asked for a page at a time."""
-        cursor: str | None = ""
-        while cursor is not None:
-            page = self.garments_page(limit=page_size, cursor=cursor or None, **conditions)
+        which["limit"] = page_size
+        while True:
+            page = self.garments_page(**which)
             yield from page.garments
-            cursor = page.next_cursor
+            which["cursor"] = page.next_cursor
+            if page.next_cursor is None:
+                return
 
-    def garments_page(
-        self, *, limit: int = 50, cursor: str | None = None, **conditions: Unpack[Which]
-    ) -> GarmentPage:
+    def garments_page(self, **which: Unpack[Which]) -> GarmentPage:
         """One page, and the cursor of the next one."""
-        query = _query(limit=limit, cursor=cursor, **conditions)
-        return self._call(GarmentPage, "GET", "/garments", params=query)
+        return self._call(GarmentPage, "GET", "/garments", params=_query(**which))
 
     def garment(self, garment_id: int) -> Garment:
         return self._call(Garment, "GET", f"/garments/{garment_id}")

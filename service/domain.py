@@ -7,14 +7,15 @@ the contract. This module imports nothing of the project.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 LabelSource = Literal["given", "predicted"]
 ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Method = Literal["hnsw", "exact"]
+Order = Literal["oldest", "newest"]
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those before it allow
 
@@ -103,6 +104,23 @@ class Garment:
             "model": self.model,
             "created_at": self.created_at.isoformat(),
         }
+
+
+class Which(TypedDict, total=False):
+    """Which garments, in which order, as `GET /garments` describes it; what is missing asks nothing."""
+
+    label: str | None
+    label_source: LabelSource | None
+    predicted_label: str | None
+    model: str | None
+    q: str | None
+    min_confidence: float | None
+    max_confidence: float | None
+    added_from: date | None
+    added_to: date | None
+    order: Order
+    limit: int
+    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypedDict
+from datetime import datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,21 +68,6 @@ class Garment(Schema):
     predicted_label: Label | None
     model: ModelName
     created_at: datetime
-
-
-class Which(TypedDict, total=False):
-    """Which garments, in which order, as `GET /garments` describes it; what is missing asks nothing."""
-
-    label: str | None
-    label_source: LabelSource | None
-    predicted_label: str | None
-    model: str | None
-    q: str | None
-    min_confidence: float | None
-    max_confidence: float | None
-    added_from: date | None
-    added_to: date | None
-    order: Literal["oldest", "newest"]
 
 
 class GarmentPage(Schema):

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from service.catalog import MAX_LIMIT, Conditions, Order
-from service.domain import LabelSource
+from service.catalog import MAX_LIMIT, Conditions
+from service.domain import LabelSource, Order
 from service.recommend import canonical
 from service.web.parameters import LABEL, Parameters
 

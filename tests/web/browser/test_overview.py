@@ -17,7 +17,6 @@ from service.client import Client
 from .site import Site, pictures_of, serving
 from .visitor import SIZES, Visitor
 
-
 DAYS = """
     UPDATE garment SET created_at = CASE
         WHEN id <= 8 THEN timestamptz '2026-03-01 12:00Z'
