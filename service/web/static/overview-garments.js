@@ -15,10 +15,10 @@ function shortened(place, items, more, draw) {
   place.append(...items.slice(0, SHOWN).map(draw));
   if (items.length <= SHOWN) return [place];
   const rest = button(`Show ${(items.length - SHOWN).toLocaleString("en")} more`, () => {
-    const first = items.slice(SHOWN).map(draw);
-    place.append(...first);
+    const others = items.slice(SHOWN).map(draw);
+    place.append(...others);
     rest.replaceWith(more ? make("span", { class: "soft tiny" }, "There are still more: fashion-studio analytics lists all.") : "");
-    (first[0].matches("a") ? first[0] : first[0].querySelector("a")).focus();
+    (others[0].matches("a") ? others[0] : others[0].querySelector("a")).focus();
   });
   return [place, make("p", { class: "more" }, rest)];
 }
