@@ -7,8 +7,8 @@ the contract. This module imports nothing of the project.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, Literal, TypedDict
+from datetime import datetime
+from typing import Any, Literal
 
 import numpy as np
 
@@ -62,12 +62,9 @@ class Prediction:
     def confidence(self) -> float:
         return self.labels[0].confidence
 
-    def confidence_of(self, label: str) -> float:
-        """The probability of `label`; KeyError where the network does not know it."""
-        for scored in self.labels:
-            if scored.label == label:
-                return scored.confidence
-        raise KeyError(label)
+    def confidence_of(self, label: str) -> float | None:
+        """The probability of `label`; None where the network does not know it."""
+        return next((scored.confidence for scored in self.labels if scored.label == label), None)
 
     def as_dict(self) -> dict[str, Any]:
         return query_dict(self.labels)
@@ -80,7 +77,7 @@ class Garment:
     confidence: the model's probability of `label`, whether the label was given or predicted.
     predicted_label: what the model alone would have said. Both are None where the embedding was
     imported without its photo.
-    model: `name@version` of the bundle that embedded it.
+    model: `name@version` of the bundle that embedded it; model_id tells it from others of that name.
     """
 
     id: int
@@ -91,6 +88,7 @@ class Garment:
     predicted_label: str | None
     model: str
     created_at: datetime
+    model_id: int
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -104,23 +102,6 @@ class Garment:
             "model": self.model,
             "created_at": self.created_at.isoformat(),
         }
-
-
-class Which(TypedDict, total=False):
-    """Which garments, in which order, as `GET /garments` describes it; what is missing asks nothing."""
-
-    label: str | None
-    label_source: LabelSource | None
-    predicted_label: str | None
-    model: str | None
-    q: str | None
-    min_confidence: float | None
-    max_confidence: float | None
-    added_from: date | None
-    added_to: date | None
-    order: Order
-    limit: int
-    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)

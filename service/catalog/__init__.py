@@ -2,17 +2,21 @@
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
 `server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
-gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `listing`, `search` and `sets` answer; `reports` are about the catalog as a whole,
-those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
+bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
+and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
+and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
+`listing`, `search` and `sets` answer; `reports` are about the catalog as a whole, those that an
+`analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
 `curation` changes single garments; `keys` says who may ask.
 """
 
 from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
+from service.catalog import switch_tables as switch_tables
+from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
 from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
+from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
-from service.catalog.categories import category_names
+from service.catalog.categories import borne_labels, category_names
 from service.catalog.curation import (
     add_garment,
     delete_garment,
@@ -24,12 +28,22 @@ from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
+from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
     count_by_label,
+    embedding_of,
     garment_by_id,
     ids_of_content,
     is_empty,
     random_garment,
+)
+from service.catalog.generations import (
+    beside,
+    close_generations,
+    drop_generation,
+    generation_bytes,
+    has_generation,
+    make_generation,
 )
 from service.catalog.imports import (
     ImportRun,
@@ -45,15 +59,33 @@ from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
 from service.catalog.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
-from service.catalog.models import attach, model_names
+from service.catalog.models import (
+    ModelRecord,
+    attach,
+    known_models,
+    model_names,
+    note_folder,
+    register,
+    serving_id,
+    serving_model,
+)
 from service.catalog.neighbourhoods import analyse
+from service.catalog.patience import only_switcher
 from service.catalog.projection import project_catalog
 from service.catalog.queue import QueueState, in_transaction, libpq, queue_state
-from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.recall import (
+    RECALL_MINIMUM,
+    keep_recall,
+    kept_recall,
+    measure_recall,
+    note_recall,
+)
+from service.catalog.reembed import Left, Reembedding, Unread, unread_of
 from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
+from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
-from service.catalog.search import embedding_of, similar
+from service.catalog.search import similar
 from service.catalog.server import check_server
 from service.catalog.sets import (
     SetImage,
@@ -65,6 +97,17 @@ from service.catalog.sets import (
     top_of_set,
 )
 from service.catalog.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.swap import swap
+from service.catalog.switches import (
+    Switch,
+    SwitchRecord,
+    cancel_switch,
+    give_up_switch,
+    last_switch,
+    open_switch,
+    queue_switch,
+    start_switch,
+)
 from service.catalog.tables import FEATURES
 
 __all__ = [
@@ -76,17 +119,57 @@ __all__ = [
     "migrate",
     "require_head",
     "attach",
+    "register",
+    "ModelRecord",
+    "known_models",
+    "serving_model",
+    "serving_id",
+    "note_folder",
+    "beside",
+    "has_generation",
+    "make_generation",
+    "drop_generation",
+    "generation_bytes",
+    "only_switcher",
+    "close_generations",
+    "Reembedding",
+    "Left",
+    "Unread",
+    "unread_of",
+    "Agreement",
+    "agreement",
+    "Sampled",
+    "sample_garments",
+    "tidy",
+    "swap",
+    "Switch",
+    "SwitchRecord",
+    "start_switch",
+    "queue_switch",
+    "last_switch",
+    "open_switch",
+    "cancel_switch",
+    "give_up_switch",
     "model_names",
     "category_names",
+    "borne_labels",
     "Row",
     "is_storable",
     "Known",
+    "Filed",
+    "Move",
+    "filed_garments",
+    "forget_garments",
     "Loader",
     "BulkLoader",
     "as_float16",
     "unfit_rows",
     "flaw",
     "all_embeddings",
+    "Snapshot",
+    "snapshot",
+    "require_room",
+    "restore",
     "Run",
     "Progress",
     "ImportRun",
@@ -120,6 +203,7 @@ __all__ = [
     "project_catalog",
     "RECALL_MINIMUM",
     "measure_recall",
+    "note_recall",
     "keep_recall",
     "kept_recall",
     "QueueState",

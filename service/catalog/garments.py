@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 
-from sqlalchemy import Engine, text
+import numpy as np
+from sqlalchemy import Connection, Engine, text
 
-from service.catalog.engine import reading
+from service.catalog.embeddings import from_sent
+from service.catalog.engine import driver_of, reading
 from service.domain import Garment, LabelCount
 from service.errors import CatalogEmpty, GarmentNotFound
 
 SELECT = """
     SELECT garment.id, image_path, label, label_source, confidence, predicted_label,
-           model.name || '@' || model.version AS model, garment.created_at
+           model.name || '@' || model.version AS model, garment.created_at,
+           garment.model_id
     FROM garment JOIN model ON model.id = garment.model_id
 """
+
+EMBEDDING = "SELECT halfvec_send(embedding), model_id FROM garment WHERE id = %(id)s"
 
 GET = text(SELECT + "WHERE garment.id = :id")
 
@@ -41,6 +46,21 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return Garment(**row._mapping)
+
+
+def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
+    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
+    with reading(engine) as connection:
+        return stored_embedding(connection, garment_id)[0]
+
+
+def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
+    """The same, and the model that made it."""
+    with driver_of(connection) as driver:
+        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
+    if row is None:
+        raise GarmentNotFound(f"There is no garment {garment_id}.")
+    return from_sent(row[0]).astype(np.float32), row[1]
 
 
 def random_garment(engine: Engine) -> Garment:

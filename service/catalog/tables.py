@@ -96,6 +96,8 @@ model = Table(
     Column("feature_size", Integer, nullable=False),
     Column("serving", Boolean, nullable=False, server_default=text("false")),
     moment(),
+    Column("folder", Text),
+    Column("served_until", DateTime(timezone=True)),
     _is_sha256("content_sha256"),
     Index("uq_model_serving", "serving", unique=True, postgresql_where=text("serving")),
 )

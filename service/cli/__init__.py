@@ -28,7 +28,11 @@ COMMANDS = {  # name: module of this package that holds it
     "analytics": "analytics",
     "worker": "worker",
     "train": "train",
+    "models": "models",
     "keys": "keys",
+    "backup": "backup",
+    "restore": "backup",
+    "move": "backup",
     "doctor": "doctor",
 }
 

@@ -152,6 +152,13 @@ class SourceInvalid(FashionStudioError):
     status = 400
 
 
+class PruneRefused(FashionStudioError):
+    """More than half of a source's garments have lost their photos. Nothing was pruned."""
+
+    code = "prune_refused"
+    status = 409
+
+
 class Unauthorized(FashionStudioError):
     """This needs an API key. Send it as `Authorization: Bearer fs_…`."""
 

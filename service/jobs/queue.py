@@ -1,4 +1,4 @@
-"""Imports and analyses put into the queue."""
+"""Imports, analyses and switches put into the queue."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from contextlib import suppress
 import psycopg
 from procrastinate.exceptions import AlreadyEnqueued
 
-from service.catalog import ImportRun, Standing, analysis_standing, in_transaction, queue_import
+from service.catalog import (
+    ImportRun,
+    ModelRecord,
+    Standing,
+    SwitchRecord,
+    analysis_standing,
+    in_transaction,
+    only_switcher,
+    queue_import,
+    queue_switch,
+)
 from service.intake import Labels
 from service.jobs.roots import require_source
-from service.jobs.tasks import analyse_garments, import_photos
+from service.jobs.tasks import analyse_garments, import_photos, switch_model
 from service.sources import read_source
 from service.studio import Studio
+from service.switch import Options
 
 
 def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
@@ -22,7 +33,7 @@ def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
     `DatabaseUnavailable`.
     """
     path, _ = require_source(source, studio.settings)
-    read_source(path, labels=studio.card.labels)
+    read_source(path, labels=studio.model.labels)
 
     def enqueue(connection: psycopg.Connection, run_id: int) -> None:
         import_photos.configure(connection=connection).defer(run_id=run_id)
@@ -45,3 +56,16 @@ def request_analysis(studio: Studio) -> Standing:
                 ).defer(),
             )
     return stands
+
+
+def request_switch(studio: Studio, model: ModelRecord, options: Options) -> SwitchRecord:
+    """Record a switch and queue its job, both or neither.
+
+    Raises `SwitchRunning`, and `DatabaseUnavailable`.
+    """
+
+    def enqueue(connection: psycopg.Connection, switch_id: int) -> None:
+        switch_model.configure(connection=connection).defer(switch_id=switch_id)
+
+    with only_switcher(studio.engine):
+        return queue_switch(studio.engine, model.id, options.as_dict(), enqueue)

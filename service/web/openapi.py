@@ -28,6 +28,7 @@ from service.errors import (
     FashionStudioError,
     Forbidden,
     InvalidParameter,
+    ModelMoved,
     Overloaded,
     RateLimited,
     RequestSlow,
@@ -53,6 +54,7 @@ ALWAYS = (
     RateLimited,
     FashionStudioError,
     DatabaseUnavailable,
+    ModelMoved,
     Overloaded,
     TimeLimit,
 )

@@ -46,7 +46,7 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
     One that is added meanwhile is on a later page, and with `order=newest` on none; one that is
     removed is on none.
     """
-    conditions = query.conditions(studio().card.labels)
+    conditions = query.conditions(studio().model.labels)
     garments, cursor = garments_page(
         studio().engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
     )

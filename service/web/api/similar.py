@@ -41,8 +41,9 @@ routes = Blueprint("similar", __name__)
 def similar_to_photo(query: SimilarParameters, form: ImageForm) -> dict[str, Any]:
     """The garments most like a photo."""
     how = query.query()
-    photo = studio().decode(form.image.read())
-    return recommend.similar_to_photo(studio(), photo, how).as_dict()
+    model = studio().model
+    photo = model.decode(form.image.read())
+    return recommend.similar_to_photo(studio(), photo, how, model).as_dict()
 
 
 @routes.get("/garments/<garment_id>/similar")
