@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from service.catalog import REPORTS, STORED
-from service.domain import LabelSource
-from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
+from service.domain import LabelSource, Verdict
+from service.errors import FeedbackNotFound, GarmentNotFound, ImportNotFound, InvalidParameter
 from service.recommend import MOST, Query
 from service.schemas import tidy
 
@@ -31,6 +31,11 @@ PATH: dict[str, dict[str, Any]] = {
         "description": "a garment's id",
         "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
         "example": 17,
+    },
+    "feedback_id": {
+        "description": "a feedback's id",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 10**BIGINT_DIGITS - 1},
+        "example": 3,
     },
     "import_id": {
         "description": "an import's id",
@@ -124,6 +129,37 @@ class ImportBody(Parameters):
     )
 
 
+class FeedbackListParameters(Parameters):
+    limit: int = Field(default=100, ge=1, le=1000, description="how many, the newest first")
+    before: Annotated[int, Field(ge=1, le=10**BIGINT_DIGITS)] | SkipJsonSchema[None] = Field(
+        default=None, description="only feedback of a lower id"
+    )
+
+
+class AskedGarment(Parameters):
+    """A garment of the catalog was asked about."""
+
+    garment_id: int = Field(ge=1, le=10**BIGINT_DIGITS - 1)
+
+
+class AskedPhoto(Parameters):
+    """A photo was asked about."""
+
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="of its bytes: `query.sha256` of the recommendation",
+        examples=["ab" * 32],
+    )
+
+
+class FeedbackBody(Parameters):
+    query: AskedGarment | AskedPhoto = Field(description="what was asked about")
+    match_id: int = Field(
+        ge=1, le=10**BIGINT_DIGITS - 1, description="the garment that was recommended"
+    )
+    verdict: Verdict = Field(description="whether it is a good match")
+
+
 class ReportParameters(Parameters):
     limit: int = Field(default=1000, ge=1, le=MOST_ROWS, description="how many rows at most")
 
@@ -193,6 +229,13 @@ def parse_import_id(text: str) -> int:
     if _is_bigint(text):
         return int(text)
     raise ImportNotFound(f"There is no import {text}.")
+
+
+def parse_feedback_id(text: str) -> int:
+    """The id in a path. Raises `FeedbackNotFound` for what cannot be one."""
+    if _is_bigint(text):
+        return int(text)
+    raise FeedbackNotFound(f"There is no feedback {text}.")
 
 
 def _is_bigint(text: str) -> bool:
