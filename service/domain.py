@@ -15,6 +15,7 @@ import numpy as np
 LabelSource = Literal["given", "predicted"]
 ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Method = Literal["hnsw", "exact"]
+Order = Literal["oldest", "newest"]
 Verdict = Literal["good", "bad"]
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those before it allow

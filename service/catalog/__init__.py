@@ -64,7 +64,7 @@ from service.catalog.imports import (
 )
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
-from service.catalog.listing import MAX_LIMIT, Conditions, Order, garments_page
+from service.catalog.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import (
@@ -191,7 +191,6 @@ __all__ = [
     "random_garment",
     "MAX_LIMIT",
     "Conditions",
-    "Order",
     "garments_page",
     "count_by_label",
     "add_garment",

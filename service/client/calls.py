@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Literal, TypedDict, Unpack
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from service.client.wire import Photo, Wire, part, query_of
-from service.domain import LabelSource, Verdict
+from service.domain import LabelSource, Order, Verdict
 from service.schemas import (
     Analysis,
     Classification,
@@ -36,7 +36,7 @@ class Which(TypedDict, total=False):
     max_confidence: float | None
     added_from: date | None
     added_to: date | None
-    order: Literal["oldest", "newest"]
+    order: Order
 
 
 class Client(Wire):
