@@ -23,7 +23,8 @@ BY_THEMSELVES = ("model", "category")
 """Tables that `attach` fills before there is a garment."""
 
 # Names come with their schema, because a dump begins by emptying the search path.
-# Imports and switches that waited or ran: their jobs stay behind. Before there was a queue, the migration does it.
+# Imports and switches that waited or ran: their jobs stay behind. Before there was a queue, the
+# migration does it.
 INTERRUPT = """
 DO $close$ BEGIN
     IF to_regclass({queue}) IS NOT NULL THEN
