@@ -20,8 +20,8 @@ test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and r
 	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: $(VENV)/dev ## the long tests, about half an hour: hours of use, thousands of broken pictures (ARGS=…)
-	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py --timeout 3600 -s $(ARGS)
+soak: $(VENV)/dev ## the long tests, about half an hour: use under load, broken pictures, upgrades of a full catalog (ARGS=…)
+	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py tests/catalog/test_upgrades.py --timeout 3600 -s $(ARGS)
 
 lint: $(VENV)/dev ## style, types, and the direction of imports
 	$(BIN)/ruff check .

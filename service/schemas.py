@@ -194,6 +194,15 @@ class Progress(Schema):
     total: Annotated[int, Field(ge=0)]
 
 
+class Analysis(Schema):
+    """How the stored reports stand: when they were made, what is wrong with them, and how many garments
+    are through where they are being made. Each is null where there is nothing to say."""
+
+    made_at: datetime | None
+    complaint: str | None
+    progress: Progress | None
+
+
 class Report(Schema):
     """A report on the catalog: rows as objects, whose keys `columns` explains.
 

@@ -5,13 +5,15 @@
 bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
 and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
 and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
-`listing`, `search` and `sets` answer; `reports` and `analysis` are about the catalog as a whole;
+`listing`, `search` and `sets` answer; `reports` are about the catalog as a whole, those that an
+`analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
 `curation` changes single garments; `keys` says who may ask.
 """
 
 from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
 from service.catalog import switch_tables as switch_tables
 from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
+from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
 from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
 from service.catalog.categories import borne_labels, category_names
@@ -67,9 +69,10 @@ from service.catalog.models import (
     serving_id,
     serving_model,
 )
+from service.catalog.neighbourhoods import analyse
 from service.catalog.patience import only_switcher
 from service.catalog.projection import project_catalog
-from service.catalog.queue import QueueState, libpq, queue_state
+from service.catalog.queue import QueueState, in_transaction, libpq, queue_state
 from service.catalog.recall import (
     RECALL_MINIMUM,
     keep_recall,
@@ -207,6 +210,7 @@ __all__ = [
     "QueueState",
     "queue_state",
     "libpq",
+    "in_transaction",
     "store_key",
     "find_key",
     "any_key",
@@ -224,4 +228,8 @@ __all__ = [
     "Report",
     "read_report",
     "plain",
+    "analyse",
+    "cancel_analysis",
+    "analysis_standing",
+    "Standing",
 ]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
 
+import numpy as np
 from sqlalchemy import Engine, text
 
 from service.catalog import categories
@@ -50,8 +51,8 @@ SQL = {
     "predicted_label": "predicted_label = :predicted_label",
     "model": "model.name || '@' || model.version = :model",
     "q": "strpos(lower(image_path), lower(:q)) > 0",
-    "min_confidence": "confidence >= CAST(:min_confidence AS real)",
-    "max_confidence": "confidence <= CAST(:max_confidence AS real)",
+    "min_confidence": "confidence >= :min_confidence",
+    "max_confidence": "confidence <= :max_confidence",
     "added_from": "garment.created_at >= CAST(:added_from AS date)::timestamp AT TIME ZONE 'UTC'",
     "added_to": "garment.created_at < (CAST(:added_to AS date) + 1)::timestamp AT TIME ZONE 'UTC'",
 }
@@ -78,14 +79,19 @@ def garments_page(
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
         raise InvalidParameter("cursor is none that an earlier page gave.")
     asked = asdict(conditions or Conditions())
-    values = {name: value for name, value in asked.items() if value is not None}
+    values = {
+        # As it is stored, so that a confidence of 0.3 is at most 0.3
+        name: float(np.float32(value)) if isinstance(value, float) else value
+        for name, value in asked.items()
+        if value is not None
+    }
     clauses = [SQL[name] for name in values]
     if cursor is not None:
         clauses.append(AFTER[order])
     where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
     query = text(f"{SELECT} {where} ORDER BY {BY_ID[order]} LIMIT :limit")
     with reading(engine) as connection:
-        labels = [values[name] for name in ("label", "predicted_label") if name in values]
+        labels = [asked[name] for name in ("label", "predicted_label") if asked[name] is not None]
         if labels:
             categories.require(connection, labels)
         place = {} if cursor is None else {"cursor": int(cursor)}

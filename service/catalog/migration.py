@@ -17,7 +17,13 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.catalog.server import check_server
-from service.errors import DatabaseUnavailable, DatabaseUnfit, InvalidParameter, SchemaOutdated
+from service.errors import (
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    InvalidParameter,
+    SchemaAhead,
+    SchemaOutdated,
+)
 
 LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for every version
 LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
@@ -79,7 +85,8 @@ def migrate(engine: Engine, to: str = "head") -> str:
 
 
 def require_head(engine: Engine) -> None:
-    """Raises `SchemaOutdated` unless the database is at the newest revision."""
+    """Raises `SchemaOutdated` unless the database is at the newest revision; `SchemaAhead`, which is
+    one, where a later version has migrated it."""
     scripts = _scripts()
     with engine.connect() as connection:
         current = _current(connection)
@@ -100,7 +107,7 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def require_known(revision: str | None) -> None:
-    """Raises `SchemaOutdated` for a revision that only a newer version of Fashion Studio knows."""
+    """Raises `SchemaAhead` for a revision that only a newer version of Fashion Studio knows."""
     _refuse_newer(_scripts(), revision)
 
 
@@ -183,7 +190,7 @@ def _refuse_newer(scripts: ScriptDirectory, current: str | None) -> None:
     try:
         scripts.get_revision(current or "base")
     except CommandError:
-        raise SchemaOutdated(
+        raise SchemaAhead(
             f"The database is at revision {current}, which this version of Fashion Studio does not "
             "know: a newer one has migrated it. Upgrade Fashion Studio."
         ) from None

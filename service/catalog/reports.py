@@ -95,7 +95,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """As the API shows it, rows as objects."""
         names = [column.name for column in self.columns]
-        progress = None if self.standing is None else self.standing.progress
+        stands = None if self.standing is None else self.standing.as_dict()
         return {
             "report": self.name,
             "title": self.title,
@@ -104,10 +104,10 @@ class Report:
             ],
             "rows": [dict(zip(names, map(plain, row), strict=True)) for row in self.rows],
             "more": self.more,
-            "stored": self.standing is not None,
-            "made_at": self.made_at and self.made_at.isoformat(),
+            "stored": stands is not None,
+            "made_at": stands and stands["made_at"],
             "note": self.note,
-            "progress": None if progress is None else {"done": progress[0], "total": progress[1]},
+            "progress": stands and stands["progress"],
         }
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from service.artifacts.drafts import drafts
-from service.catalog import REPORTS, STORED, Report, plain, read_report
-from service.cli.output import json_option, note, print_table
+from service.catalog import REPORTS, STORED, Report, analyse, plain, read_report
+from service.cli.output import json_option, note, print_table, progress_bar
 from service.errors import InvalidParameter
 from service.settings import load_settings
 from service.studio import open_catalog
@@ -37,14 +37,24 @@ LINES = 100  # of a table for people, unless they ask for more
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write csv, parquet or json there instead of to stdout.",
 )  # fmt: skip
+@click.option("--refresh", is_flag=True, help="Make the stored reports anew first: minutes.")
 @json_option
-def analytics(report: str, form: str, limit: int | None, out: Path | None, as_json: bool) -> None:
+def analytics(
+    report: str, form: str, limit: int | None, out: Path | None, refresh: bool, as_json: bool
+) -> None:
     form = "json" if as_json else form
     if form == "table" and out is not None:
         raise InvalidParameter("--out needs --format csv, parquet or json.")
     if form == "parquet" and out is None and sys.stdout.isatty():
         raise InvalidParameter("Parquet is not for a terminal: add --out FILE.")
-    with open_catalog(load_settings()) as engine:
+    if refresh and report not in STORED:
+        raise InvalidParameter(f"{report} is of the catalog as it is: it needs no --refresh.")
+    settings = load_settings()
+    with open_catalog(settings) as engine:
+        if refresh:
+            with progress_bar("neighbours") as advance:
+                similarity, folder = settings.duplicate_similarity, settings.folder()
+                analyse(engine, duplicate_similarity=similarity, folder=folder, progress=advance)
         found = read_report(
             engine, report, limit=LINES if limit is None and form == "table" else limit
         )

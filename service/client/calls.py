@@ -10,6 +10,7 @@ from uuid import UUID
 from service.client.wire import Photo, Wire, part, query_of
 from service.domain import LabelSource
 from service.schemas import (
+    Analysis,
     Classification,
     Garment,
     GarmentPage,
@@ -155,3 +156,10 @@ class Client(Wire):
     def report(self, name: str, *, limit: int = 1000) -> Report:
         """A report on the catalog, such as `categories`; see `docs/analytics.md`."""
         return self.call(Report, "GET", f"/analytics/{name}", params=query_of(limit=limit))
+
+    def refresh_report(self, name: str) -> Analysis:
+        """Let the server make a stored report anew; `report` tells how far it is."""
+        return self.call(Analysis, "POST", f"/analytics/{name}")
+
+    def cancel_report(self, name: str) -> Analysis:
+        return self.call(Analysis, "POST", f"/analytics/{name}/cancel")

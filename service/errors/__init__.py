@@ -6,6 +6,8 @@ them but `InvalidParameter`, which is wrong usage (2).
 """
 
 from service.errors.asked import (
+    AnalysisCancelled,
+    AnalysisRunning,
     BodyTooLarge,
     CatalogEmpty,
     Forbidden,
@@ -51,6 +53,7 @@ from service.errors.kept import (
     ModelNotFound,
     PostgresToolsMissing,
     RestoreFailed,
+    SchemaAhead,
     SchemaOutdated,
     SettingsInvalid,
     StorageFull,
@@ -85,6 +88,8 @@ __all__ = [
     "SetNotFound",
     "ImportNotFound",
     "ReportNotFound",
+    "AnalysisRunning",
+    "AnalysisCancelled",
     "ImportsDisabled",
     "SourceForbidden",
     "ImportCancelled",
@@ -113,6 +118,7 @@ __all__ = [
     "DatabaseUnavailable",
     "DatabaseUnfit",
     "SchemaOutdated",
+    "SchemaAhead",
     "DowngradeRefused",
     "IndexesDue",
     "PostgresToolsMissing",

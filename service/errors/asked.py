@@ -124,6 +124,20 @@ class ImportLost(FashionStudioError):
     status = 409
 
 
+class AnalysisRunning(FashionStudioError):
+    """An analysis is under way already. Its reports are there when it is done."""
+
+    code = "analysis_running"
+    status = 409
+
+
+class AnalysisCancelled(FashionStudioError):
+    """The analysis was cancelled. What was stored before is still there."""
+
+    code = "analysis_cancelled"
+    status = 409
+
+
 class CatalogEmpty(FashionStudioError):
     """The catalog is empty. Take garments in with `fashion-studio ingest SOURCE` or `demo`."""
 

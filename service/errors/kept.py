@@ -111,6 +111,10 @@ class SchemaOutdated(FashionStudioError):
     status = 503
 
 
+class SchemaAhead(SchemaOutdated):
+    """A newer version of Fashion Studio has migrated the database. Upgrade Fashion Studio."""
+
+
 class DowngradeRefused(FashionStudioError):
     """The older schema cannot hold what is stored."""
 

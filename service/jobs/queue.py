@@ -1,20 +1,26 @@
-"""Imports and switches put into the queue."""
+"""Imports, analyses and switches put into the queue."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psycopg
+from procrastinate.exceptions import AlreadyEnqueued
 
 from service.catalog import (
     ImportRun,
     ModelRecord,
+    Standing,
     SwitchRecord,
+    analysis_standing,
+    in_transaction,
     only_switcher,
     queue_import,
     queue_switch,
 )
 from service.intake import Labels
 from service.jobs.roots import require_source
-from service.jobs.tasks import import_photos, switch_model
+from service.jobs.tasks import analyse_garments, import_photos, switch_model
 from service.sources import read_source
 from service.studio import Studio
 from service.switch import Options
@@ -33,6 +39,23 @@ def request_import(studio: Studio, source: str, labels: Labels) -> ImportRun:
         import_photos.configure(connection=connection).defer(run_id=run_id)
 
     return queue_import(studio.engine, source=str(path), labels=labels, enqueue=enqueue)
+
+
+def request_analysis(studio: Studio) -> Standing:
+    """Queue the search for every garment's neighbours, unless one waits or runs already.
+
+    Returns how the stored reports stand meanwhile.
+    """
+    stands = analysis_standing(studio.engine)
+    if stands.progress is None:
+        with suppress(AlreadyEnqueued):
+            in_transaction(
+                studio.engine,
+                lambda connection: analyse_garments.configure(
+                    connection=connection, queueing_lock="analysis"
+                ).defer(),
+            )
+    return stands
 
 
 def request_switch(studio: Studio, model: ModelRecord, options: Options) -> SwitchRecord:

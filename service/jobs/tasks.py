@@ -13,8 +13,18 @@ from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, 
 from procrastinate.exceptions import AlreadyEnqueued, JobAborted
 from procrastinate.jobs import Job
 
-from service.catalog import Run, Switch, build_indexes, keep_recall, only_switcher, shelves
+from service.catalog import (
+    Run,
+    Switch,
+    analyse,
+    build_indexes,
+    keep_recall,
+    only_switcher,
+    shelves,
+)
 from service.errors import (
+    AnalysisCancelled,
+    AnalysisRunning,
     DatabaseUnavailable,
     FashionStudioError,
     ImportCancelled,
@@ -115,6 +125,25 @@ def index_garments(context: JobContext, timestamp: int = 0) -> None:
     engine = _studio(context).engine
     for label in build_indexes(engine):
         log.info("Built the index of %s: recall@10 is %.3f.", label, keep_recall(engine, label))
+
+
+@queue.task(name="analyse_garments", retry=Patience(), lock="analysis", pass_context=True)
+def analyse_garments(context: JobContext) -> None:
+    """Search the neighbours of every garment for the stored reports; begun anew after a crash."""
+    studio = _studio(context)
+
+    def require_worker(done: int, total: int) -> None:
+        if context.should_abort():
+            raise JobAborted
+
+    with suppress(AnalysisCancelled, AnalysisRunning):
+        found = analyse(
+            studio.engine,
+            duplicate_similarity=studio.settings.duplicate_similarity,
+            folder=studio.settings.folder(),
+            progress=require_worker,
+        )
+        log.info("Analysed %d garments.", found)
 
 
 @queue.periodic(cron="17 3 * * *")

@@ -15,6 +15,7 @@ from service.errors import (
     HomeNotWritable,
     NotReady,
     Overloaded,
+    SchemaAhead,
     WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
@@ -36,6 +37,8 @@ def alive() -> dict[str, Any]:
 @probes.get("/readyz")
 def ready() -> dict[str, Any] | Response:
     """200 once the database answers with the newest schema and the network has inferred once.
+
+    A database that was migrated for the next version is no obstacle: this one goes on until then.
 
     503 with what is `missing` otherwise: the code is that of the first reason. `warnings` are what
     does not keep it from answering, but someone should look at.
@@ -69,6 +72,8 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
         found.append(("database", error))
     except PoolExhausted:
         found.append(("connection", Overloaded()))
+    except SchemaAhead:
+        pass  # a warning
     except FashionStudioError as error:
         found.append(("schema", error))
     if not context().inferred:
@@ -79,6 +84,10 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
 def _warnings() -> list[str]:
     studio = context().studio
     said = []
+    try:
+        require_head(studio.engine)
+    except SchemaAhead as error:
+        said.append(error.detail)
     folders = [studio.images.folder] if studio.images.folder is not None else []
     try:
         folders.append(studio.settings.folder())

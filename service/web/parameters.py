@@ -14,7 +14,7 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
-from service.catalog import MAX_LIMIT, REPORTS, Conditions, Order
+from service.catalog import MAX_LIMIT, REPORTS, STORED, Conditions, Order
 from service.domain import LabelSource
 from service.errors import GarmentNotFound, ImportNotFound, InvalidParameter
 from service.recommend import MOST, Query, canonical
@@ -47,6 +47,11 @@ PATH: dict[str, dict[str, Any]] = {
         "description": "a report's name",
         "schema": {"type": "string", "enum": list(REPORTS)},
         "example": "categories",
+    },
+    "stored_report": {
+        "description": "a stored report's name",
+        "schema": {"type": "string", "enum": list(STORED)},
+        "example": "duplicates",
     },
     "set_id": {
         "description": "a set's id",

@@ -124,6 +124,7 @@ def test_garments_that_meet_conditions(client: FlaskClient, rows: list[Row]) -> 
     assert found("model=another@1") == []
     sure = [row for row in rows if row.confidence is not None and row.confidence > 0.5]
     assert len(found("min_confidence=0.5")) == len(sure)
+    assert len(found("min_confidence=2.2e-309")) == 33
     assert found("added_to=2020-01-01") == []
 
 

@@ -31,7 +31,7 @@ export function icon(name) {
   return svg;
 }
 
-export const percent = (share) => (share > 0 && share < 0.01 ? "under 1 %" : `${Math.round(share * 100)} %`);
+export const percent = (share) => `${share > 0 && share < 0.01 ? "under 1" : Math.round(share * 100)}\u00a0%`;
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 

@@ -43,6 +43,7 @@ async function show() {
   $("n").value = question.n;
   $("min").value = question.min;
   drawSliders();
+  $("find").setAttribute("aria-busy", "true");
   const again = samePicture(shown, question);
   try {
     const photo = question.photo ? await photoOf(question) : null;
@@ -68,9 +69,12 @@ async function show() {
     if (mine.signal.aborted) return;
     if (!again) drawFailed();
     open(error.code === "photo_gone" ? "home" : "find");
-    trouble(error, error.code === "photo_gone" ? null : show);
+    trouble(error, show);
   } finally {
-    if (!mine.signal.aborted) $("matches").classList.remove("busy");
+    if (!mine.signal.aborted) {
+      $("matches").classList.remove("busy");
+      $("find").setAttribute("aria-busy", "false");
+    }
   }
 }
 

@@ -16,6 +16,10 @@ export function get(store, key) {
   return within(store, (records) => done(records.get(key)));
 }
 
+export function all(store) {
+  return within(store, (records) => done(records.getAll()));
+}
+
 export function drop(store, key) {
   return within(store, (records) => done(records.delete(key)));
 }

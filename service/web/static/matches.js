@@ -18,6 +18,7 @@ export function drawAsked(source, whole) {
 }
 
 export function drawWaiting(count) {
+  $("find").classList.add("unanswered");
   $("query-label").textContent = "Looking…";
   $("query-note").textContent = "";
   $("labels").replaceChildren();
@@ -31,6 +32,7 @@ export function drawWaiting(count) {
 export function drawMatches(answer, question, search) {
   const { query, matches, searched_labels: searched } = answer;
   const known = query.recognised !== false;
+  $("find").classList.remove("unanswered");
   $("query-label").textContent = known ? query.label : "No garment recognised";
   $("query-note").textContent = note(query, known);
   drawChips(answer, question, known, search);
@@ -104,6 +106,6 @@ export function drawFailed() {
   $("query-label").textContent = "No answer";
   $("query-note").textContent = "";
   $("labels").replaceChildren();
-  $("matches-title").textContent = "";
+  $("matches-title").textContent = "Nothing to show";
   $("matches").replaceChildren();
 }

@@ -1,6 +1,6 @@
 // Small pictures of a set's photos, so that its page shows them again in this browser after a reload.
 
-import { drop, get, put } from "./kept.js";
+import { all, drop, get, put } from "./kept.js";
 
 const MOST = 6; // sets
 const WIDTH = 360;
@@ -16,6 +16,9 @@ export async function keepPreviews(id, files) {
 export async function previewsOf(id) {
   return (await get("previews", id))?.previews ?? [];
 }
+
+// {key, previews, at} of the sets that this browser sent last, the newest first.
+export const recentSets = async () => ((await all("previews")) ?? []).sort((a, b) => b.at - a.at);
 
 export const dropPreviews = (id) => drop("previews", id);
 

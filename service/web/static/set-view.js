@@ -37,9 +37,10 @@ export function drawSent(bytes, total) {
 // null. choose(label), similar(file). Returns what a screen reader hears.
 export function drawSet(set, files, chosen, { choose, similar }) {
   const labelled = set.images.filter((image) => image.label);
-  const wrong = set.images.filter((image) => !image.label);
+  const wrong = set.images.filter((image) => image.error);
+  const read = set.images.length - wrong.length;
   $("set-title").textContent = plural(set.images.length, "photo");
-  $("set-note").textContent = note(set, files, labelled.length);
+  $("set-note").textContent = note(set, files, read - labelled.length);
   $("top-title").hidden = !set.top.length;
   $("top").replaceChildren(...set.top.map((count) => bar(count, set.top[0].share, chosen, choose)));
   $("wrongs").hidden = !wrong.length;
@@ -47,20 +48,34 @@ export function drawSet(set, files, chosen, { choose, similar }) {
   $("wrong").replaceChildren(...wrong.map(({ filename, error }) =>
     make("li", {}, make("span", {}, filename || "without a name"), make("span", { class: "reason" }, error))));
   const placed = set.images.map((image, place) => ({ image, file: files[place] }));
-  const seen = placed.filter(({ image }) => image.label && (!chosen || image.label === chosen));
-  $("images-title").textContent = chosen ?? (labelled.length ? "Photo by photo" : "");
-  $("images-note").textContent = chosen ? `${seen.length} of ${labelled.length}` : "";
+  const seen = placed.filter(({ image }) => !image.error && (!chosen || image.label === chosen));
+  $("photo-by-photo").hidden = !read;
+  $("images-title").textContent = chosen ?? "Photo by photo";
+  $("images-note").textContent = chosen ? `${seen.length} of ${read}` : "";
   $("images").replaceChildren(...seen.map(({ image, file }) => card(image, file, similar)));
   const first = set.top[0];
   return `${plural(labelled.length, "photo")} labelled${first ? `, most of them ${first.label}` : ""}` +
     `${wrong.length ? `; ${wrong.length} could not be read` : ""}.`;
 }
 
-function note(set, files, labelled) {
+function note(set, files, unrecognised) {
   const when = new Date(set.created_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
   const kept = files.length ? "The photos stay in this browser: to others their names stand in for them."
     : "The photos stayed in the browser that sent them, so their names stand in for them.";
-  return `${labelled ? "" : "None of them could be labelled. "}${when}, ${set.model}. ${kept}`;
+  const strange = unrecognised ? `On ${unrecognised} of them no garment is recognised; the chart leaves them out. ` : "";
+  return `${strange}${when}, ${set.model}. ${kept}`;
+}
+
+// recent: [{key, previews, at}], sets that this browser sent.
+export function drawRecent(recent) {
+  $("recent").hidden = !recent.length;
+  $("recent-sets").replaceChildren(...recent.map(({ key, previews, at }) => {
+    const shown = previews.filter(Boolean).slice(0, 4);
+    const day = new Date(at).toLocaleDateString("en", { dateStyle: "medium" });
+    return make("a", { class: "card", href: `/sets/${key}` },
+      make("span", { class: "blank mosaic" }, ...shown.map((file) => picture(file, ""))),
+      caption(plural(previews.length, "photo"), day));
+  }));
 }
 
 function bar({ label, count, share }, most, chosen, choose) {
@@ -75,11 +90,12 @@ function bar({ label, count, share }, most, chosen, choose) {
 }
 
 function card({ filename, label, confidence }, file, similar) {
-  const below = caption(label, percent(confidence));
+  const said = label ?? "No garment";
+  const below = caption(said, label ? percent(confidence) : null);
   const name = filename || "without a name";
   if (!file) return make("div", { class: "card" }, blank(name), below);
   return button([picture(file, name), below], () => similar(file), {
     class: "card", title: `${name}: find similar garments`,
-    "aria-label": `${name}: ${label}, ${percent(confidence)} sure. Find similar garments`,
+    "aria-label": `${name}: ${said}${label ? `, ${percent(confidence)} sure` : ""}. Find similar garments`,
   });
 }

@@ -5,9 +5,9 @@ import { csv, save } from "./csv.js";
 import { $, megabytes, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { keep, stored } from "./photos.js";
-import { dropPreviews, keepPreviews, previewsOf } from "./previews.js";
+import { dropPreviews, keepPreviews, previewsOf, recentSets } from "./previews.js";
 import { calm, say, toast, trouble } from "./say.js";
-import { drawGoing, drawSent, drawSet } from "./set-view.js";
+import { drawGoing, drawRecent, drawSent, drawSet } from "./set-view.js";
 
 const sets = new Map(); // id -> its answer
 const photos = new Map(); // id -> its photos, as far as this browser has them
@@ -18,7 +18,7 @@ async function show() {
   current.abort();
   const mine = (current = new AbortController());
   calm();
-  if (!id) return open("home");
+  if (!id) return home();
   try {
     if (!sets.has(id)) sets.set(id, await ask(`/sets/${encodeURIComponent(id)}`, { signal: mine.signal }));
     if (!photos.has(id)) photos.set(id, await previewsOf(id));
@@ -27,8 +27,9 @@ async function show() {
     open("set");
   } catch (error) {
     if (mine.signal.aborted) return;
-    open("home");
-    trouble(error, error.code === "set_not_found" ? null : show);
+    if (error.code === "set_not_found") await dropPreviews(id);
+    await home();
+    trouble(error, show);
   }
 }
 
@@ -43,6 +44,11 @@ function draw(set) {
     },
   };
   say(drawSet(set, photos.get(set.id), chosen, act));
+}
+
+async function home() {
+  open("home");
+  drawRecent(await recentSets());
 }
 
 function open(id) {
@@ -71,7 +77,7 @@ async function askAbout(files) {
   } catch (error) {
     if (mine.signal.aborted) return;
     await show();
-    trouble(error, error.code ? null : () => askAbout(files));
+    trouble(error, () => askAbout(files));
   }
 }
 
@@ -118,7 +124,7 @@ async function forget() {
     await ask(`/sets/${id}`, { method: "DELETE" });
     sets.delete(id);
     photos.delete(id);
-    dropPreviews(id);
+    await dropPreviews(id);
     history.pushState(null, "", "/sets");
     await show();
     toast("The set is forgotten.");

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Route
 
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
 SIZES: dict[str, dict[str, Any]] = {
@@ -65,11 +65,12 @@ class Visitor:
     def held(self, pattern: str) -> Iterator[list[Route]]:
         """Requests that match wait on the way, until the block ends: a slow answer, without a clock."""
         waiting: list[Route] = []
-        self.page.route(re.compile(pattern), waiting.append)
+        self.page.route(re.compile(pattern), lambda route: waiting.append(route))
         yield waiting
-        self.page.unroute(re.compile(pattern))
         for route in waiting:
-            route.continue_()
+            with suppress(Error):  # one that the page gave up
+                route.continue_()
+        self.page.unroute_all(behavior="wait")
 
     def leave(self) -> None:
         """Close, and fail for what was noticed."""
