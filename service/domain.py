@@ -48,10 +48,12 @@ class Prediction:
 
     labels: every category by falling probability; they sum to 1.
     embedding: (2048,) float32, the network's pooled features, not normalised.
+    recognised: False where the photo shows none of the labels; they are then guesses.
     """
 
     labels: tuple[LabelConfidence, ...]
     embedding: np.ndarray = field(repr=False, compare=False)
+    recognised: bool = True
 
     @property
     def label(self) -> str:
@@ -69,7 +71,7 @@ class Prediction:
         raise KeyError(label)
 
     def as_dict(self) -> dict[str, Any]:
-        return query_dict(self.labels)
+        return query_dict(self.labels, self.recognised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Recommendation:
     """The answer to "more like this": matches by falling similarity, ties by id.
 
     labels: the photo's, by falling probability; of a garment its own alone, which counts as certain.
+    recognised: whether the photo shows any of the labels.
     """
 
     labels: tuple[LabelConfidence, ...]
@@ -138,10 +141,12 @@ class Recommendation:
     requested: int
     model: str
     garment: Garment | None = None
+    recognised: bool = True
 
     def as_dict(self) -> dict[str, Any]:
+        photo = query_dict(self.labels, self.recognised)
         return {
-            "query": query_dict(self.labels) if self.garment is None else _asked(self.garment),
+            "query": photo if self.garment is None else _asked(self.garment),
             "matches": [match.as_dict() for match in self.matches],
             "searched_labels": list(self.searched_labels),
             "method": self.method,
@@ -190,9 +195,18 @@ class ApiKey:
         }
 
 
-def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
-    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability."""
-    return {**labels[0].as_dict(), "labels": [scored.as_dict() for scored in labels]}
+def query_dict(labels: tuple[LabelConfidence, ...], recognised: bool) -> dict[str, Any]:
+    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability.
+
+    What is not recognised has no label; `confidence` and `labels` are then those of the guesses.
+    """
+    first = labels[0].as_dict()
+    return {
+        "label": first["label"] if recognised else None,
+        "confidence": first["confidence"],
+        "recognised": recognised,
+        "labels": [scored.as_dict() for scored in labels],
+    }
 
 
 def image_url(garment_id: int) -> str:
@@ -204,6 +218,7 @@ def _asked(garment: Garment) -> dict[str, Any]:
     own = {"label": garment.label, "confidence": _rounded(garment.confidence)}
     return {
         **own,
+        "recognised": True,
         "labels": [own],
         "id": garment.id,
         "image_path": garment.image_path,

@@ -21,7 +21,7 @@ from service.intake import given_label
 from service.recommend import Query, labels_to_search
 from service.studio import Studio
 from service.training.data import Sample, read_samples, split
-from service.training.evaluate import wilson
+from service.training.figures import wilson
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
 TIMED = 500  # photos that are searched for; the others cost no time in the database
@@ -54,10 +54,14 @@ class Gate:
             "labels_searched": round(float(np.mean(self.labels)), 2),
             "right_matches": _mean(self.right),
             "some_right_match": _mean([float(share > 0) for share in self.right]),
-            "ms_p50": round(float(np.percentile(self.ms, 50)), 2),
-            "ms_p95": round(float(np.percentile(self.ms, 95)), 2),
+            "ms_p50": _percentile(self.ms, 50),
+            "ms_p95": _percentile(self.ms, 95),
             "methods": dict(self.methods),
         }
+
+
+def _percentile(values: Sequence[float], q: float) -> float | None:
+    return round(float(np.percentile(values, q)), 2) if values else None
 
 
 def _mean(shares: Sequence[float]) -> float | None:
@@ -126,7 +130,7 @@ def report_gates(
         raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")
     for gate in gates:
         for photo in asked:
-            searched = labels_to_search(photo.prediction.labels, gate.query, studio.card.labels)
+            searched = _searched(photo, gate, studio)
             gate.labels.append(len(searched))
             gate.opened += photo.label in searched
     timed = asked[:: math.ceil(len(asked) / TIMED)]
@@ -152,6 +156,11 @@ def _classified(studio: Studio, samples: Sequence[Sample], progress: Progress) -
     return asked
 
 
+def _searched(photo: _Asked, gate: Gate, studio: Studio) -> tuple[str, ...]:
+    own = photo.prediction.labels if photo.prediction.recognised else ()
+    return labels_to_search(own, gate.query, studio.card.labels)
+
+
 def _search(
     studio: Studio, gates: Sequence[Gate], photos: Sequence[_Asked], progress: Progress
 ) -> None:
@@ -159,7 +168,9 @@ def _search(
         itself = ids_of_content(studio.engine, photo.sha256)
         first = turn % len(gates)
         for gate in (*gates[first:], *gates[:first]):
-            searched = labels_to_search(photo.prediction.labels, gate.query, studio.card.labels)
+            searched = _searched(photo, gate, studio)
+            if not searched:
+                continue
             began = time.perf_counter()
             matches, method = similar(
                 studio.engine,

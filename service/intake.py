@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from service.catalog import Known, Loader, Progress, Row, Run, is_storable
 from service.decode import read
-from service.errors import FashionStudioError
+from service.errors import FashionStudioError, GarmentUnrecognised
 from service.recommend import canonical
 from service.sources import Item, lies_in
 from service.studio import Studio
@@ -172,6 +172,8 @@ def _outcome(studio: Studio, photo: _Photo, options: Options, dry_run: bool) -> 
         if dry_run:
             return _Outcome(photo, changed=True)
         prediction = studio.predict(image)
+        if given is None and not prediction.recognised:
+            raise GarmentUnrecognised()
         label = given if given is not None else prediction.label
         row = Row(
             image_path=photo.image_path,

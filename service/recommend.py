@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.catalog import garment_by_id, ids_of_content, is_empty, random_garment, similar, top_of
-from service.domain import Garment, Image, LabelConfidence, LabelCount, Recommendation
+from service.domain import (
+    Garment,
+    Image,
+    LabelConfidence,
+    LabelCount,
+    Match,
+    Method,
+    Recommendation,
+)
 from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown
 from service.studio import Studio
 
@@ -44,19 +52,25 @@ class Query:
 def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendation:
     """The catalog's garments most like a photo; one of the very same bytes is the photo itself.
 
-    Raises `LabelUnknown`, `CatalogEmpty`.
+    Where no garment is recognised there is no label of the photo's own to search: no matches, unless
+    the query names labels or `any`. Raises `LabelUnknown`, `CatalogEmpty`.
     """
     prediction = studio.predict(photo)
-    searched = labels_to_search(prediction.labels, query, studio.card.labels)
-    matches, method = similar(
-        studio.engine,
-        prediction.embedding,
-        labels=searched,
-        n=query.n,
-        exclude=ids_of_content(studio.engine, photo.sha256),
-        min_similarity=query.min_similarity,
-        exact=query.exact,
+    searched = labels_to_search(
+        prediction.labels if prediction.recognised else (), query, studio.card.labels
     )
+    matches: tuple[Match, ...] = ()
+    method: Method = "exact"
+    if searched:
+        matches, method = similar(
+            studio.engine,
+            prediction.embedding,
+            labels=searched,
+            n=query.n,
+            exclude=ids_of_content(studio.engine, photo.sha256),
+            min_similarity=query.min_similarity,
+            exact=query.exact,
+        )
     if not matches and is_empty(studio.engine):
         raise CatalogEmpty()
     return Recommendation(
@@ -66,6 +80,7 @@ def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendati
         method=method,
         requested=query.n,
         model=studio.card.title,
+        recognised=prediction.recognised,
     )
 
 
@@ -102,7 +117,10 @@ def find_garment(studio: Studio, garment_id: int | None) -> Garment:
 def labels_to_search(
     labels: Sequence[LabelConfidence], query: Query, known: Sequence[str]
 ) -> tuple[str, ...]:
-    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones."""
+    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones.
+
+    labels: the photo's, by falling probability; none where no garment is recognised.
+    """
     match query.label.strip():
         case "any":
             return tuple(known)

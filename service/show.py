@@ -14,6 +14,7 @@ from service.errors import FashionStudioError
 
 PAPER, INK, QUIET, FRAME, ACCENT = "#ffffff", "#1c1c1e", "#6e6e73", "#f2f2f0", "#b4552d"
 TILE, GAP, MARGIN, CAPTION = (240, 320), 20, 36, 46  # pixels
+NOTHING = "No garment"
 Tile = tuple[bytes | None, str, str]  # picture, first and second line below it
 
 
@@ -37,12 +38,14 @@ def recommendation_sheet(
     draw = ImageDraw.Draw(sheet)
     _place(sheet, query, (MARGIN, MARGIN, 2 * TILE[0], 2 * TILE[1]))
     y = MARGIN + 2 * TILE[1] + 18
-    draw.text((MARGIN, y), best.label, INK, _font(30))
+    draw.text((MARGIN, y), best.label if answer.recognised else NOTHING, INK, _font(30))
     if answer.garment is not None:
         beside = f"{answer.garment.label_source} label"
     else:
         others = ", ".join(f"{s.label} {s.confidence:.0%}" for s in answer.labels[1:3])
         beside = f"{best.confidence:.0%}, then {others}"
+        if not answer.recognised:
+            beside = f"perhaps {best.label} {beside}"
     draw.text((MARGIN, y + 42), beside, QUIET, _font(18))
     sheet.paste(grid, (left, 0))
     if not tiles:
@@ -51,13 +54,15 @@ def recommendation_sheet(
 
 
 def set_sheet(
-    images: Sequence[tuple[bytes, str, float]], counts: Sequence[LabelCount]
+    images: Sequence[tuple[bytes, str | None, float]], counts: Sequence[LabelCount]
 ) -> Pillow.Image:
     """Every picture with its label and confidence, under a bar chart of the top categories.
 
-    images: (bytes, label, confidence) of each.
+    images: (bytes, label, confidence) of each; no label where no garment is recognised.
     """
-    tiles: list[Tile] = [(data, label, f"{sure:.0%}") for data, label, sure in images]
+    tiles: list[Tile] = [
+        (data, label or NOTHING, f"{sure:.0%}" if label else "") for data, label, sure in images
+    ]
     grid = _grid(tiles, min(max(len(tiles), 3), 6))
     bars = 34
     top = MARGIN + len(counts) * bars + GAP

@@ -25,6 +25,8 @@ COMMANDS = {  # name: module of this package that holds it
     "save-features": "features",
     "index": "index",
     "gates": "gates",
+    "evaluate": "evaluate",
+    "calibrate": "evaluate",
     "worker": "worker",
     "train": "train",
     "keys": "keys",

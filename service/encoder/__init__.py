@@ -27,6 +27,10 @@ class Encoder(Protocol):
         """pixels: (side, side, 3) uint8, letterboxed by `service.decode.fit`. Thread-safe."""
         ...
 
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The network's own numbers: (1, feature_size) features and (1, labels) logits, float32."""
+        ...
+
 
 def bundle_folder(settings: Settings) -> Path:
     """The bundle in use: the one set, or the one that ships."""

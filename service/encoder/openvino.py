@@ -12,6 +12,7 @@ from openvino.preprocess import PrePostProcessor
 
 from service.domain import Prediction
 from service.encoder.bundle import Card, read_card
+from service.encoder.calibration import read_detector
 from service.encoder.convert import converted
 from service.encoder.prediction import predictions
 
@@ -32,6 +33,7 @@ class OpenVinoEncoder:
         requests: int | None = None,
     ) -> None:
         self.card: Card = read_card(folder)
+        self._detector = read_detector(folder, self.card.calibration)
         core = openvino.Core()
         native = core.get_property("CPU", ov.device.capabilities)
         self.precision = precision or ("bf16" if "BF16" in native else "f32")
@@ -60,12 +62,15 @@ class OpenVinoEncoder:
 
     def predict(self, pixels: np.ndarray) -> Prediction:
         """pixels: (side, side, 3) uint8. Thread-safe: a caller beyond `requests` waits its turn."""
+        return predictions(*self.forward(pixels), self.card, self._detector)[0]
+
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `Encoder.forward`."""
         request = self._idle.get()
         try:
             request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
-            features = request.get_output_tensor(0).data
-            logits = request.get_output_tensor(1).data
-            return predictions(features, logits, self.card)[0]
+            features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
+            return features, logits
         finally:
             self._idle.put(request)
 
