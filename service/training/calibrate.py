@@ -73,18 +73,20 @@ def calibrate_on(
     if not len(held.labelled):
         raise TrainingImpossible("No held-out photo has a label that the bundle knows.")
     detector = fit_detector(seen)
+    figures = _crossed(held, detector, keep)
     return write_calibration(
         bundle,
-        temperature=_temperature(held),
+        temperature=_temperature(held) if _helps(held, figures) else 1.0,
         detector=Detector(detector.weights, detector.bias, _threshold(held, detector, keep)),
         measured={
-            "temperature": "least negative log-likelihood of the first source's held-out labels",
+            "temperature": "least negative log-likelihood of the first source's held-out labels; 1 "
+            "where that does not lower the calibration error",
             "score": "nearest label's mean and a linear discriminant on the unit embedding",
             "keep": keep,
             "held_out": {name: len(held.of_source(name).labelled) for name in held.sources},
             "without_label": int((held.truth < 0).sum()),
             "figures": "each half of the held-out groups by what was fitted to the other half",
-            "sources": _crossed(held, detector, keep),
+            "sources": figures,
         },
     )
 
@@ -115,6 +117,11 @@ def _threshold(held: Observed, detector: Detector, keep: float) -> float:
         scores = np.sort(detector.scores(known.of_source(name).features))
         lowest.append(float(scores[math.floor((1 - keep) * len(scores) + 1e-9)]))
     return math.floor(min(lowest) * 1e4) / 1e4
+
+
+def _helps(held: Observed, figures: dict[str, Any] | None) -> bool:
+    first = (figures or {}).get(held.labelled.sources[0])
+    return not first or first["calibration_error_after"] < first["calibration_error_before"]
 
 
 def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] | None:

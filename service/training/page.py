@@ -35,7 +35,13 @@ def summary(document: dict[str, Any]) -> Table:
         for name, figures in report["sources"].items():
             columns.append(f"{report['bundle']}, {name}" if several else name)
             cells.append(_figures(figures))
-    names = dict.fromkeys(name for column in cells for name in column)
+    names: list[str] = []
+    for column in cells:  # each name after the one that it follows there
+        place = 0
+        for name in column:
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
     return columns, [(name, *(column.get(name, "–") for column in cells)) for name in names]
 
 
