@@ -27,6 +27,7 @@ COMMANDS = {  # name: module of this package that holds it
     "gates": "gates",
     "evaluate": "evaluate",
     "calibrate": "evaluate",
+    "quantize": "quantize",
     "worker": "worker",
     "train": "train",
     "keys": "keys",

@@ -40,7 +40,7 @@ def bundle_folder(settings: Settings) -> Path:
 def load_encoder(settings: Settings) -> Encoder:
     """The configured bundle on the configured runtime, warmed up by a real inference.
 
-    Raises `BundleInvalid`, `ExtraMissing`, `HomeNotWritable`.
+    Raises `BundleInvalid`, also where int8 is wanted and was not made, `ExtraMissing`, `HomeNotWritable`.
     """
     folder = bundle_folder(settings)
     if settings.runtime == "tensorflow":
@@ -49,4 +49,5 @@ def load_encoder(settings: Settings) -> Encoder:
         return TensorFlowEncoder(folder)
     from service.encoder.openvino import OpenVinoEncoder
 
-    return OpenVinoEncoder(folder, settings.folder("models"))
+    precision = None if settings.precision == "auto" else settings.precision
+    return OpenVinoEncoder(folder, settings.folder("models"), precision=precision)

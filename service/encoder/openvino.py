@@ -15,12 +15,14 @@ from service.encoder.bundle import Card, read_card
 from service.encoder.calibration import read_detector
 from service.encoder.convert import converted
 from service.encoder.prediction import predictions
+from service.encoder.quantize import int8_network
 
 
 class OpenVinoEncoder:
     """Runs a bundle with OpenVINO. Make it after a fork, never before: its threads do not survive one.
 
-    precision: `bf16` or `f32`; by default the faster one that the CPU computes natively.
+    precision: `bf16`, `f32`, or `int8` where `quantize` made such a network; by default the faster of
+    the first two that the CPU computes natively, which is also that of int8's unquantised layers.
     requests: infer requests that run side by side; by default one more than compute at once.
     """
 
@@ -36,14 +38,17 @@ class OpenVinoEncoder:
         self._detector = read_detector(folder, self.card.calibration)
         core = openvino.Core()
         native = core.get_property("CPU", ov.device.capabilities)
-        self.precision = precision or ("bf16" if "BF16" in native else "f32")
+        default = "bf16" if "BF16" in native else "f32"
+        self.precision = precision or default
         xml = converted(folder, self.card, cache)
+        if self.precision == "int8":
+            xml = int8_network(xml)
         compiled = core.compile_model(
             _uint8_input(core.read_model(xml), self.card.input_size),
             "CPU",
             {
                 ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
-                ov.hint.inference_precision: self.precision,
+                ov.hint.inference_precision: default if precision == "int8" else self.precision,
                 ov.cache_dir: str(xml.parent),
             },
         )
