@@ -29,7 +29,14 @@ from service.catalog import (
 from service.decode import Limits
 from service.domain import Image, Prediction
 from service.encoder import Card, Encoder, bundle_folder, find_bundle, read_card
-from service.errors import BundleInvalid, BundleMismatch, FashionStudioError, ModelMoved
+from service.errors import (
+    BundleInvalid,
+    BundleMismatch,
+    DatabaseUnavailable,
+    FashionStudioError,
+    ModelMoved,
+    TimeLimit,
+)
 from service.images import ImageRoot
 from service.model import Model
 from service.settings import Settings
@@ -72,22 +79,16 @@ class Studio:
             raise
         self.trouble: str | None = None
         """Why the model that serves the catalog by now is not the one that answers here."""
-        self._following = threading.Lock()
+        self._following, self._looking = threading.Lock(), threading.Lock()
         self._look_again = time.monotonic() + FOLLOW_SECONDS
 
     @property
     def model(self) -> Model:
         """The model that answers. Keep it from decoding a photo to the answer: the next look may give
         another one, as soon as that serves the catalog and is loaded."""
-        if time.monotonic() >= self._look_again and self._following.acquire(blocking=False):
-            try:
-                self._look_again = time.monotonic() + FOLLOW_SECONDS
-                if serving_id(self.engine) not in (self._model.id, None):
-                    threading.Thread(target=self._try_to_follow, name="follow", daemon=True).start()
-            except (FashionStudioError, PoolExhausted):
-                pass  # whoever asks the database next will hear of it
-            finally:
-                self._following.release()
+        if time.monotonic() >= self._look_again and self._looking.acquire(blocking=False):
+            self._look_again = time.monotonic() + FOLLOW_SECONDS
+            threading.Thread(target=self._look, name="follow", daemon=True).start()
         return self._model
 
     @property
@@ -157,14 +158,20 @@ class Studio:
     ) -> None:
         self.close()
 
-    def _try_to_follow(self) -> None:
+    def _look(self) -> None:
+        """In a thread of its own: nobody waits for a database that does not answer, nor for a network."""
         try:
-            self.follow()
+            if serving_id(self.engine) not in (self._model.id, None):
+                self.follow()
+        except (DatabaseUnavailable, TimeLimit, PoolExhausted):
+            pass  # whoever asks the database next hears of it
         except FashionStudioError as error:
             self._look_again = time.monotonic() + RETRY_SECONDS
             if self.trouble != error.detail:
                 log.error("%s", error.detail)
             self.trouble = error.detail
+        finally:
+            self._looking.release()
 
     def _attached(self, wanted: Card) -> Model:
         """The bundle of the settings, or the one that the catalog has.

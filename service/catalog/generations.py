@@ -11,6 +11,7 @@ answers those processes that have not moved yet, until it is dropped.
 
 from __future__ import annotations
 
+import threading
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -108,6 +109,7 @@ DROP_CATEGORIES = text("""
 FORGET_PROJECTION = text("DELETE FROM projection WHERE model_id = :model_id")
 FORGET_UNREAD = text("DELETE FROM model_unread WHERE model_id = :model_id")
 
+_making = threading.Lock()
 _beside: WeakKeyDictionary[Engine, dict[int, Engine]] = WeakKeyDictionary()
 
 
@@ -133,27 +135,31 @@ def beside(engine: Engine, model_id: int) -> Engine:
 
     Made once for each engine and model. Where there is no such table, it sees the serving model's.
     """
-    made = _beside.setdefault(engine, {})
-    if model_id not in made:
-        with reading(engine) as connection:
-            schema = generation_schema(connection, model_id)
-            quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
-            limit = connection.scalar(text("SHOW statement_timeout"))
-        url = engine.url.render_as_string(hide_password=False)
-        other = open_engine(url)
-        other.update_execution_options(home=f"{quoted}.garment", model_id=model_id)
+    with _making:
+        made = _beside.setdefault(engine, {})
+        if model_id not in made:
+            made[model_id] = _open_beside(engine, model_id)
+        return made[model_id]
 
-        def look_there_first(driver: psycopg.Connection, _record: object) -> None:
-            driver.execute(
-                "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false),"
-                " set_config('statement_timeout', %s, false)",
-                [quoted, limit],
-            )
-            driver.commit()
 
-        event.listen(other, "connect", look_there_first)
-        made[model_id] = other
-    return made[model_id]
+def _open_beside(engine: Engine, model_id: int) -> Engine:
+    with reading(engine) as connection:
+        schema = generation_schema(connection, model_id)
+        quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
+        limit = connection.scalar(text("SHOW statement_timeout"))
+    other = open_engine(engine.url.render_as_string(hide_password=False))
+    other.update_execution_options(home=f"{quoted}.garment", model_id=model_id)
+
+    def look_there_first(driver: psycopg.Connection, _record: object) -> None:
+        driver.execute(
+            "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false),"
+            " set_config('statement_timeout', %s, false)",
+            [quoted, limit],
+        )
+        driver.commit()
+
+    event.listen(other, "connect", look_there_first)
+    return other
 
 
 def close_generations(engine: Engine) -> None:

@@ -137,7 +137,7 @@ def _nearest(
     candidates = max(CANDIDATES, 2 * values["n"])
     found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
     while indexed and not _enough(found) and candidates < MOST_CANDIDATES:
-        candidates *= MORE
+        candidates = min(MORE * candidates, MOST_CANDIDATES)  # a larger ef_search is refused
         found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
     # An index gives too few where most of what it leads to was deleted since
     if indexed and len(found) < values["n"]:

@@ -16,6 +16,7 @@ from service.catalog import (
     start_switch,
     unread_of,
 )
+from service.cli.adopt import import_model
 from service.cli.comparison import print_comparison
 from service.cli.output import (
     json_option,
@@ -37,6 +38,9 @@ SHOWN = 10  # unreadable photos named for people; the JSON has them all
 @click.group()
 def models() -> None:
     """The models of a catalog: which serves, and how another one takes over."""
+
+
+models.add_command(import_model)
 
 
 @models.command("list")

@@ -12,7 +12,8 @@ from pydantic.json_schema import SkipJsonSchema
 from service.catalog import MAX_LIMIT, Conditions
 from service.domain import LabelSource, Order
 from service.recommend import canonical
-from service.web.parameters import LABEL, Parameters
+from service.web.given import Parameters
+from service.web.parameters import LABEL
 
 TEXT = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")  # Postgres holds no NUL
 

@@ -11,12 +11,8 @@ from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
 from service.schemas import Feedback, FeedbackList
 from service.web.context import studio
 from service.web.openapi import operation
-from service.web.parameters import (
-    AskedGarment,
-    FeedbackBody,
-    FeedbackListParameters,
-    parse_feedback_id,
-)
+from service.web.parameters import AskedGarment, FeedbackBody, FeedbackListParameters
+from service.web.paths import parse_feedback_id
 
 routes = Blueprint("feedback", __name__, url_prefix="/feedback")
 

@@ -25,11 +25,8 @@ from service.schemas import Garment, GarmentPage
 from service.web.conditions import GarmentsParameters
 from service.web.context import context, studio
 from service.web.openapi import operation
-from service.web.parameters import (
-    ImageParameters,
-    NewLabel,
-    parse_garment_id,
-)
+from service.web.parameters import ImageParameters, NewLabel
+from service.web.paths import parse_garment_id
 from service.web.pictures import PICTURE_TYPES, content_type, narrow
 from service.web.uploads import GarmentForm
 

@@ -11,8 +11,9 @@ from service.show import percent
 from service.web.auth import authorize
 from service.web.conditions import GarmentsParameters
 from service.web.context import studio
+from service.web.given import once_each, validated
 from service.web.pages.frame import pages, render
-from service.web.parameters import once_each, parse_garment_id, validated
+from service.web.paths import parse_garment_id
 
 PAGE = 48  # garments at once; the script asks for more of them
 
