@@ -38,7 +38,9 @@ async function goOn() {
   draw();
   try {
     newest ||= (await ask("/garments?order=newest&limit=1", { signal: stop.signal })).garments[0]?.id ?? 0;
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
+    const failed = ended.find(({ status }) => status === "rejected");
+    if (failed) throw failed.reason;
     finish();
   } catch (error) {
     if (error.name === "AbortError") finish();

@@ -7,7 +7,7 @@ import { leave, placeLeft } from "./catalog-place.js";
 import { card } from "./card.js";
 import { $, percent, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
-import { calm, say, trouble } from "./say.js";
+import { say, trouble } from "./say.js";
 
 const PAGE = 48;
 const MOST = 1000; // garments in one answer
@@ -31,7 +31,6 @@ async function load(limit = PAGE) {
     query.set("cursor", list.dataset.cursor);
     query.set("limit", limit);
     const answer = await ask(`/garments?${query}`);
-    calm();
     list.append(...answer.garments.map((garment) => garmentCard(garment)));
     list.dataset.cursor = answer.next_cursor ?? "";
     more.hidden = !answer.next_cursor;

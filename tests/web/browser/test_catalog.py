@@ -225,6 +225,29 @@ def test_a_folder_or_photos_get_the_label_that_was_chosen(at_own: Visitor, tmp_p
     expect(page.locator("#adding-done .number")).to_have_text("given")
 
 
+def test_adding_goes_on_after_a_lost_connection_and_can_be_stopped(
+    at_own: Visitor, tmp_path: Path
+) -> None:
+    at_own.forgiven.append("ERR_|Failed to load")
+    seed = 30 if at_own.size == "desktop" else 40
+    for i in range(5):
+        (tmp_path / f"{i}.jpg").write_bytes(encoded(picture(90, 120, seed + i), "JPEG"))
+    photos = sorted(tmp_path.iterdir())
+    page = at_own.open("/catalog")
+    lost = re.compile("/api/v1/garments$")
+    page.route(lost, lambda route: route.abort())
+    page.locator("input[multiple]").set_input_files(photos[:3])
+    page.locator("#trouble").get_by_text("The server does not answer").wait_for()
+    page.unroute(lost)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="3 photos added")).to_be_visible()
+    with at_own.held("/api/v1/garments$"):
+        page.locator("input[multiple]").set_input_files(photos[3:])
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("heading", name="0 photos added")).to_be_visible()
+        expect(page.locator("#adding-note")).to_contain_text("Stopped, 2 not sent")
+
+
 def test_an_empty_catalog_says_how_to_fill_it(
     empty_site: Site, visit: Callable[[Site, str], Visitor]
 ) -> None:
