@@ -8,7 +8,7 @@ BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint audit format lock bench bundle clean
+.PHONY: help demo test soak lint audit format lock bench bundle results clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,8 @@ help: ## this list
 demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.0.0.1:8000 (PORT=…, ARGS=--no-serve)
 	$(BIN)/fashion-studio demo --port $(PORT) $(ARGS)
 
-test: $(VENV)/dev ## install what tests need (TensorFlow too) and run all of them (ARGS=…)
+test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and run all of them (ARGS=…)
+	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
 
 soak: $(VENV)/dev ## the long tests, about half an hour: use under load, broken pictures, upgrades of a full catalog (ARGS=…)
@@ -45,6 +46,9 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 
 bench: $(BENCH)/peers ## install the peers into an environment of their own and compare with them (ARGS=…)
 	$(BENCH)/bin/python benchmarks/similarity.py $(ARGS)
+
+results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its outputs
+	$(BIN)/python -m tests.results
 
 clean: ## remove the virtual environments and what tools left behind
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

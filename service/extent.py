@@ -27,14 +27,18 @@ class Gone:
 
     def __init__(self, engine: Engine, images: ImageRoot, folder: Path) -> None:
         self.folder = folder
-        self.total = 0
         self._engine, self._images = engine, images
         self._mutex = threading.Lock()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """As of now: what was claimed and not stored is gone again."""
+        self.total = 0
         self._by_digest: dict[str, list[Filed]] = defaultdict(list)
         self._found: set[str] = set()
-        inside = os.path.join(os.path.abspath(folder), "")
-        for garment in filed_garments(engine):
-            file = images.file_of(garment.image_path)
+        inside = os.path.join(os.path.abspath(self.folder), "")
+        for garment in filed_garments(self._engine):
+            file = self._images.file_of(garment.image_path)
             if file is None or garment.image_path.startswith(OWN) or not file.startswith(inside):
                 continue
             self.total += 1

@@ -41,7 +41,9 @@ def ingest(
     """
 
     def items() -> Iterator[Item]:
-        return filter(wanted, read_source(source, labels=studio.card.labels, image_root=image_root))
+        return filter(
+            wanted, read_source(source, labels=studio.model.labels, image_root=image_root)
+        )
 
     options = Options(labels=labels, batch_size=batch_size)
     items()  # a source that is at fault leaves no record

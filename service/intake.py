@@ -19,8 +19,9 @@ from typing import Literal
 
 from service.catalog import Filed, Known, Loader, Move, Progress, Row, Run, is_storable
 from service.decode import read
-from service.errors import FashionStudioError
+from service.errors import BundleMismatch, FashionStudioError
 from service.extent import Gone
+from service.model import Model
 from service.recommend import canonical
 from service.sources import Item, lies_in
 from service.studio import Studio
@@ -77,8 +78,7 @@ def take_in(
 ) -> Summary:
     """Take photos in, in their order. items: starts the source anew at each call.
 
-    gone: the source's garments without a photo, as of now; those that are found elsewhere keep their
-    id, and are gone no more.
+    gone: the source's garments without a photo; those that are found elsewhere keep their id.
     run: where it is recorded; a run that was begun before goes on behind its last batch. None: dry,
     nothing is embedded or written. The summary is of this call alone, the record of the whole run.
     Raises `SourceInvalid`, `DatabaseUnavailable`, `ImportCancelled`, `ImportLost`, and what `progress`
@@ -87,8 +87,30 @@ def take_in(
     began, summary = time.monotonic(), Summary()
     if run is not None:
         run.beat(total=sum(1 for _ in items()))
-    loader = Loader(studio.engine, studio.model_id)
-    workers = 2 if run is None else studio.encoder.requests + 1  # one decodes, the others infer
+    model = studio.model
+    while True:
+        try:
+            _take_in(studio, model, items, options, gone, run, progress, summary, began)
+            summary.seconds = time.monotonic() - began
+            return summary
+        except BundleMismatch:  # another model took over: the batch under way is embedded by that
+            model = studio.successor(model)
+            gone.look_again()  # what that batch had claimed is not stored
+
+
+def _take_in(
+    studio: Studio,
+    model: Model,
+    items: Callable[[], Iterator[Item]],
+    options: Options,
+    gone: Gone,
+    run: Run | None,
+    progress: Callable[[Summary], None],
+    summary: Summary,
+    began: float,
+) -> None:
+    loader = Loader(studio.engine, model.id)
+    workers = 2 if run is None else model.encoder.requests + 1  # one decodes, the others infer
 
     def settle(batch: list[_Outcome]) -> None:
         _settle(batch, loader, run, summary)
@@ -102,7 +124,7 @@ def take_in(
         batch: list[_Outcome] = []
         try:
             for photo in _photos(studio, loader, _rest(items, run), options.batch_size):
-                under_way.append(pool.submit(_outcome, studio, photo, options, gone, run is None))
+                under_way.append(pool.submit(_outcome, model, photo, options, gone, run is None))
                 if len(under_way) > WINDOW:
                     batch.append(under_way.popleft().result())
                     if run is not None:
@@ -114,8 +136,6 @@ def take_in(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    summary.seconds = time.monotonic() - began
-    return summary
 
 
 def _rest(items: Callable[[], Iterator[Item]], run: Run | None) -> Iterator[Item]:
@@ -141,9 +161,7 @@ def _photos(
             yield _Photo(item, path, ledger.get(path))
 
 
-def _outcome(
-    studio: Studio, photo: _Photo, options: Options, gone: Gone, dry_run: bool
-) -> _Outcome:
+def _outcome(model: Model, photo: _Photo, options: Options, gone: Gone, dry_run: bool) -> _Outcome:
     """Runs in a worker thread; never raises for what is wrong with one photo."""
     try:
         if not is_storable(photo.image_path):
@@ -152,17 +170,17 @@ def _outcome(
             return _Outcome(photo, reason="The file lies outside the folders that may be read.")
         given = None
         if options.labels == "given" and photo.item.label is not None:
-            given = given_label(photo.item.label, studio.card.labels)
-        data = read(photo.item.file, studio.limits)
+            given = given_label(photo.item.label, model.labels)
+        data = read(photo.item.file, model.limits)
         digest = hashlib.sha256(data).hexdigest()
         moved = gone.claim(digest, photo.image_path) if photo.known is None else None
         known = moved or photo.known
         if known is not None and _is_current(known, digest, given):
             return _Outcome(photo, moved=moved, changed=moved is not None)
-        image = studio.decode(data)
+        image = model.decode(data)
         if dry_run:
             return _Outcome(photo, moved=moved, changed=True)
-        prediction = studio.predict(image)
+        prediction = model.predict(image)
         label = given if given is not None else prediction.label
         row = Row(
             image_path=photo.image_path,
@@ -198,6 +216,7 @@ def _settle(batch: list[_Outcome], loader: Loader, run: Run | None, summary: Sum
     else:
         last = printable(batch[-1].photo.item.name) if batch else run.last_item
         added, updated = loader.write(rows, Progress(run, len(batch), rejects, last), moves)
+        run.seen, run.last_item = run.seen + len(batch), last
     summary.seen += len(batch)
     summary.added += added
     summary.updated += updated

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     import_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders that imports over HTTP may read; unset: none"
     )
+    duplicate_similarity: float = Field(
+        default=0.99, gt=0, le=1, description="cosine from which on two garments are duplicates"
+    )
     max_in_flight: int = Field(
         default=32, ge=1, description="requests worked on at once in each process; more are refused"
     )

@@ -106,7 +106,7 @@ class Watcher:
         """The files that rest, and whether there are others, which are being written."""
         settled, waits = {}, False
         root = self.how.image_root
-        for item in read_source(self.source, labels=self.studio.card.labels, image_root=root):
+        for item in read_source(self.source, labels=self.studio.model.labels, image_root=root):
             signature = _signature(item)
             if 0 <= time.time() - signature[1] / 1e9 < QUIET_SECONDS:
                 waits = True

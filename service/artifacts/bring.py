@@ -68,9 +68,10 @@ def import_features(
                 f"{csv} has {named} rows and the array in {npz} {features.rows}: not one's features "
                 "are another's. Nothing was imported."
             )
-        loader = BulkLoader(studio.engine, studio.model_id)
+        model = studio.model  # whose embeddings they are taken for, also where another takes over
+        loader = BulkLoader(studio.engine, model.id)
         run = Run.start(studio.engine, source=f"{csv}, {npz}", labels=labels)
-        batches = _batches(csv, features, studio.card.labels, labels)
+        batches = _batches(csv, features, model.labels, labels)
         with recorded(run), closing(_ahead(batches)) as ready:
             run.beat(total=named)
             for batch in ready:

@@ -71,12 +71,13 @@ class Loader:
         latest = {row.image_path: row for row in rows}
         with self._engine.begin() as connection:
             added = updated = 0
+            if latest or moves:  # before any garment is touched: `swap` locks in this order
+                require_serving(connection, self._model_id)
             if move_garments(connection, moves) < len(moves):
                 raise ImportLost(
                     "Another process changed the garments of moved photos. Start again."
                 )
             if latest:
-                require_serving(connection, self._model_id)
                 rows = list(latest.values())
                 require_labels(connection, rows)
                 added, updated = upsert(connection, rows, self._model_id)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from service.catalog import pgtools
 from service.catalog.backup import SERVER, count, tables
+from service.catalog.generations import kept_generations
 from service.catalog.migration import current_revision, migrate, require_known
 from service.catalog.pgtools import Running, Tools, running
 from service.catalog.server import check_server
@@ -22,11 +23,16 @@ BY_THEMSELVES = ("model", "category")
 """Tables that `attach` fills before there is a garment."""
 
 # Names come with their schema, because a dump begins by emptying the search path.
-# Imports that waited or ran: their jobs stay behind. Before there was a queue, the migration does it.
+# Imports and switches that waited or ran: their jobs stay behind. Before there was a queue, the
+# migration does it.
 INTERRUPT = """
 DO $close$ BEGIN
     IF to_regclass({queue}) IS NOT NULL THEN
         UPDATE {runs} SET state = 'interrupted', finished_at = now() WHERE finished_at IS NULL;
+    END IF;
+    IF to_regclass({switches}) IS NOT NULL THEN
+        UPDATE {switches_table} SET state = 'interrupted', finished_at = now()
+        WHERE finished_at IS NULL;
     END IF;
 END $close$;
 """
@@ -60,6 +66,12 @@ def require_room(engine: Engine, revision: str, schema: str, *, replace: bool) -
                 f"into {here}. Let the URL's user have that schema first in its search_path."
             )
         found = {name: count(connection, name) for name in tables(connection)}
+        generations = kept_generations(connection)
+    if generations:
+        raise CatalogNotEmpty(
+            f"What other models said of this catalog's garments is kept in {', '.join(generations)}. "
+            "Free it first with `fashion-studio models drop`."
+        )
     garments = found.get("garment", 0)
     kept = [f"{n} rows of {name}" for name, n in found.items() if n and name not in BY_THEMSELVES]
     if kept and not replace:
@@ -168,7 +180,10 @@ def _epilogue(schema: str, rows: dict[str, int]) -> str:
     queue = f"{schema}.{QUEUE_PREFIX}jobs"
     statements: list[sql.Composable] = [
         sql.SQL(INTERRUPT).format(
-            queue=sql.Literal(queue), runs=sql.Identifier(schema, "import_run")
+            queue=sql.Literal(queue),
+            runs=sql.Identifier(schema, "import_run"),
+            switches=sql.Literal(f"{schema}.model_switch"),
+            switches_table=sql.Identifier(schema, "model_switch"),
         )
     ]
     for name, wanted in rows.items():

@@ -94,12 +94,12 @@ def similar(
             garment = find_garment(studio, garment_id)
             answer = similar_to_garment(studio, garment, query)
         if show is not None:
-            from service.show import recommendation_sheet
+            from service.show import read_if_there, recommendation_sheet
 
             asked = (
                 read(path, studio.limits)
                 if path is not None
-                else studio.images.read(garment.image_path)
+                else read_if_there(studio.images.read, garment.image_path)
             )
             _save(recommendation_sheet(asked, answer, studio.images.read), show)
     if as_json:
@@ -132,7 +132,7 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
                 for image in images
                 if "label" in image
             ]
-            _save(set_sheet(drawn, counts), show)
+            _save(set_sheet(drawn, counts, unread=len(images) - len(drawn)), show)
     if as_json:
         print_json(
             {

@@ -9,9 +9,19 @@ import numpy as np
 
 from service.domain import Prediction
 from service.encoder.bundle import SHIPPED, Card, read_card
+from service.encoder.places import find_bundle, forget_bundle, keep_bundle
 from service.settings import Settings
 
-__all__ = ["Encoder", "load_encoder", "bundle_folder", "Card", "read_card"]
+__all__ = [
+    "Encoder",
+    "load_encoder",
+    "bundle_folder",
+    "find_bundle",
+    "keep_bundle",
+    "forget_bundle",
+    "Card",
+    "read_card",
+]
 
 
 class Encoder(Protocol):
@@ -33,12 +43,12 @@ def bundle_folder(settings: Settings) -> Path:
     return settings.model if settings.model is not None else SHIPPED
 
 
-def load_encoder(settings: Settings) -> Encoder:
-    """The configured bundle on the configured runtime, warmed up by a real inference.
+def load_encoder(settings: Settings, folder: Path | None = None) -> Encoder:
+    """A bundle, by default the configured one, on the configured runtime, warmed up by a real inference.
 
     Raises `BundleInvalid`, `ExtraMissing`, `HomeNotWritable`.
     """
-    folder = bundle_folder(settings)
+    folder = folder if folder is not None else bundle_folder(settings)
     if settings.runtime == "tensorflow":
         from service.encoder.keras import TensorFlowEncoder
 

@@ -89,6 +89,13 @@ class ImportNotFound(FashionStudioError):
     status = 404
 
 
+class ReportNotFound(FashionStudioError):
+    """There is no report of that name."""
+
+    code = "report_not_found"
+    status = 404
+
+
 class ImportsDisabled(FashionStudioError):
     """Imports over HTTP are off. Set FASHION_STUDIO_IMPORT_ROOTS to the folders that they may read."""
 
@@ -114,6 +121,34 @@ class ImportLost(FashionStudioError):
     """The import's record was closed or taken over by another process. Start it again."""
 
     code = "import_lost"
+    status = 409
+
+
+class FeedbackOfItself(FashionStudioError):
+    """The query and the match are the same picture. A verdict is about two."""
+
+    code = "feedback_of_itself"
+    status = 409
+
+
+class FeedbackNotFound(FashionStudioError):
+    """There is no feedback of that id."""
+
+    code = "feedback_not_found"
+    status = 404
+
+
+class AnalysisRunning(FashionStudioError):
+    """An analysis is under way already. Its reports are there when it is done."""
+
+    code = "analysis_running"
+    status = 409
+
+
+class AnalysisCancelled(FashionStudioError):
+    """The analysis was cancelled. What was stored before is still there."""
+
+    code = "analysis_cancelled"
     status = 409
 
 

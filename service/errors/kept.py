@@ -43,6 +43,41 @@ class BundleMismatch(FashionStudioError):
     code = "bundle_mismatch"
 
 
+class ModelMoved(FashionStudioError):
+    """The catalog was given another model meanwhile. Ask again."""
+
+    code = "model_moved"
+    status = 503
+
+
+class ModelNotFound(FashionStudioError):
+    """The catalog knows no such model. `fashion-studio models list` shows them."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class SwitchRunning(FashionStudioError):
+    """Another process works on a model of this catalog. `fashion-studio models list` shows how far it is."""
+
+    code = "switch_running"
+    status = 409
+
+
+class SwitchRefused(FashionStudioError):
+    """The new model is worse than the serving one. Nothing was changed; --force takes it all the same."""
+
+    code = "switch_refused"
+    status = 409
+
+
+class SwitchCancelled(FashionStudioError):
+    """The switch was cancelled. Called again, it goes on where it was."""
+
+    code = "switch_cancelled"
+    status = 409
+
+
 class ExtraMissing(FashionStudioError):
     """This needs TensorFlow. Install it with: pip install 'fashion-studio[train]'."""
 

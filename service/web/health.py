@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from service.catalog import check_server, queue_state, require_head
+from service.catalog import check_server, open_switch, queue_state, require_head
 from service.errors import (
     DatabaseUnavailable,
     FashionStudioError,
@@ -101,4 +101,9 @@ def _warnings() -> list[str]:
     queue = queue_state(studio.engine, silence=STALLED_SECONDS)
     if queue.workers == 0 and queue.jobs.get("todo", 0):
         said.append(WorkerMissing().detail)
+    if studio.trouble is not None:
+        said.append(studio.trouble)
+    switch = open_switch(studio.engine)
+    if switch is not None:
+        said.append(switch.as_line())
     return said

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
@@ -11,6 +14,7 @@ from service.decode import FORMATS, Limits, decode
 from service.errors import ImageUndecodable
 
 QUALITY = 85  # of JPEG: where the eye stops to see a difference at thumbnail size
+KEPT_BYTES = 64_000_000  # of thumbnails in each process: about two thousand of a gallery's
 PICTURE_TYPES = tuple(f"image/{kind.lower()}" for kind in FORMATS)
 
 
@@ -33,3 +37,31 @@ def narrow(data: bytes, width: int, limits: Limits) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return buffer.getvalue()
+
+
+class Thumbnails:
+    """The narrow pictures asked for last, by name, up to `most` bytes together.
+
+    A name stands for the bytes that it was made of, so nothing here grows old.
+    """
+
+    def __init__(self, most: int = KEPT_BYTES) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The picture of that name, made where it is not here. Raises what `make` raises."""
+        with self._lock:
+            if name in self._made:
+                self._made.move_to_end(name)
+                return self._made[name]
+        picture = make()  # outside the lock: two may make the same one, and nobody waits
+        with self._lock:
+            if name not in self._made and len(picture) <= self._most:
+                self._made[name] = picture
+                self._bytes += len(picture)
+            while self._bytes > self._most:
+                self._bytes -= len(self._made.popitem(last=False)[1])
+        return picture

@@ -55,6 +55,10 @@ def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) ->
     assert {garment.image_path for garment in everything} == {row.image_path for row in rows}
     assert {garment.label for garment in ask.garments(label="romper")} == {"Romper"}
     assert ask.garments_page(limit=1).next_cursor == "1"
+    newest = ask.garments_page(limit=1, order="newest", label_source="given", q="IMAGES/")
+    assert [garment.id for garment in newest.garments] == [33]
+    today = everything[0].created_at.date()
+    assert len(list(ask.garments(added_from=today, added_to=today))) == 33
 
     garment = ask.add_garment(photo, label="dress", image_path="new/photo.jpg")
     assert (garment.label, garment.label_source) == ("Dress", "given")

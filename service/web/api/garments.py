@@ -21,16 +21,12 @@ from service.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from service.recommend import canonical
 from service.schemas import Garment, GarmentPage
-from service.web.context import studio
+from service.web.conditions import GarmentsParameters
+from service.web.context import context, studio
 from service.web.openapi import operation
-from service.web.parameters import (
-    GarmentsParameters,
-    ImageParameters,
-    NewLabel,
-    parse_garment_id,
-)
+from service.web.parameters import ImageParameters, NewLabel
+from service.web.paths import parse_garment_id
 from service.web.pictures import PICTURE_TYPES, content_type, narrow
 from service.web.uploads import GarmentForm
 
@@ -42,13 +38,14 @@ FRESH = "private, max-age=3600"  # a picture of an id changes only when its file
 @routes.get("")
 @operation(GarmentPage, scope="read", refuses=(LabelUnknown,))
 def list_garments(query: GarmentsParameters) -> dict[str, Any]:
-    """Garments by id, a page at a time.
+    """Garments by id, a page at a time; those that meet every condition.
 
-    A garment that is added meanwhile is on a later page; one that is removed is on none.
+    One that is added meanwhile is on a later page, and with `order=newest` on none; one that is
+    removed is on none.
     """
-    label = None if query.label is None else canonical(query.label, studio().card.labels)
+    conditions = query.conditions(studio().model.labels)
     garments, cursor = garments_page(
-        studio().engine, label=label, limit=query.limit, cursor=query.cursor
+        studio().engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
     )
     return {"garments": [garment.as_dict() for garment in garments], "next_cursor": cursor}
 
@@ -130,7 +127,7 @@ def read_image(garment_id: str, query: ImageParameters) -> Response:
         etag = hashlib.sha256(data).hexdigest() + (f"-{query.width}" if query.width else "")
         response = Response(status=304)
         if not request.if_none_match.contains(etag):
-            response = _picture(data, query.width)
+            response = _picture(data, etag, query.width)
     except ImageUndecodable as error:
         raise PictureGone(error.detail) from None
     response.set_etag(etag)
@@ -138,7 +135,8 @@ def read_image(garment_id: str, query: ImageParameters) -> Response:
     return response
 
 
-def _picture(data: bytes, width: int | None) -> Response:
+def _picture(data: bytes, etag: str, width: int | None) -> Response:
     if width is None:
         return Response(data, content_type=content_type(data))
-    return Response(narrow(data, width, studio().limits), content_type="image/jpeg")
+    narrower = context().thumbnails.get(etag, lambda: narrow(data, width, studio().limits))
+    return Response(narrower, content_type="image/jpeg")

@@ -45,8 +45,11 @@ def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, d
             f"images: {len(form.images)} are too many; at most {most} make a set."
         )
     here = context()  # the pool's threads know of no request
-    images = here.side_by_side(lambda part: _label(part, here.predict), form.images)
-    set_id = store_set(studio().engine, studio().model_id, images)
+    model = studio().model
+    images = here.side_by_side(
+        lambda part: _label(part, lambda data: here.predict(data, model)), form.images
+    )
+    set_id = store_set(studio().engine, model.id, images)
     place = url_for("api.sets.read_set", set_id=set_id)
     return _body(set_id, query.k), 201, {"Location": place}
 

@@ -1,5 +1,7 @@
 // The API key: handed to the server once, which keeps it in a cookie that no script can read.
 
+import { forgetAll } from "./kept.js";
+
 const form = document.getElementById("sign-in");
 
 form?.addEventListener("submit", async (event) => {
@@ -18,6 +20,7 @@ form?.addEventListener("submit", async (event) => {
 });
 
 document.querySelector("[data-sign-out]")?.addEventListener("click", async () => {
+  await forgetAll();
   await fetch("/session", { method: "DELETE" }).catch(() => null);
   location.assign("/");
 });

@@ -1,0 +1,75 @@
+// The HTTP API asked from the page: answers, or a Problem that says what went wrong.
+
+const API = "/api/v1";
+const AWAY = "The server does not answer. Is it still running, and are you still connected?";
+
+// As the API's problem+json has it; code is "" where nothing answered.
+export class Problem extends Error {
+  constructor(detail, code = "", status = 0) {
+    super(detail);
+    this.name = "Problem";
+    this.code = code;
+    this.status = status;
+  }
+}
+
+// path: under /api/v1. json: an object to send as the body. Resolves to the JSON, null for 204.
+// Rejects with a Problem, or an AbortError where `signal` says so.
+export async function ask(path, { json, ...options } = {}) {
+  if (json !== undefined) {
+    options.body = JSON.stringify(json);
+    options.headers = { "Content-Type": "application/json" };
+  }
+  let response, text;
+  try {
+    response = await fetch(API + path, options);
+    text = await response.text();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(AWAY);
+  }
+  return understand(response.status, text);
+}
+
+// A form sent with progress: sent(bytes, total) while it goes. Rejects as `ask`.
+export function send(path, form, { sent, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", API + path);
+    request.upload.addEventListener("progress", ({ loaded, total }) => sent?.(loaded, total));
+    request.addEventListener("load", () => {
+      try {
+        resolve(understand(request.status, request.responseText));
+      } catch (problem) {
+        reject(problem);
+      }
+    });
+    request.addEventListener("error", () => reject(new Problem(AWAY)));
+    request.addEventListener("abort", () => reject(new DOMException("Stopped.", "AbortError")));
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}
+
+// A multipart form of files; further: its text fields.
+export function form(field, files, further = {}) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(further)) if (value) body.append(name, value);
+  for (const file of files) body.append(field, file, file.name || "pasted.png");
+  return body;
+}
+
+function understand(status, text) {
+  if (status === 401) location.reload(); // the key was revoked: the page asks for another
+  if (status === 204) return null;
+  let answer = null;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // a proxy's page
+  }
+  if (status < 200 || status > 299 || answer === null) {
+    throw new Problem(answer?.detail ?? `The server answered ${status}.`, answer?.code, status);
+  }
+  return answer;
+}

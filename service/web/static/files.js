@@ -1,0 +1,56 @@
+// Photos from people: chosen, taken, dropped (folders too), pasted.
+
+const PICTURE = /\.(jpe?g|jpe|jfif|png|webp|avif|gif|bmp|tiff?|hei[cf])$/i;
+
+// take(files) is called with at least one. Inputs are those with data-take on the page, now or later.
+export function takeFiles(take) {
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("input[type=file][data-take]")) return;
+    const files = [...event.target.files];
+    event.target.value = ""; // the same photo chosen again is a question too
+    if (files.length) take(event.target.webkitdirectory ? files.filter(isPicture) : files);
+  });
+  document.addEventListener("paste", (event) => {
+    const files = [...event.clipboardData.files];
+    if (files.length) take(files);
+  });
+  let inside = 0; // dragenter and dragleave come for every element on the way
+  document.addEventListener("dragenter", () => document.body.classList.toggle("dragging", ++inside > 0));
+  document.addEventListener("dragleave", () => document.body.classList.toggle("dragging", --inside > 0));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    inside = 0;
+    document.body.classList.remove("dragging");
+    const files = await filesOf(event.dataTransfer);
+    if (files.length) take(files);
+  });
+}
+
+const isPicture = (file) => file.type.startsWith("image/") || PICTURE.test(file.name);
+
+// Of folders only the pictures, by name; single files as they are, so that a wrong one is said to be so.
+async function filesOf(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+  const found = await Promise.all(entries.map(walk));
+  return found.flat();
+}
+
+async function walk(entry) {
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    return isPicture(file) ? [file] : [];
+  }
+  const reader = entry.createReader();
+  const entries = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) break; // a browser gives 100 at a time
+    entries.push(...some);
+  }
+  entries.sort((a, b) => a.name.localeCompare(b.name));
+  const found = [];
+  for (const each of entries) found.push(...(await walk(each)));
+  return found;
+}

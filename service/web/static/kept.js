@@ -1,0 +1,54 @@
+// What this browser alone keeps: IndexedDB, a few records a store, the oldest go first.
+// Where it keeps nothing (private windows, full disks) nothing is found, and nothing fails.
+
+const STORES = ["photos", "previews"];
+
+// record: {key, …}. Keeps at most `most` of them.
+export function put(store, record, most) {
+  return within(store, async (records) => {
+    await done(records.put({ ...record, at: Date.now() }));
+    const old = (await done(records.index("at").getAllKeys())).slice(0, -most);
+    for (const key of old) records.delete(key);
+  });
+}
+
+export function get(store, key) {
+  return within(store, (records) => done(records.get(key)));
+}
+
+export function all(store) {
+  return within(store, (records) => done(records.getAll()));
+}
+
+export function drop(store, key) {
+  return within(store, (records) => done(records.delete(key)));
+}
+
+export async function forgetAll() {
+  for (const store of STORES) await within(store, (records) => done(records.clear()));
+}
+
+async function within(store, act) {
+  let database;
+  try {
+    const opening = indexedDB.open("fashion-studio", 1);
+    opening.onupgradeneeded = () => {
+      for (const name of STORES) {
+        opening.result.createObjectStore(name, { keyPath: "key" }).createIndex("at", "at");
+      }
+    };
+    database = await done(opening);
+    return await act(database.transaction(store, "readwrite").objectStore(store));
+  } catch {
+    return undefined;
+  } finally {
+    database?.close();
+  }
+}
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

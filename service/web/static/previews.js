@@ -1,0 +1,38 @@
+// Small pictures of a set's photos, so that its page shows them again in this browser after a reload.
+
+import { all, drop, get, put } from "./kept.js";
+
+const MOST = 6; // sets
+const WIDTH = 360;
+
+// Makes them one after another, beside whatever goes on; `files` in the set's order.
+export async function keepPreviews(id, files) {
+  const previews = [];
+  for (const file of files) previews.push(await narrow(file));
+  await put("previews", { key: id, previews }, MOST);
+}
+
+// One a photo, null where it could not be shown; none where this browser does not know the set.
+export async function previewsOf(id) {
+  return (await get("previews", id))?.previews ?? [];
+}
+
+// {key, previews, at} of the sets that this browser sent last, the newest first.
+export const recentSets = async () => ((await all("previews")) ?? []).sort((a, b) => b.at - a.at);
+
+export const dropPreviews = (id) => drop("previews", id);
+
+async function narrow(file) {
+  try {
+    const picture = await createImageBitmap(file);
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.min(WIDTH, picture.width);
+    canvas.height = Math.max(1, Math.round((picture.height * canvas.width) / picture.width));
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    picture.close();
+    const data = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
+    return new File([data], file.name, { type: data.type });
+  } catch {
+    return null; // a format that this browser does not show
+  }
+}

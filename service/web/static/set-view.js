@@ -1,0 +1,101 @@
+// A set of photos, drawn: its bar chart, its pictures, what could not be read. Nothing here asks the server.
+
+import { blank, caption } from "./card.js";
+import { $, button, make, megabytes, percent, plural } from "./dom.js";
+
+const PREVIEWS = 24; // while they are sent
+const addresses = new WeakMap(); // file -> its blob URL
+
+function picture(file, name) {
+  if (!addresses.has(file)) addresses.set(file, URL.createObjectURL(file));
+  const image = make("img", { src: addresses.get(file), alt: "", width: 240, height: 300, loading: "lazy", decoding: "async" });
+  image.addEventListener("error", () => image.replaceWith(blank(name)));
+  return image;
+}
+
+export function drawGoing(files) {
+  $("going-title").textContent = plural(files.length, "photo");
+  $("going-photos").replaceChildren(...files.slice(0, PREVIEWS).map((file) =>
+    make("div", { class: "card" }, picture(file, file.name))));
+  drawSent(0, files.reduce((sum, file) => sum + file.size, 0));
+}
+
+// The bar shows bytes on their way; once all are there it only says that something goes on.
+export function drawSent(bytes, total) {
+  const bar = $("going-bar");
+  if (bytes < total) {
+    bar.max = total;
+    bar.value = bytes;
+    $("going-note").textContent = `Sending, ${megabytes(bytes)} of ${megabytes(total)}`;
+  } else {
+    bar.removeAttribute("value");
+    $("going-note").textContent = "All sent. Naming what they show …";
+  }
+}
+
+// files: the photos in the set's order, as far as this browser has them. chosen: the only label shown, or
+// null. choose(label), similar(file). Returns what a screen reader hears.
+export function drawSet(set, files, chosen, { choose, similar }) {
+  const labelled = set.images.filter((image) => image.label);
+  const wrong = set.images.filter((image) => image.error);
+  const read = set.images.length - wrong.length;
+  $("set-title").textContent = plural(set.images.length, "photo");
+  $("set-note").textContent = note(set, files, read - labelled.length);
+  $("top-title").hidden = !set.top.length;
+  $("top").replaceChildren(...set.top.map((count) => bar(count, set.top[0].share, chosen, choose)));
+  $("wrongs").hidden = !wrong.length;
+  $("wrong-title").textContent = `${plural(wrong.length, "photo")} could not be read`;
+  $("wrong").replaceChildren(...wrong.map(({ filename, error }) =>
+    make("li", {}, make("span", {}, filename || "without a name"), make("span", { class: "reason" }, error))));
+  const placed = set.images.map((image, place) => ({ image, file: files[place] }));
+  const seen = placed.filter(({ image }) => !image.error && (!chosen || image.label === chosen));
+  $("photo-by-photo").hidden = !read;
+  $("images-title").textContent = chosen ?? "Photo by photo";
+  $("images-note").textContent = chosen ? `${seen.length} of ${read}` : "";
+  $("images").replaceChildren(...seen.map(({ image, file }) => card(image, file, similar)));
+  const first = set.top[0];
+  return `${plural(labelled.length, "photo")} labelled${first ? `, most of them ${first.label}` : ""}` +
+    `${wrong.length ? `; ${wrong.length} could not be read` : ""}.`;
+}
+
+function note(set, files, unrecognised) {
+  const when = new Date(set.created_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+  const kept = files.length ? "The photos stay in this browser: to others their names stand in for them."
+    : "The photos stayed in the browser that sent them, so their names stand in for them.";
+  const strange = unrecognised ? `On ${unrecognised} of them no garment is recognised; the chart leaves them out. ` : "";
+  return `${strange}${when}, ${set.model}. ${kept}`;
+}
+
+// recent: [{key, previews, at}], sets that this browser sent.
+export function drawRecent(recent) {
+  $("recent").hidden = !recent.length;
+  $("recent-sets").replaceChildren(...recent.map(({ key, previews, at }) => {
+    const shown = previews.filter(Boolean).slice(0, 4);
+    const day = new Date(at).toLocaleDateString("en", { dateStyle: "medium" });
+    return make("a", { class: "card", href: `/sets/${key}` },
+      make("span", { class: "blank mosaic" }, ...shown.map((file) => picture(file, ""))),
+      caption(plural(previews.length, "photo"), day));
+  }));
+}
+
+function bar({ label, count, share }, most, chosen, choose) {
+  const fill = make("span", { class: "fill" });
+  fill.style.width = `${(100 * share) / most}%`;
+  const pressed = label === chosen;
+  return make("li", {}, button([
+    make("span", {}, label),
+    make("span", { class: "track", "aria-hidden": "true" }, fill),
+    make("span", { class: "number" }, `${count} · ${percent(share)}`),
+  ], () => choose(pressed ? null : label), { "aria-pressed": String(pressed), "data-label": label }));
+}
+
+function card({ filename, label, confidence }, file, similar) {
+  const said = label ?? "No garment";
+  const below = caption(said, label ? percent(confidence) : null);
+  const name = filename || "without a name";
+  if (!file) return make("div", { class: "card" }, blank(name), below);
+  return button([picture(file, name), below], () => similar(file), {
+    class: "card", title: `${name}: find similar garments`,
+    "aria-label": `${name}: ${said}${label ? `, ${percent(confidence)} sure` : ""}. Find similar garments`,
+  });
+}

@@ -1,0 +1,84 @@
+"""A real browser at the real server. Without Chromium these tests are skipped, with a line that says so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Engine
+
+from service.catalog import Row
+
+from .site import Site, serving
+from .visitor import SIZES, Visitor
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; none is downloaded."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium: `apt-get install chromium`, or what your system calls it")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses one to root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(
+    browser: Browser,
+    administrator: Engine,
+    template: str,
+    home: Path,
+    drawn: Path,
+    rows: list[Row],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """33 drawn garments, ids from 1, that all tests share: they leave them alone."""
+    log = tmp_path_factory.mktemp("site") / "log"
+    with serving(administrator, template, home, drawn, rows, log) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def empty_site(
+    browser: Browser,
+    administrator: Engine,
+    template: str,
+    home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A catalog without garments, which tests leave so."""
+    root = tmp_path_factory.mktemp("empty")
+    with serving(administrator, template, home, root, [], root / "log") as site:
+        yield site
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[[Site, str], Visitor]]:
+    """visit(site, size) is a visitor at it; all of them leave at the end."""
+    visitors: list[Visitor] = []
+
+    def arrive(site: Site, size: str) -> Visitor:
+        visitors.append(Visitor(browser, site.url, size))
+        return visitors[-1]
+
+    yield arrive
+    for visitor in visitors:
+        visitor.leave()
+
+
+@pytest.fixture(params=SIZES)
+def visitor(
+    request: pytest.FixtureRequest, site: Site, visit: Callable[[Site, str], Visitor]
+) -> Visitor:
+    """A visitor at the shared site, on a desktop and on a phone."""
+    return visit(site, request.param)
