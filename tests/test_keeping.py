@@ -268,15 +268,22 @@ def test_a_watcher_that_was_stopped_goes_on_when_called_again(
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
-            command, env=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell's background job, as these tests may be, ignores Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     process = start()
     try:
         assert json.loads(process.stdout.readline())["unchanged"] == 6
-    finally:
         process.send_signal(number)
         _, complaints = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 0}.get(number, -number)
     assert "Traceback" not in complaints
     (folder / "tee" / "1.png").rename(folder / "tee" / "meanwhile.png")

@@ -136,10 +136,20 @@ def _keep_in_step(source: Path, how: Keeping, as_json: bool) -> None:
         else:
             print_summary(summary)
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
     with open_studio() as studio:
         note(f"watching {source} until Ctrl-C")
-        Watcher(studio, source, how, report, note).run(threading.Event())
+        try:
+            Watcher(studio, source, how, report, note).run(stop)
+        except KeyboardInterrupt:  # which is what watchfiles makes of every signal
+            if not stop.is_set():
+                raise
 
 
 def _agreed(gone: Gone) -> bool:
