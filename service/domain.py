@@ -15,6 +15,8 @@ import numpy as np
 LabelSource = Literal["given", "predicted"]
 ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Method = Literal["hnsw", "exact"]
+Order = Literal["oldest", "newest"]
+Verdict = Literal["good", "bad"]
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those before it allow
 
@@ -127,6 +129,7 @@ class Recommendation:
     """The answer to "more like this": matches by falling similarity, ties by id.
 
     labels: the photo's, by falling probability; of a garment its own alone, which counts as certain.
+    sha256: hex digest of the photo's bytes, for feedback about it; of a garment None.
     """
 
     labels: tuple[LabelConfidence, ...]
@@ -136,16 +139,45 @@ class Recommendation:
     requested: int
     model: str
     garment: Garment | None = None
+    sha256: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        photo = query_dict(self.labels) | {"sha256": self.sha256}
         return {
-            "query": query_dict(self.labels) if self.garment is None else _asked(self.garment),
+            "query": photo if self.garment is None else _asked(self.garment),
             "matches": [match.as_dict() for match in self.matches],
             "searched_labels": list(self.searched_labels),
             "method": self.method,
             "requested": self.requested,
             "returned": len(self.matches),
             "model": self.model,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Somebody's verdict on a match.
+
+    query_id: the garment that was asked about; query_sha256: hex digest of the photo's bytes that was.
+    Either may be None: an uploaded photo is no garment, an imported one has no photo. match_id: None
+    once that garment was removed, as query_id then.
+    """
+
+    id: int
+    query_id: int | None
+    query_sha256: str | None
+    match_id: int | None
+    verdict: Verdict
+    created_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "query_id": self.query_id,
+            "query_sha256": self.query_sha256,
+            "match_id": self.match_id,
+            "verdict": self.verdict,
+            "created_at": self.created_at.isoformat(),
         }
 
 

@@ -84,6 +84,7 @@ def similar_to_photo(
         method=method,
         requested=query.n,
         model=model.card.title,
+        sha256=photo.sha256,
     )
 
 

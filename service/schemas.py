@@ -8,11 +8,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain import ImportState, LabelSource, Method
+from service.domain import ImportState, LabelSource, Method, Verdict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 GarmentId = Annotated[int, Field(ge=1, examples=[17])]
 Label = Annotated[str, Field(description="a category of the serving model", examples=["Dress"])]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["ab" * 32])]
 ImageUrl = Annotated[
     str,
     Field(description="relative to the server", examples=["/api/v1/garments/17/image"]),
@@ -85,12 +86,14 @@ class Scored(Schema):
 
 
 class Asked(Scored):
-    """What was asked about. A garment of the catalog has its id, path and address as well."""
+    """What was asked about. A garment of the catalog has its id, path and address
+    as well, a photo the SHA-256 of its bytes."""
 
     labels: list[Scored]
     id: GarmentId | None = None
     image_path: ImagePath | None = None
     image_url: ImageUrl | None = None
+    sha256: Sha256 | None = None
 
 
 class Match(Schema):
@@ -177,6 +180,23 @@ class ImportList(Schema):
     """The newest imports first, without their `errors`."""
 
     imports: list[Import]
+
+
+class Feedback(Schema):
+    """Somebody's verdict on a match. Ids are null where that garment was removed, or never was one."""
+
+    id: Annotated[int, Field(ge=1)]
+    query_id: GarmentId | None
+    query_sha256: Sha256 | None
+    match_id: GarmentId | None
+    verdict: Verdict
+    created_at: datetime
+
+
+class FeedbackList(Schema):
+    """The newest verdicts first."""
+
+    feedback: list[Feedback]
 
 
 class ReportColumn(Schema):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from service.errors import DowngradeRefused
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -7,10 +7,10 @@ and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools`
 and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
 `listing`, `search` and `sets` answer; `reports` are about the catalog as a whole, those that an
 `analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
-`curation` changes single garments; `keys` says who may ask.
+`curation` changes single garments; `feedback` keeps what people say of matches; `keys` says who may ask.
 """
 
-from service.catalog import analysis_tables as analysis_tables  # into the metadata of `tables`
+from service.catalog import further_tables as further_tables  # into the metadata of `tables`
 from service.catalog import switch_tables as switch_tables
 from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
 from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
@@ -28,6 +28,14 @@ from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
+from service.catalog.feedback import (
+    JudgedPair,
+    Picture,
+    delete_feedback,
+    judged_pairs,
+    list_feedback,
+    store_feedback,
+)
 from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
     count_by_label,
@@ -56,7 +64,7 @@ from service.catalog.imports import (
 )
 from service.catalog.indexes import Building, build_indexes
 from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
-from service.catalog.listing import MAX_LIMIT, Conditions, Order, garments_page
+from service.catalog.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
 from service.catalog.models import (
@@ -183,7 +191,6 @@ __all__ = [
     "random_garment",
     "MAX_LIMIT",
     "Conditions",
-    "Order",
     "garments_page",
     "count_by_label",
     "add_garment",
@@ -223,6 +230,12 @@ __all__ = [
     "top_of_set",
     "top_of",
     "delete_set",
+    "store_feedback",
+    "list_feedback",
+    "delete_feedback",
+    "JudgedPair",
+    "Picture",
+    "judged_pairs",
     "REPORTS",
     "STORED",
     "Report",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Literal
 
 import numpy as np
 from sqlalchemy import Engine, text
@@ -17,12 +16,10 @@ from sqlalchemy import Engine, text
 from service.catalog import categories
 from service.catalog.engine import reading
 from service.catalog.garments import SELECT
-from service.domain import Garment, LabelSource
+from service.domain import Garment, LabelSource, Order
 from service.errors import InvalidParameter
 
 MAX_LIMIT = 1000
-
-Order = Literal["oldest", "newest"]
 
 
 @dataclass(frozen=True, slots=True)

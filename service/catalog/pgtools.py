@@ -26,6 +26,7 @@ from service.errors import PostgresToolsMissing
 
 PROGRAMS = ("pg_dump", "pg_restore", "psql")
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+PIPE_BYTES = 1 << 20  # the most that Linux allows everyone: three programs in a row wait less
 SUFFIX = ".exe" if sys.platform == "win32" else ""
 COMPLAINT = re.compile(r"(?:ERROR|FATAL|PANIC|error|fatal):\s+(.+)")
 
@@ -110,7 +111,12 @@ def running(
     with (
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=complaints, env=environment
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=complaints,
+            env=environment,
+            pipesize=PIPE_BYTES,
         ) as process,
     ):
         assert process.stdin is not None

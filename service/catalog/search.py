@@ -36,7 +36,7 @@ NEARLY = 0.95
 """Share of a distance that components hold, at least: 0.97 and more of the distances to neighbours with
 the shipped model. With 1, a quarter of the questions would be asked again, in vain."""
 
-MORE, MOST_CANDIDATES = 4, 480
+MORE, MOST_CANDIDATES = 4, 320
 """Where candidates may not be enough, so many times as many are asked for, and again."""
 
 EF_SEARCH = 80

@@ -73,7 +73,7 @@ def count(name: str) -> Column:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
-def _is_sha256(column: str) -> CheckConstraint:
+def is_sha256(column: str) -> CheckConstraint:
     return CheckConstraint(f"octet_length({column}) = 32", name=column)
 
 
@@ -98,7 +98,7 @@ model = Table(
     moment(),
     Column("folder", Text),
     Column("served_until", DateTime(timezone=True)),
-    _is_sha256("content_sha256"),
+    is_sha256("content_sha256"),
     Index("uq_model_serving", "serving", unique=True, postgresql_where=text("serving")),
 )
 
@@ -131,7 +131,7 @@ garment = Table(
     Column("components", HALFVEC(COMPONENTS)),
     CheckConstraint("label_source IN ('given', 'predicted')", name="label_source"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
-    _is_sha256("content_sha256"),
+    is_sha256("content_sha256"),
     Index(None, "label", "id"),
     Index(None, "content_sha256"),
     Index("ix_garment_unprojected", "label", postgresql_where=text("components IS NULL")),
@@ -234,7 +234,7 @@ api_key = Table(
     moment(),
     Column("revoked_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
-    _is_sha256("key_sha256"),
+    is_sha256("key_sha256"),
     CheckConstraint(
         "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'write', 'admin']", name="scopes"
     ),

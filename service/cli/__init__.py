@@ -26,6 +26,7 @@ COMMANDS = {  # name: module of this package that holds it
     "index": "index",
     "gates": "gates",
     "analytics": "analytics",
+    "feedback": "feedback",
     "worker": "worker",
     "train": "train",
     "models": "models",

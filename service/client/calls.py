@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Literal, TypedDict, Unpack
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from service.client.wire import Photo, Wire, part, query_of
-from service.domain import LabelSource
+from service.domain import LabelSource, Order, Verdict
 from service.schemas import (
     Analysis,
     Classification,
+    Feedback,
+    FeedbackList,
     Garment,
     GarmentPage,
     Import,
@@ -34,7 +36,7 @@ class Which(TypedDict, total=False):
     max_confidence: float | None
     added_from: date | None
     added_to: date | None
-    order: Literal["oldest", "newest"]
+    order: Order
 
 
 class Client(Wire):
@@ -150,6 +152,22 @@ class Client(Wire):
 
     def cancel_import(self, import_id: int) -> Import:
         return self.call(Import, "POST", f"/imports/{import_id}/cancel")
+
+    # --- feedback ---------------------------------------------------------------------------------
+
+    def add_feedback(self, query: int | str, match_id: int, verdict: Verdict) -> Feedback:
+        """Say whether a match is good. query: a garment's id, or `query.sha256` of a photo's answer."""
+        asked = {"garment_id": query} if isinstance(query, int) else {"sha256": query}
+        body = {"query": asked, "match_id": match_id, "verdict": verdict}
+        return self.call(Feedback, "POST", "/feedback", json=body)
+
+    def feedback(self, *, limit: int = 100, before: int | None = None) -> list[Feedback]:
+        """The newest verdicts first. before: only those with a lower id."""
+        query = query_of(limit=limit, before=before)
+        return self.call(FeedbackList, "GET", "/feedback", params=query).feedback
+
+    def delete_feedback(self, feedback_id: int) -> None:
+        self.send("DELETE", f"/feedback/{feedback_id}")
 
     # --- reports ----------------------------------------------------------------------------------
 

@@ -124,6 +124,20 @@ class ImportLost(FashionStudioError):
     status = 409
 
 
+class FeedbackOfItself(FashionStudioError):
+    """The query and the match are the same picture. A verdict is about two."""
+
+    code = "feedback_of_itself"
+    status = 409
+
+
+class FeedbackNotFound(FashionStudioError):
+    """There is no feedback of that id."""
+
+    code = "feedback_not_found"
+    status = 404
+
+
 class AnalysisRunning(FashionStudioError):
     """An analysis is under way already. Its reports are there when it is done."""
 

@@ -13,10 +13,13 @@ from werkzeug.datastructures import FileStorage
 from service.decode import SUFFIXES
 from service.errors import ImageMissing
 from service.settings import Settings
-from service.web.parameters import LABEL, Parameters, once_each, validated
+from service.web.given import Parameters, once_each, validated
+from service.web.parameters import LABEL
 
 MULTIPART = "multipart/form-data"
-TEXT_BYTES = 65_536  # a form's own text, beside the images it carries
+# A form's own text, beside the images it carries. werkzeug holds it against what is left of one read
+# of 64 KiB and the next read together, of files too: one read is too little.
+TEXT_BYTES = 131_072
 NAME_LENGTH = 255  # characters of a file's name that are kept
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from service.catalog import REPORTS, STORED
-from service.schemas import Report
+from service.catalog import REPORTS, STORED, queue_state
+from service.schemas import Analysis, Report
+from service.studio import Studio
 
 from .asking import require_problem
 
@@ -45,3 +46,20 @@ def test_an_empty_catalog_has_empty_reports(empty: FlaskClient) -> None:
 def test_an_unknown_report_is_no_report(client: FlaskClient) -> None:
     said = require_problem(client.get("/api/v1/analytics/sales"), 404, "report_not_found")
     assert "categories" in said
+
+
+def test_a_stored_report_is_made_in_the_background(empty: FlaskClient, studio: Studio) -> None:
+    answer = empty.post("/api/v1/analytics/duplicates")
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == "/api/v1/analytics/duplicates"
+    assert Analysis.model_validate(answer.get_json()).made_at is None
+    assert empty.post("/api/v1/analytics/outliers").status_code == 202  # the same analysis
+    assert queue_state(studio.engine, silence=60).jobs == {"todo": 1}
+    assert empty.post("/api/v1/analytics/outliers/cancel").status_code == 202
+
+
+@pytest.mark.parametrize("name", ["categories", "sales"])
+def test_only_stored_reports_are_made_and_cancelled(client: FlaskClient, name: str) -> None:
+    for path in (f"/api/v1/analytics/{name}", f"/api/v1/analytics/{name}/cancel"):
+        said = require_problem(client.post(path), 404, "report_not_found")
+        assert "duplicates, mislabels, outliers, thresholds" in said

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections import Counter
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image as Pillow
 
 from service.settings import Settings
 from service.studio import Studio
@@ -63,6 +65,19 @@ def test_a_file_or_body_that_is_too_large(settings: Settings) -> None:
         for size in (10_001, 200_000):
             answer = client.post("/api/v1/classify", **form(b"x" * size))
             require_problem(answer, 413, "image_too_large")
+
+
+def test_photos_of_many_reads_arrive_whatever_their_bytes(client: FlaskClient) -> None:
+    rng = np.random.default_rng(0)
+    noise = [
+        encoded(Pillow.fromarray(rng.integers(0, 255, (400, 400, 3), np.uint8)), "JPEG", quality=95)
+        for _ in range(8)
+    ]
+    assert min(map(len, noise)) > 2 * 65_536
+    for photo in noise:
+        assert client.post("/api/v1/classify", **form(photo)).status_code == 200
+    answer = client.post("/api/v1/sets", **form(*noise, field="images"))
+    assert [image for image in answer.get_json()["images"] if "error" in image] == []
 
 
 def test_a_set_is_answered_in_its_order_and_stored(client: FlaskClient) -> None:

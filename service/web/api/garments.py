@@ -22,14 +22,11 @@ from service.errors import (
     StorageUnavailable,
 )
 from service.schemas import Garment, GarmentPage
+from service.web.conditions import GarmentsParameters
 from service.web.context import context, studio
 from service.web.openapi import operation
-from service.web.parameters import (
-    GarmentsParameters,
-    ImageParameters,
-    NewLabel,
-    parse_garment_id,
-)
+from service.web.parameters import ImageParameters, NewLabel
+from service.web.paths import parse_garment_id
 from service.web.pictures import PICTURE_TYPES, content_type, narrow
 from service.web.uploads import GarmentForm
 

@@ -19,7 +19,8 @@ from service.errors import (
 from service.schemas import Recommendation
 from service.web.context import studio
 from service.web.openapi import operation
-from service.web.parameters import SimilarParameters, parse_garment_id
+from service.web.parameters import SimilarParameters
+from service.web.paths import parse_garment_id
 from service.web.uploads import ImageForm
 
 routes = Blueprint("similar", __name__)

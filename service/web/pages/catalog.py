@@ -9,9 +9,11 @@ from flask import request
 from service.catalog import count_by_label, garment_by_id, garments_page, model_names
 from service.show import percent
 from service.web.auth import authorize
+from service.web.conditions import GarmentsParameters
 from service.web.context import studio
+from service.web.given import once_each, validated
 from service.web.pages.frame import pages, render
-from service.web.parameters import GarmentsParameters, once_each, parse_garment_id, validated
+from service.web.paths import parse_garment_id
 
 PAGE = 48  # garments at once; the script asks for more of them
 

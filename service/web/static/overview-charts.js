@@ -53,6 +53,7 @@ export function confidence(rows) {
       name: label,
       href: catalog({ label, max_confidence: p10.toFixed(3), order: "oldest" }),
       drawn: svg("svg", { class: "range", "aria-hidden": "true" },
+        svg("rect", { class: "whole", width: "100%", height: "100%", rx: 6 }),
         svg("line", { x1: x(p10), x2: x(p90), y1: "50%", y2: "50%" }),
         svg("rect", { class: "box", x: x(p25), width: x(Math.max(p75 - p25, 0.005)), y: "15%", height: "70%", rx: 3 }),
         svg("line", { class: "median", x1: x(median), x2: x(median), y1: "5%", y2: "95%" })),
@@ -74,13 +75,14 @@ export function growth(rows) {
   const step = (width - left) / bars.length;
   const drawn = svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height + below}`, role: "group", "aria-label": "Garments added" });
   bars.forEach(({ from, to, added, garments }, place) => {
+    if (!added) return;
     const tall = Math.max(2, (height - 20) * (added / most));
     const said = `${from === to ? day(from) : `${day(from)} to ${day(to)}`}: ${plural(added, "garment")} added, ${number(garments)} in all`;
-    const place_ = left + place * step;
+    const at = left + place * step;
     drawn.append(svg("a", { href: catalog({ added_from: from, added_to: to }), "aria-label": said },
       svg("title", {}, said),
-      svg("rect", { class: "hit", x: place_, y: 0, width: step, height }),
-      svg("rect", { class: "bar", x: place_ + step * 0.12, width: Math.min(step * 0.76, 48), y: height - tall, height: tall, rx: 2 })));
+      svg("rect", { class: "hit", x: at, y: 0, width: step, height }),
+      svg("rect", { class: "bar", x: at + step * 0.12, width: Math.min(step * 0.76, 48), y: height - tall, height: tall, rx: 2 })));
   });
   drawn.append(
     svg("line", { class: "axis", x1: left, x2: width, y1: height, y2: height }),

@@ -1,7 +1,7 @@
 // Reports that are about single garments, drawn as galleries.
 
 import { card } from "./card.js";
-import { make, percent, plural, similarity } from "./dom.js";
+import { button, make, percent, plural, similarity } from "./dom.js";
 import { nothing } from "./overview-charts.js";
 
 const SHOWN = 12; // garments, or groups of them
@@ -10,13 +10,20 @@ const OF_GROUP = 3;
 const garment = (row) => ({ id: row.garment_id, image_path: row.image_path, label: row.label, image_url: `/api/v1/garments/${row.garment_id}/image` });
 const page = (row) => `/garments/${row.garment_id}`;
 
-// more: how many garments are not shown, as far as is known; null for "more".
-function gallery(rows, more, draw) {
-  const shown = rows.slice(0, SHOWN);
-  const left = rows.length - shown.length;
-  return [make("div", { class: "grid" }, ...shown.map(draw)),
-    left || more ? make("p", { class: "soft tiny more" }, `and ${left}${more ? " or more" : ""} further; all of them with fashion-studio analytics`) : ""];
+// The first of the items drawn, and a button for the others. more: there are some beyond these.
+function shortened(place, items, more, draw) {
+  place.append(...items.slice(0, SHOWN).map(draw));
+  if (items.length <= SHOWN) return [place];
+  const rest = button(`Show ${(items.length - SHOWN).toLocaleString("en")} more`, () => {
+    const others = items.slice(SHOWN).map(draw);
+    place.append(...others);
+    rest.replaceWith(more ? make("span", { class: "soft tiny" }, "There are still more: fashion-studio analytics lists all.") : "");
+    (others[0].matches("a") ? others[0] : others[0].querySelector("a")).focus();
+  });
+  return [place, make("p", { class: "more" }, rest)];
 }
+
+const gallery = (rows, more, draw) => shortened(make("div", { class: "grid" }), rows, more, draw);
 
 export function mislabels(rows, more) {
   if (!rows.length) return nothing("None: every garment lies among others of its label.");
@@ -39,13 +46,10 @@ export function duplicates(rows, more) {
   if (!rows.length) return nothing("None: every picture is another one.");
   const groups = new Map();
   for (const row of rows) groups.set(row.group_id, [...(groups.get(row.group_id) ?? []), row]);
-  const shown = [...groups.values()].slice(0, SHOWN);
-  const left = groups.size - shown.length;
-  return [make("ul", { class: "groups" }, ...shown.map((group) => make("li", {},
-      make("p", {}, `${plural(group[0].garments, "garment")}${group.every((row) => row.identical) ? ", the same bytes" : ""}`),
-      make("div", { class: "grid" }, ...group.slice(0, OF_GROUP).map((row) => card(garment(row), {
-        href: page(row), number: similarity(row.similarity),
-        says: `${row.label}, garment ${row.garment_id}, similarity ${similarity(row.similarity)}`,
-      })))))),
-    left || more ? make("p", { class: "soft tiny more" }, `and ${left}${more ? " or more" : ""} further groups; all of them with fashion-studio analytics duplicates`) : ""];
+  return shortened(make("ul", { class: "groups" }), [...groups.values()], more, (group) => make("li", {},
+    make("p", {}, `${plural(group[0].garments, "garment")}${group.every((row) => row.identical) ? ", the same bytes" : ""}`),
+    make("div", { class: "grid" }, ...group.slice(0, OF_GROUP).map((row) => card(garment(row), {
+      href: page(row), number: similarity(row.similarity),
+      says: `${row.label}, garment ${row.garment_id}, similarity ${similarity(row.similarity)}`,
+    })))));
 }

@@ -208,12 +208,18 @@ def test_photos_are_added_with_their_progress(at_own: Visitor, tmp_path: Path) -
     assert page.locator("#garments .card img").first.evaluate("image => image.loading") == "eager"
 
 
-def test_photos_added_get_the_label_that_was_chosen(at_own: Visitor, tmp_path: Path) -> None:
-    photo = tmp_path / f"{at_own.size}.png"
+def test_a_folder_or_photos_get_the_label_that_was_chosen(at_own: Visitor, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    photo = folder / f"{at_own.size}.png"
     photo.write_bytes(encoded(picture(80, 100, 77 if at_own.size == "desktop" else 78)))
+    (folder / "notes.txt").write_text("no picture, and so left where it is")
     page = at_own.open("/catalog")
     page.get_by_label("New photos show").select_option("Blazer")
-    page.locator("input[multiple]").set_input_files(photo)
+    if at_own.size == "desktop":
+        page.locator("input[webkitdirectory]").set_input_files(folder)
+    else:
+        page.locator("input[multiple]").set_input_files(photo)
     expect(page.get_by_role("heading", name="1 photo added")).to_be_visible()
     expect(page.locator("#adding-done .caption")).to_contain_text("Blazer")
     expect(page.locator("#adding-done .number")).to_have_text("given")

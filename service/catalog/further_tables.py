@@ -1,4 +1,4 @@
-"""The tables that an analysis fills; those of `tables` are the catalog itself."""
+"""Tables about the catalog, what an analysis found and what people said; `tables` has the catalog."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Identity,
+    Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
     text,
 )
 
-from service.catalog.tables import count, metadata, moment
+from service.catalog.tables import count, is_sha256, metadata, moment
 
 analysis = Table(
     "analysis",
@@ -67,4 +69,21 @@ similarity_threshold = Table(
     Column("share", Double, nullable=False),
     CheckConstraint("num_nulls(similarity, precision) IN (0, 2)", name="precision"),
     comment="From which similarity on neighbours share a label, as the last analysis measured it",
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    moment(),
+    Column("query_id", BigInteger, ForeignKey("garment.id", ondelete="SET NULL")),
+    Column("match_id", BigInteger, ForeignKey("garment.id", ondelete="SET NULL")),
+    Column("verdict", Text, nullable=False),
+    Column("query_sha256", LargeBinary),
+    Column("match_sha256", LargeBinary),
+    CheckConstraint("verdict IN ('good', 'bad')", name="verdict"),
+    is_sha256("query_sha256"),
+    is_sha256("match_sha256"),
+    Index(None, "query_id"),
+    Index(None, "match_id"),
 )
