@@ -9,7 +9,12 @@ from service import catalog
 from service.catalog import Row, garment_by_id
 from service.decode import suffix_of
 from service.domain import Garment
-from service.errors import BundleMismatch, FashionStudioError, ImageUndecodable
+from service.errors import (
+    BundleMismatch,
+    FashionStudioError,
+    GarmentUnrecognised,
+    ImageUndecodable,
+)
 from service.images import OWN
 from service.model import Model
 from service.recommend import canonical
@@ -21,10 +26,11 @@ def add_garment(
 ) -> tuple[Garment, bool]:
     """Take a photo into the catalog; returns the garment, and whether it is new.
 
-    label: its category; the network's own without one. image_path: where the photo is to lie under
-    the image root; without one, by its bytes under `uploads/`, so that the same photo is one garment.
-    Raises as `decode`, `LabelUnknown`, `ImagePathTaken`, `StorageFull`, `StorageUnavailable`,
-    `InvalidParameter`; then nothing was stored.
+    label: its category; without one the network's own, where it recognises a garment. image_path:
+    where the photo is to lie under the image root; without one, by its bytes under `uploads/`, so that
+    the same photo is one garment.
+    Raises as `decode`, `GarmentUnrecognised`, `LabelUnknown`, `ImagePathTaken`, `StorageFull`,
+    `StorageUnavailable`, `InvalidParameter`; then nothing was stored.
     """
     model = studio.model
     try:
@@ -39,6 +45,8 @@ def _add(
     given = None if label is None else canonical(label, model.labels)
     photo = model.decode(data)
     prediction = model.predict(photo)
+    if given is None and not prediction.recognised:
+        raise GarmentUnrecognised()
     if image_path is None:
         image_path = f"{OWN}{photo.sha256[:2]}/{photo.sha256}{suffix_of(data)}"
     row = Row(

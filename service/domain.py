@@ -50,10 +50,12 @@ class Prediction:
 
     labels: every category by falling probability; they sum to 1.
     embedding: (2048,) float32, the network's pooled features, not normalised.
+    recognised: False where the photo shows none of the labels; they are then guesses.
     """
 
     labels: tuple[LabelConfidence, ...]
     embedding: np.ndarray = field(repr=False, compare=False)
+    recognised: bool = True
 
     @property
     def label(self) -> str:
@@ -68,7 +70,7 @@ class Prediction:
         return next((scored.confidence for scored in self.labels if scored.label == label), None)
 
     def as_dict(self) -> dict[str, Any]:
-        return query_dict(self.labels)
+        return query_dict(self.labels, self.recognised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Recommendation:
 
     labels: the photo's, by falling probability; of a garment its own alone, which counts as certain.
     sha256: hex digest of the photo's bytes, for feedback about it; of a garment None.
+    recognised: whether the photo shows any of the labels.
     """
 
     labels: tuple[LabelConfidence, ...]
@@ -140,9 +143,10 @@ class Recommendation:
     model: str
     garment: Garment | None = None
     sha256: str | None = None
+    recognised: bool = True
 
     def as_dict(self) -> dict[str, Any]:
-        photo = query_dict(self.labels) | {"sha256": self.sha256}
+        photo = query_dict(self.labels, self.recognised) | {"sha256": self.sha256}
         return {
             "query": photo if self.garment is None else _asked(self.garment),
             "matches": [match.as_dict() for match in self.matches],
@@ -220,9 +224,18 @@ class ApiKey:
         }
 
 
-def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
-    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability."""
-    return {**labels[0].as_dict(), "labels": [scored.as_dict() for scored in labels]}
+def query_dict(labels: tuple[LabelConfidence, ...], recognised: bool) -> dict[str, Any]:
+    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability.
+
+    What is not recognised has no label; `confidence` and `labels` are then those of the guesses.
+    """
+    first = labels[0].as_dict()
+    return {
+        "label": first["label"] if recognised else None,
+        "confidence": first["confidence"],
+        "recognised": recognised,
+        "labels": [scored.as_dict() for scored in labels],
+    }
 
 
 def image_url(garment_id: int) -> str:
@@ -234,6 +247,7 @@ def _asked(garment: Garment) -> dict[str, Any]:
     own = {"label": garment.label, "confidence": _rounded(garment.confidence)}
     return {
         **own,
+        "recognised": True,
         "labels": [own],
         "id": garment.id,
         "image_path": garment.image_path,

@@ -22,7 +22,7 @@ from service.model import Model
 from service.recommend import Query, labels_to_search
 from service.studio import Studio
 from service.training.data import Sample, read_samples, split
-from service.training.evaluate import wilson
+from service.training.figures import wilson
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
 TIMED = 500  # photos that are searched for; the others cost no time in the database
@@ -55,10 +55,14 @@ class Gate:
             "labels_searched": round(float(np.mean(self.labels)), 2),
             "right_matches": _mean(self.right),
             "some_right_match": _mean([float(share > 0) for share in self.right]),
-            "ms_p50": round(float(np.percentile(self.ms, 50)), 2),
-            "ms_p95": round(float(np.percentile(self.ms, 95)), 2),
+            "ms_p50": _percentile(self.ms, 50),
+            "ms_p95": _percentile(self.ms, 95),
             "methods": dict(self.methods),
         }
+
+
+def _percentile(values: Sequence[float], q: float) -> float | None:
+    return round(float(np.percentile(values, q)), 2) if values else None
 
 
 def _mean(shares: Sequence[float]) -> float | None:
@@ -128,7 +132,7 @@ def report_gates(
         raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")
     for gate in gates:
         for photo in asked:
-            searched = labels_to_search(photo.prediction.labels, gate.query, model.labels)
+            searched = _searched(photo, gate, model)
             gate.labels.append(len(searched))
             gate.opened += photo.label in searched
     timed = asked[:: math.ceil(len(asked) / TIMED)]
@@ -154,6 +158,11 @@ def _classified(model: Model, samples: Sequence[Sample], progress: Progress) -> 
     return asked
 
 
+def _searched(photo: _Asked, gate: Gate, model: Model) -> tuple[str, ...]:
+    own = photo.prediction.labels if photo.prediction.recognised else ()
+    return labels_to_search(own, gate.query, model.labels)
+
+
 def _search(
     studio: Studio,
     model: Model,
@@ -165,7 +174,9 @@ def _search(
         itself = ids_of_content(studio.engine, photo.sha256)
         first = turn % len(gates)
         for gate in (*gates[first:], *gates[:first]):
-            searched = labels_to_search(photo.prediction.labels, gate.query, model.labels)
+            searched = _searched(photo, gate, model)
+            if not searched:
+                continue
             began = time.perf_counter()
             matches, method = similar(
                 studio.engine,

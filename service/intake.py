@@ -19,7 +19,7 @@ from typing import Literal
 
 from service.catalog import Filed, Known, Loader, Move, Progress, Row, Run, is_storable
 from service.decode import read
-from service.errors import BundleMismatch, FashionStudioError
+from service.errors import BundleMismatch, FashionStudioError, GarmentUnrecognised
 from service.extent import Gone
 from service.model import Model
 from service.recommend import canonical
@@ -181,6 +181,8 @@ def _outcome(model: Model, photo: _Photo, options: Options, gone: Gone, dry_run:
         if dry_run:
             return _Outcome(photo, moved=moved, changed=True)
         prediction = model.predict(image)
+        if given is None and not prediction.recognised:
+            raise GarmentUnrecognised()
         label = given if given is not None else prediction.label
         row = Row(
             image_path=photo.image_path,

@@ -55,16 +55,20 @@ class Recommender:
         self._asked: bytes | None = None
 
     def get_similar(
-        self, query_image_path: str | Path | None = None, num_neighbors: int = 9
-    ) -> tuple[np.ndarray, list[np.ndarray], str]:
+        self,
+        query_image_path: str | Path | None = None,
+        num_neighbors: int = 9,
+        label: str = "auto",
+    ) -> tuple[np.ndarray, list[np.ndarray], str | None]:
         """Ask for the garments most like a photo; without a path, like a random garment.
 
         Returns the query's picture, the matches' pictures by falling similarity, each (height,
         width, 3) uint8, and the label searched. `self.answer` keeps ids and similarities. A garment
-        whose picture is gone has an empty one.
+        whose picture is gone has an empty one. Where no garment is recognised there are no matches and
+        the label is None; `label="any"` searches all the same, and gives the label recognised, or None.
         Raises as the command line does: `ImageUndecodable`, `CatalogEmpty`, `InvalidParameter`.
         """
-        query = Query(n=num_neighbors)
+        query = Query(n=num_neighbors, label=label)
         if query_image_path is None:
             garment = find_garment(self.studio, None)
             self._asked = self._read(garment.image_path)
@@ -73,7 +77,8 @@ class Recommender:
             self._asked = read(Path(query_image_path), self.studio.limits)
             self.answer = similar_to_photo(self.studio, self.studio.decode(self._asked), query)
         pictures = [self._pixels(self._read(match.image_path)) for match in self.answer.matches]
-        return self._pixels(self._asked), pictures, self.answer.searched_labels[0]
+        own = self.answer.labels[0].label if self.answer.recognised else None
+        return self._pixels(self._asked), pictures, own
 
     def show(self) -> Pillow.Image:
         """The last answer as a picture: the query and its matches with their similarities."""
@@ -97,7 +102,7 @@ class Counter:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.studio = Studio(settings if settings is not None else load_settings())
-        self.images: list[tuple[Path, str, float]] = []
+        self.images: list[tuple[Path, str | None, float]] = []
         self.errors: list[tuple[Path, str]] = []
         self._counts: list[LabelCount] = []
 
@@ -109,7 +114,8 @@ class Counter:
     ) -> list[tuple[str, int]]:
         """Label every photo of a folder or a list; the `k` most common labels with their counts.
 
-        Unreadable photos are left out and kept in `self.errors`.
+        Unreadable photos are left out and kept in `self.errors`. A photo in which no garment is
+        recognised is not counted; in `self.images` its label is None.
         """
         if (dir_path is None) == (img_paths is None):
             raise InvalidParameter("Give one of dir_path and img_paths.")
@@ -122,10 +128,12 @@ class Counter:
         for file in files:
             try:
                 prediction = self.studio.predict(self.studio.decode(read(file, self.studio.limits)))
-                self.images.append((file, prediction.label, prediction.confidence))
+                label = prediction.label if prediction.recognised else None
+                self.images.append((file, label, prediction.confidence))
             except FashionStudioError as error:
                 self.errors.append((file, error.detail))
-        self._counts = top_categories(self.studio, [label for _, label, _ in self.images], k)
+        labels = [label for _, label, _ in self.images if label is not None]
+        self._counts = top_categories(self.studio, labels, k)
         return [(count.label, count.count) for count in self._counts]
 
     def show(self) -> Pillow.Image:

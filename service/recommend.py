@@ -14,7 +14,15 @@ from service.catalog import (
     similar,
     top_of,
 )
-from service.domain import Garment, Image, LabelConfidence, LabelCount, Recommendation
+from service.domain import (
+    Garment,
+    Image,
+    LabelConfidence,
+    LabelCount,
+    Match,
+    Method,
+    Recommendation,
+)
 from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown, ModelMoved
 from service.model import Model
 from service.studio import Studio
@@ -57,22 +65,27 @@ def similar_to_photo(
     """The catalog's garments most like a photo; one of the very same bytes is the photo itself.
 
     model: which decoded it; by default the one that answers now. Network, labels and garments are all
-    of one model. Raises `LabelUnknown`, `CatalogEmpty`.
+    of one model. Where no garment is recognised there is no label of the photo's own to search: no
+    matches, unless the query names labels or `any`. Raises `LabelUnknown`, `CatalogEmpty`.
     """
     model = model if model is not None else studio.model
     prediction = model.predict(photo)
-    searched = labels_to_search(prediction.labels, query, model.labels)
+    own = prediction.labels if prediction.recognised else ()
+    searched = labels_to_search(own, query, model.labels)
+    matches: tuple[Match, ...] = ()
+    method: Method = "exact"
     try:
-        matches, method = similar(
-            studio.engine,
-            prediction.embedding,
-            labels=searched,
-            n=query.n,
-            exclude=ids_of_content(studio.engine, photo.sha256),
-            min_similarity=query.min_similarity,
-            exact=query.exact,
-            model_id=model.id,
-        )
+        if searched:
+            matches, method = similar(
+                studio.engine,
+                prediction.embedding,
+                labels=searched,
+                n=query.n,
+                exclude=ids_of_content(studio.engine, photo.sha256),
+                min_similarity=query.min_similarity,
+                exact=query.exact,
+                model_id=model.id,
+            )
     except ModelMoved:  # and what it said of the garments is gone
         return similar_to_photo(studio, photo, query, studio.successor(model))
     if not matches and is_empty(studio.engine):
@@ -85,6 +98,7 @@ def similar_to_photo(
         requested=query.n,
         model=model.card.title,
         sha256=photo.sha256,
+        recognised=prediction.recognised,
     )
 
 
@@ -135,7 +149,10 @@ def find_garment(studio: Studio, garment_id: int | None) -> Garment:
 def labels_to_search(
     labels: Sequence[LabelConfidence], query: Query, known: Sequence[str]
 ) -> tuple[str, ...]:
-    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones."""
+    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones.
+
+    labels: the photo's, by falling probability; none where no garment is recognised.
+    """
     match query.label.strip():
         case "any":
             return tuple(known)

@@ -47,9 +47,15 @@ class LabelConfidence(Schema):
     confidence: Share
 
 
-class Classification(LabelConfidence):
-    """What the network says of a photo; `labels` are all categories by falling probability."""
+class Classification(Schema):
+    """What the network says of a photo; `labels` are all categories by falling probability.
 
+    Where no garment is recognised `label` is null; `confidence` and `labels` are then guesses.
+    """
+
+    label: Label | None
+    confidence: Share
+    recognised: bool
     labels: list[LabelConfidence]
 
 
@@ -85,10 +91,16 @@ class Scored(Schema):
     confidence: Share | None
 
 
-class Asked(Scored):
+class Asked(Schema):
     """What was asked about. A garment of the catalog has its id, path and address
-    as well, a photo the SHA-256 of its bytes."""
+    as well, a photo the SHA-256 of its bytes.
 
+    A photo in which no garment is recognised has a `label` of null, and guesses.
+    """
+
+    label: Label | None
+    confidence: Share | None
+    recognised: bool
     labels: list[Scored]
     id: GarmentId | None = None
     image_path: ImagePath | None = None
@@ -107,7 +119,10 @@ class Match(Schema):
 
 
 class Recommendation(Schema):
-    """Matches by falling similarity, ties by id; a garment never matches itself."""
+    """Matches by falling similarity, ties by id; a garment never matches itself.
+
+    Where no garment is recognised in a photo, and no label was asked for, nothing is searched.
+    """
 
     query: Asked
     matches: list[Match]
@@ -119,11 +134,15 @@ class Recommendation(Schema):
 
 
 class SetImage(Schema):
-    """A photo of a set: its label and confidence, or why it has none."""
+    """A photo of a set: its label and confidence, or why it has none.
+
+    Where no garment is recognised `label` is null, and `confidence` that of the best guess.
+    """
 
     filename: str
     label: Label | None = None
     confidence: Share | None = None
+    recognised: bool | None = None
     error: str | None = None
 
 

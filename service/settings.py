@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     runtime: Literal["openvino", "tensorflow"] = Field(
         default="openvino", description="what runs the network"
     )
+    precision: Literal["auto", "bf16", "f32", "int8"] = Field(
+        default="auto",
+        description="how OpenVINO computes; auto: bf16 where the processor has it, else f32; "
+        "int8: once it was made by quantize",
+    )
     access: Literal["auto", "keys", "open"] = Field(
         default="auto",
         description="who may use the HTTP API; auto: once a key was made only those with one, "

@@ -30,6 +30,8 @@ WIDE = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.tt
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
+NOTHING = "No garment"
+
 
 class Tile(NamedTuple):
     """A picture, None where it cannot be read, with what stands left and right below it."""
@@ -69,9 +71,9 @@ def recommendation_sheet(
         "all categories" if len(answer.searched_labels) > 3 else ", ".join(answer.searched_labels)
     )
     lines = [
-        (answer.labels[0].label, 44, INK, True),
+        (answer.labels[0].label if answer.recognised else NOTHING, 44, INK, True),
         (_beside(answer), 20, SOFT, False),
-        (f"Most like it in {place}" if tiles else f"Nothing like it in {place}", 20, INK, False),
+        (_found(answer, place), 20, INK, False),
         (f"{many} of {answer.requested}, {answer.method}, {answer.model}", 18, SOFT, False),
     ]
     y = MARGIN + BIG[1] + 18
@@ -84,11 +86,12 @@ def recommendation_sheet(
 
 
 def set_sheet(
-    images: Sequence[tuple[bytes, str, float]], counts: Sequence[LabelCount], unread: int = 0
+    images: Sequence[tuple[bytes, str | None, float]], counts: Sequence[LabelCount], unread: int = 0
 ) -> Pillow.Image:
     """Every picture with its label and confidence, under a bar chart of the top categories.
 
-    images: (bytes, label, confidence) of each. unread: how many more could not be read.
+    images: (bytes, label, confidence) of each; no label where no garment is recognised.
+    unread: how many more could not be read.
     """
     many = len(images)
     columns = max(4, min(math.isqrt(max(many - 1, 0)) + 2, 12))
@@ -117,7 +120,7 @@ def set_sheet(
     for place, (data, label, sure) in zip(
         _places(many, columns, MARGIN, below, box), images, strict=True
     ):
-        _tile(sheet, Tile(data, label, percent(sure)), (*place, *box))
+        _tile(sheet, Tile(data, label or NOTHING, percent(sure) if label else ""), (*place, *box))
     return sheet
 
 
@@ -142,8 +145,17 @@ def similarity(cosine: float) -> str:
 def _beside(answer: Recommendation) -> str:
     if answer.garment is not None:
         return f"Garment {answer.garment.id}, {answer.garment.label_source} label"
-    others = ", ".join(f"{s.label} {percent(s.confidence)}" for s in answer.labels[1:3])
+    guesses = [f"{s.label} {percent(s.confidence)}" for s in answer.labels[:3]]
+    if not answer.recognised:
+        return "perhaps " + ", ".join(guesses)
+    others = ", ".join(guesses[1:])
     return f"{percent(answer.labels[0].confidence)} sure" + (f", then {others}" if others else "")
+
+
+def _found(answer: Recommendation, place: str) -> str:
+    if answer.matches:
+        return f"Most like it in {place}"
+    return f"Nothing like it in {place}" if place else "Nothing searched"
 
 
 def _many(count: int, noun: str) -> str:

@@ -172,8 +172,9 @@ upload = Table(
     Column("label", Text, ForeignKey("category.name")),
     Column("confidence", REAL),
     Column("error", Text),
-    CheckConstraint("num_nonnulls(label, error) = 1", name="label_or_error"),
-    CheckConstraint("num_nulls(label, confidence) IN (0, 2)", name="label_with_confidence"),
+    # Without a label and without an error no garment was recognised
+    CheckConstraint("num_nonnulls(confidence, error) = 1", name="confidence_or_error"),
+    CheckConstraint("label IS NULL OR confidence IS NOT NULL", name="label_with_confidence"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     Index(None, "label"),
 )

@@ -37,6 +37,10 @@ class Encoder(Protocol):
         """pixels: (side, side, 3) uint8, letterboxed by `service.decode.fit`. Thread-safe."""
         ...
 
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The network's own numbers: (1, feature_size) features and (1, labels) logits, float32."""
+        ...
+
 
 def bundle_folder(settings: Settings) -> Path:
     """The bundle in use: the one set, or the one that ships."""
@@ -46,7 +50,7 @@ def bundle_folder(settings: Settings) -> Path:
 def load_encoder(settings: Settings, folder: Path | None = None) -> Encoder:
     """A bundle, by default the configured one, on the configured runtime, warmed up by a real inference.
 
-    Raises `BundleInvalid`, `ExtraMissing`, `HomeNotWritable`.
+    Raises `BundleInvalid`, also where int8 is wanted and was not made, `ExtraMissing`, `HomeNotWritable`.
     """
     folder = folder if folder is not None else bundle_folder(settings)
     if settings.runtime == "tensorflow":
@@ -55,4 +59,5 @@ def load_encoder(settings: Settings, folder: Path | None = None) -> Encoder:
         return TensorFlowEncoder(folder)
     from service.encoder.openvino import OpenVinoEncoder
 
-    return OpenVinoEncoder(folder, settings.folder("models"))
+    precision = None if settings.precision == "auto" else settings.precision
+    return OpenVinoEncoder(folder, settings.folder("models"), precision=precision)

@@ -54,6 +54,13 @@ class ImageTypeUnsupported(FashionStudioError):
     status = 415
 
 
+class GarmentUnrecognised(FashionStudioError):
+    """No garment was recognised. Give the photo a label to take it in all the same."""
+
+    code = "garment_unrecognised"
+    status = 422
+
+
 class GarmentNotFound(FashionStudioError):
     """There is no garment of that id."""
 

@@ -15,6 +15,7 @@ from service.encoder.keras import import_keras
 from service.errors import BundleInvalid
 from service.settings import Settings
 from service.training.batches import targets_of
+from service.training.calibrate import calibrate_on
 from service.training.data import Sample, label_order, load_pixels, read_samples, split
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, Plan, train, write
@@ -91,7 +92,10 @@ def train_bundle(
     }
     write(out, network, plan, **facts)
     facts["metrics"] = {"held_out": held_out_figures(out, settings, unseen)}
-    return write(out, network, plan, **facts)
+    card = write(out, network, plan, **facts)
+    if not unseen:
+        return card
+    return calibrate_on(settings, out, data.samples, held_out, progress=progress)
 
 
 def _usual_order() -> tuple[str, ...]:

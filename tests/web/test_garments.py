@@ -42,7 +42,7 @@ def test_what_an_import_does_not_know_is_null(
     assert answer["matches"][0]["id"] == 1
     own = {"label": garment["label"], "confidence": None}
     assert answer["query"] == {
-        **own, "labels": [own], "id": 2, "image_path": "without.jpg",
+        **own, "recognised": True, "labels": [own], "id": 2, "image_path": "without.jpg",
         "image_url": garment["image_url"],
     }  # fmt: skip
     require_problem(empty.get(garment["image_url"]), 404, "picture_gone")

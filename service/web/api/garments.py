@@ -11,6 +11,7 @@ from service import curate
 from service.catalog import garment_by_id, garments_page
 from service.errors import (
     GarmentNotFound,
+    GarmentUnrecognised,
     ImageMissing,
     ImagePathTaken,
     ImageTooLarge,
@@ -57,6 +58,7 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
     scope="write",
     refuses=(
         LabelUnknown,
+        GarmentUnrecognised,
         ImageMissing,
         ImagePathTaken,
         ImageTooLarge,

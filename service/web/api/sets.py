@@ -37,7 +37,8 @@ routes = Blueprint("sets", __name__, url_prefix="/sets")
 def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Label every photo and keep the set.
 
-    A photo that cannot be read is answered by its `error`; the others are labelled all the same.
+    A photo that cannot be read is answered by its `error`, one in which no garment is recognised by a
+    `label` of null; neither counts in `top`. The others are labelled all the same.
     """
     most = studio().settings.max_set_images
     if len(form.images) > most:
@@ -77,7 +78,8 @@ def _label(part: FileStorage, predict: Any) -> SetImage:
         if error.status >= 500:  # the server's fault, not the photo's
             raise
         return SetImage(name, error=error.detail)
-    return SetImage(name, label=prediction.label, confidence=prediction.confidence)
+    label = prediction.label if prediction.recognised else None
+    return SetImage(name, label=label, confidence=prediction.confidence)
 
 
 def _body(set_id: UUID | str, k: int | None) -> dict[str, Any]:
