@@ -24,6 +24,7 @@ from service.errors import PruneRefused
 from service.extent import Gone
 from service.images import ImageRoot
 from service.ingest import ingest
+from service.model import Model
 from service.studio import Studio
 from service.summary import Summary
 from service.watch import Keeping, Watcher
@@ -65,7 +66,7 @@ def test_a_renamed_folder_keeps_its_ids_and_the_network_is_not_run(
     (folder / "dress" / "summer").mkdir()
     for file in (folder / "dress").glob("*.png"):
         file.rename(folder / "dress" / "summer" / file.name)
-    monkeypatch.setattr(Studio, "predict", None)
+    monkeypatch.setattr(Model, "predict", None)
     dry = ingest(studio, folder, dry_run=True)
     assert (counts(dry), dry.moved) == ((6, 0, 3, 3, 0), 3)
     assert ids(studio) == before

@@ -51,7 +51,7 @@ def test_a_fault_of_ours_tells_nothing(
     def fail(image: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(stocked, "predict", fail)
+    monkeypatch.setattr(stocked.model, "predict", fail)
     answer = client.post("/api/v1/classify", **form(JPEG))
     assert "secret" not in require_problem(answer, 500, "internal_error")
 
@@ -62,7 +62,7 @@ def test_too_many_requests_for_the_database(
     def fail(image: object) -> None:
         raise PoolExhausted()
 
-    monkeypatch.setattr(stocked, "predict", fail)
+    monkeypatch.setattr(stocked.model, "predict", fail)
     answer = client.post("/api/v1/classify", **form(JPEG))
     require_problem(answer, 503, "overloaded")
     assert answer.headers["Retry-After"]
