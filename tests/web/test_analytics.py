@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.catalog import REPORTS, STORED, queue_state
-from service.schemas import Analysis, Report
+from service.report_schemas import Analysis, Report
 from service.studio import Studio
 
 from .asking import require_problem
