@@ -171,7 +171,7 @@ class Client(Wire):
 
     def refresh_report(self, name: str) -> Analysis:
         """Let the server make a stored report anew; `report` tells how far it is."""
-        return self._call(Analysis, "POST", f"/analytics/{name}")
+        return self._call(Analysis, "POST", f"/analytics/{name}/refresh")
 
     def cancel_report(self, name: str) -> Analysis:
         return self._call(Analysis, "POST", f"/analytics/{name}/cancel")

@@ -37,7 +37,7 @@ def get_report(report: str, query: ReportParameters) -> dict[str, Any]:
     return read_report(studio().engine, report, limit=query.limit).as_dict()
 
 
-@routes.post("/<stored_report>")
+@routes.post("/<stored_report>/refresh")
 @operation(
     Analysis,
     202,
