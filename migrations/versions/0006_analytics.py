@@ -151,16 +151,23 @@ JOIN garment ON garment.id = garment_id
 CROSS JOIN unnest(neighbours, similarities) WITH ORDINALITY AS near (id, similarity, rank)
 JOIN garment AS neighbour ON neighbour.id = near.id;
 
+-- What is alone is left out first: the windows sort what remains
 CREATE VIEW catalog_duplicates AS
-WITH garments AS (
-    SELECT id, image_path, label, coalesce(content_sha256, int8send(id)) AS bytes,
-           duplicate_group, similarities[1] AS similarity
-    FROM garment LEFT JOIN neighbourhood ON garment_id = id
+WITH repeated AS (
+    SELECT content_sha256 FROM garment
+    WHERE content_sha256 IS NOT NULL
+    GROUP BY content_sha256 HAVING count(*) > 1
+), listed AS (
+    SELECT id, image_path, label, repeated.content_sha256 AS bytes, duplicate_group,
+           similarities[1] AS similarity
+    FROM garment
+    LEFT JOIN repeated USING (content_sha256)
+    LEFT JOIN neighbourhood ON garment_id = id
+    WHERE repeated.content_sha256 IS NOT NULL OR duplicate_group IS NOT NULL
 ), grouped AS (
-    SELECT *,
-           count(*) OVER same > 1 AS identical,
-           coalesce(min(duplicate_group) OVER same, min(id) OVER same) AS group_id
-    FROM garments
+    SELECT *, CASE WHEN bytes IS NULL THEN duplicate_group
+                   ELSE coalesce(min(duplicate_group) OVER same, min(id) OVER same) END AS group_id
+    FROM listed
     WINDOW same AS (PARTITION BY bytes)
 ), counted AS (
     SELECT *, count(*) OVER (PARTITION BY group_id) AS garments FROM grouped
@@ -170,8 +177,8 @@ SELECT group_id,
        id AS garment_id,
        image_path,
        label,
-       identical,
-       CASE WHEN identical THEN 1 ELSE similarity END::float8 AS similarity
+       bytes IS NOT NULL AS identical,
+       CASE WHEN bytes IS NULL THEN similarity ELSE 1 END::float8 AS similarity
 FROM counted
 WHERE garments > 1;
 

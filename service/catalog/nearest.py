@@ -48,13 +48,13 @@ def nearest_of_all(embeddings: np.ndarray, k: int) -> Iterator[Block]:
         for start in range(rows):
             yield Block(start, np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
         return
-    field = _Field(embeddings)
+    field = Field(embeddings)
     size = max(1, min(ROWS, SCORES // field.padded))
     for start in range(0, rows, size):
         yield field.ask(np.arange(start, min(start + size, rows)), k)
 
 
-class _Field:
+class Field:
     """The rows among which neighbours are looked for."""
 
     def __init__(self, embeddings: np.ndarray) -> None:

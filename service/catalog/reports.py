@@ -88,8 +88,8 @@ class Report:
     @property
     def remedy(self) -> str:
         return (
-            f"`fashion-studio analytics {self.name} --refresh` or POST /api/v1/analytics/{self.name} "
-            "makes it."
+            f"`fashion-studio analytics {self.name} --refresh` or POST /api/v1/analytics/{self.name}/"
+            "refresh makes it."
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,18 +9,15 @@ from uuid import UUID
 
 from service.client.wire import Photo, Wire, part, query_of
 from service.domain import LabelSource, Order, Verdict
+from service.report_schemas import Analysis, Feedback, FeedbackList, Report
 from service.schemas import (
-    Analysis,
     Classification,
-    Feedback,
-    FeedbackList,
     Garment,
     GarmentPage,
     Import,
     ImportList,
     PhotoSet,
     Recommendation,
-    Report,
 )
 
 

@@ -7,15 +7,13 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
-from service.domain import LabelSource, Verdict
+from service.domain import LabelSource
 from service.recommend import MOST, Query
 from service.web.given import Parameters
 from service.web.paths import BIGINT_DIGITS
 
 # Which labels there are depends on the model that serves, so a document can only name the format
 LABEL = Field(max_length=100, json_schema_extra={"format": "label"}, examples=["Dress"])
-
-MOST_ROWS = 10_000  # of a report
 
 
 class SimilarParameters(Parameters):
@@ -76,41 +74,6 @@ class ImportBody(Parameters):
         default="given",
         description="`given` uses the source's labels where it has them, `predicted` the model's",
     )
-
-
-class FeedbackListParameters(Parameters):
-    limit: int = Field(default=100, ge=1, le=1000, description="how many, the newest first")
-    before: Annotated[int, Field(ge=1, le=10**BIGINT_DIGITS)] | SkipJsonSchema[None] = Field(
-        default=None, description="only feedback of a lower id"
-    )
-
-
-class AskedGarment(Parameters):
-    """A garment of the catalog was asked about."""
-
-    garment_id: int = Field(ge=1, le=10**BIGINT_DIGITS - 1)
-
-
-class AskedPhoto(Parameters):
-    """A photo was asked about."""
-
-    sha256: str = Field(
-        pattern="^[0-9a-f]{64}$",
-        description="of its bytes: `query.sha256` of the recommendation",
-        examples=["ab" * 32],
-    )
-
-
-class FeedbackBody(Parameters):
-    query: AskedGarment | AskedPhoto = Field(description="what was asked about")
-    match_id: int = Field(
-        ge=1, le=10**BIGINT_DIGITS - 1, description="the garment that was recommended"
-    )
-    verdict: Verdict = Field(description="whether it is a good match")
-
-
-class ReportParameters(Parameters):
-    limit: int = Field(default=1000, ge=1, le=MOST_ROWS, description="how many rows at most")
 
 
 class NewLabel(Parameters):

@@ -74,10 +74,10 @@ def test_the_answers_are_right(engine, catalog):
     right = [i for i in given if i % 10 != 3 and i != 61]
     assert ask("whatever the label")[0].accuracy == pytest.approx(len(right) / len(given))
     assert {(r.label, r.predicted_label) for r in ask("most frequent confusions")} == {
-        ("Dress", "Blazer"), ("Tee", "Blazer"),
+        ("Dress", "Blazer"), ("Tee", "Blazer"), ("Dress", "Tee"),
     }  # fmt: skip
     assert {r.label: r.recall for r in ask("Precision, recall")}["Tee"] == pytest.approx(
-        len([i for i in right if i >= 40]) / len([i for i in given if i >= 40])
+        len([i for i in right if i >= 40]) / len([i for i in given if i >= 40 and i != 61])
     )
     assert sum(r.count for r in ask("histogram")) == 81
     assert [(r.label, r.images) for r in ask("customers sent")] == [("Tee", 2), ("Dress", 1)]

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.catalog import REPORTS, STORED, queue_state
-from service.schemas import Analysis, Report
+from service.report_schemas import Analysis, Report
 from service.studio import Studio
 
 from .asking import require_problem
@@ -49,17 +49,17 @@ def test_an_unknown_report_is_no_report(client: FlaskClient) -> None:
 
 
 def test_a_stored_report_is_made_in_the_background(empty: FlaskClient, studio: Studio) -> None:
-    answer = empty.post("/api/v1/analytics/duplicates")
+    answer = empty.post("/api/v1/analytics/duplicates/refresh")
     assert answer.status_code == 202
     assert answer.headers["Location"] == "/api/v1/analytics/duplicates"
     assert Analysis.model_validate(answer.get_json()).made_at is None
-    assert empty.post("/api/v1/analytics/outliers").status_code == 202  # the same analysis
+    assert empty.post("/api/v1/analytics/outliers/refresh").status_code == 202  # the same analysis
     assert queue_state(studio.engine, silence=60).jobs == {"todo": 1}
     assert empty.post("/api/v1/analytics/outliers/cancel").status_code == 202
 
 
 @pytest.mark.parametrize("name", ["categories", "sales"])
 def test_only_stored_reports_are_made_and_cancelled(client: FlaskClient, name: str) -> None:
-    for path in (f"/api/v1/analytics/{name}", f"/api/v1/analytics/{name}/cancel"):
+    for path in (f"/api/v1/analytics/{name}/refresh", f"/api/v1/analytics/{name}/cancel"):
         said = require_problem(client.post(path), 404, "report_not_found")
         assert "duplicates, mislabels, outliers, thresholds" in said

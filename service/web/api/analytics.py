@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, url_for
+from pydantic import Field
 
 from service.catalog import STORED, analysis_standing, cancel_analysis, read_report
 from service.errors import ReportNotFound
 from service.jobs import request_analysis
-from service.schemas import Analysis, Report
+from service.report_schemas import Analysis, Report
 from service.web.context import studio
 from service.web.openapi import operation
-from service.web.parameters import ReportParameters
+from service.web.parameters import Parameters
 
 routes = Blueprint("analytics", __name__, url_prefix="/analytics")
+
+MOST_ROWS = 10_000
+
+
+class ReportParameters(Parameters):
+    """How much of a report."""
+
+    limit: int = Field(default=1000, ge=1, le=MOST_ROWS, description="how many rows at most")
 
 
 @routes.get("/<report>")
@@ -28,7 +37,7 @@ def get_report(report: str, query: ReportParameters) -> dict[str, Any]:
     return read_report(studio().engine, report, limit=query.limit).as_dict()
 
 
-@routes.post("/<stored_report>")
+@routes.post("/<stored_report>/refresh")
 @operation(
     Analysis,
     202,

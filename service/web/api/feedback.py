@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from service import catalog
+from service.domain import Verdict
 from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
-from service.schemas import Feedback, FeedbackList
+from service.report_schemas import Feedback, FeedbackList
 from service.web.context import studio
+from service.web.given import Parameters
 from service.web.openapi import operation
-from service.web.parameters import AskedGarment, FeedbackBody, FeedbackListParameters
-from service.web.paths import parse_feedback_id
+from service.web.paths import BIGINT_DIGITS, parse_feedback_id
 
 routes = Blueprint("feedback", __name__, url_prefix="/feedback")
+
+
+class FeedbackListParameters(Parameters):
+    limit: int = Field(default=100, ge=1, le=1000, description="how many, the newest first")
+    before: Annotated[int, Field(ge=1, le=10**BIGINT_DIGITS)] | SkipJsonSchema[None] = Field(
+        default=None, description="only feedback of a lower id"
+    )
+
+
+class AskedGarment(Parameters):
+    """A garment of the catalog was asked about."""
+
+    garment_id: int = Field(ge=1, le=10**BIGINT_DIGITS - 1)
+
+
+class AskedPhoto(Parameters):
+    """A photo was asked about."""
+
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="of its bytes: `query.sha256` of the recommendation",
+        examples=["ab" * 32],
+    )
+
+
+class FeedbackBody(Parameters):
+    query: AskedGarment | AskedPhoto = Field(description="what was asked about")
+    match_id: int = Field(
+        ge=1, le=10**BIGINT_DIGITS - 1, description="the garment that was recommended"
+    )
+    verdict: Verdict = Field(description="whether it is a good match")
 
 
 @routes.post("")
