@@ -197,33 +197,6 @@ class LabelCount:
         return {"label": self.label, "count": self.count, "share": round(self.share, 6)}
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """Who may ask, without the key itself: of that only a digest is kept."""
-
-    id: int
-    name: str
-    scopes: tuple[Scope, ...]
-    created_at: datetime
-    last_used_at: datetime | None
-    revoked_at: datetime | None
-
-    def allows(self, scope: Scope) -> bool:
-        return any(SCOPES.index(mine) >= SCOPES.index(scope) for mine in self.scopes)
-
-    def as_dict(self) -> dict[str, Any]:
-        times = (self.last_used_at, self.revoked_at)
-        used, revoked = (time.isoformat() if time else None for time in times)
-        return {
-            "id": self.id,
-            "name": self.name,
-            "scopes": list(self.scopes),
-            "created_at": self.created_at.isoformat(),
-            "last_used_at": used,
-            "revoked_at": revoked,
-        }
-
-
 def query_dict(labels: tuple[LabelConfidence, ...], recognised: bool) -> dict[str, Any]:
     """The contract's `{"label", "confidence", "labels"}` of labels by falling probability.
 

@@ -17,9 +17,8 @@ from service.catalog import ids_of_content, is_empty, similar
 from service.decode import read
 from service.domain import Prediction
 from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
-from service.intake import given_label
 from service.model import Model
-from service.recommend import Query, labels_to_search
+from service.recommend import Query, given_label, labels_to_search
 from service.studio import Studio
 from service.training.data import Sample, read_samples, split
 from service.training.figures import wilson

@@ -22,7 +22,7 @@ from service.decode import read
 from service.errors import BundleMismatch, FashionStudioError, GarmentUnrecognised
 from service.extent import Gone
 from service.model import Model
-from service.recommend import canonical
+from service.recommend import given_label
 from service.sources import Item, lies_in
 from service.studio import Studio
 from service.summary import Summary
@@ -240,13 +240,3 @@ def _is_current(known: Known | Filed, digest: str, given: str | None) -> bool:
 def printable(name: str) -> str:
     """A name from outside, as JSON and the terminal can show it."""
     return name.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-
-
-def given_label(label: str, known: tuple[str, ...]) -> str:
-    """A source's label: a category's name, or its number from 0 in the model's order.
-
-    Raises `LabelUnknown`.
-    """
-    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
-        return known[int(label)]
-    return canonical(label, known)

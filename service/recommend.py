@@ -181,6 +181,16 @@ def canonical(name: str, known: Sequence[str]) -> str:
     raise LabelUnknown(f"{name.strip()!r} is none of the labels: {', '.join(known)}.")
 
 
+def given_label(label: str, known: Sequence[str]) -> str:
+    """A source's label: a category's name, or its number from 0 in the model's order.
+
+    Raises `LabelUnknown`.
+    """
+    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
+        return known[int(label)]
+    return canonical(label, known)
+
+
 def top_categories(studio: Studio, labels: Sequence[str], k: int | None) -> list[LabelCount]:
     """The most common of `labels`, counted by the same SQL that counts a stored set."""
     return top_of(studio.engine, labels, k if k is not None else len(studio.model.labels))

@@ -63,7 +63,7 @@ from service.catalog.imports import (
     sweep_imports,
 )
 from service.catalog.indexes import Building, build_indexes
-from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
+from service.catalog.keys import ApiKey, any_key, find_key, keys, revoke_key, store_key
 from service.catalog.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
@@ -220,6 +220,7 @@ __all__ = [
     "in_transaction",
     "store_key",
     "find_key",
+    "ApiKey",
     "any_key",
     "keys",
     "revoke_key",

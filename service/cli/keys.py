@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from service.catalog import ApiKey, revoke_key
 from service.catalog import keys as all_keys
-from service.catalog import revoke_key
 from service.cli.output import json_option, note, print_json, print_table
-from service.domain import SCOPES, ApiKey, Scope
+from service.domain import SCOPES, Scope
 from service.keys import create_key
 from service.settings import load_settings
 from service.studio import open_catalog
