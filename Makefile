@@ -38,7 +38,7 @@ format: $(VENV)/dev ## put the code into the house's format
 
 lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into requirements/
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
-	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --group dev \
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --extra seed --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
