@@ -38,8 +38,9 @@ format: $(VENV)/dev ## put the code into the house's format
 
 lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into requirements/
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
-	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --extra seed --group dev \
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
+	echo "tf-keras>=2.19" | $(BIN)/uv pip compile - --no-deps --upgrade $(LOCK) -o requirements/seed.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"
@@ -60,9 +61,11 @@ $(VENV)/serve: requirements/serve.txt pyproject.toml
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 
-$(VENV)/dev: requirements/dev.txt $(VENV)/serve
+# tf-keras asks for tensorflow; tensorflow-cpu is the same without what drives a GPU
+$(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve
 	@echo "installing what tests and training need into $(VENV) …"
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --require-hashes --no-deps -r requirements/seed.txt
 	@touch $@
 
 # Peers bring dozens of packages; they do not belong beside the ones that serve
