@@ -37,7 +37,7 @@ def catalog() -> str:
     }
     query = validated(GarmentsParameters, {"order": "newest", "limit": PAGE} | given)
     here = studio()
-    conditions = query.conditions(here.card.labels)
+    conditions = query.conditions(here.model.labels)
     garments, cursor = garments_page(
         here.engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
     )
