@@ -23,6 +23,9 @@ LOCK = 0x414E414C595349  # "ANALYSI": the advisory lock's number, the same for e
 BEAT_EVERY = 2.0  # seconds
 SILENCE = 60.0  # seconds without a beat after which an analysis was killed
 
+TAKE = text("SELECT pg_try_advisory_lock(:lock)")
+LEAVE = text("SELECT pg_advisory_unlock(:lock)")
+
 BEGIN = text("""
     WITH killed AS (DELETE FROM analysis WHERE finished_at IS NULL)
     INSERT INTO analysis (model_id, duplicate_similarity, total)
@@ -114,7 +117,7 @@ def begun(engine: Engine, *, duplicate_similarity: float) -> Iterator[Record | N
     It is gone afterwards unless it was finished. Raises `AnalysisRunning`.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+        if not connection.scalar(TAKE, {"lock": LOCK}):
             raise AnalysisRunning()
         try:
             row = connection.execute(BEGIN, {"similarity": duplicate_similarity}).one_or_none()
@@ -124,8 +127,9 @@ def begun(engine: Engine, *, duplicate_similarity: float) -> Iterator[Record | N
             finally:
                 if record is not None:
                     connection.execute(FORGET, {"id": record.id})
+                connection.execute(LEAVE, {"lock": LOCK})  # now: a session ends in its own time
         finally:
-            connection.invalidate()  # closes the session, and with it the lock
+            connection.invalidate()  # with the session goes the lock, whatever happened
 
 
 def cancel_analysis(engine: Engine) -> None:
