@@ -155,6 +155,16 @@ def test_without_pictures_of_nothing_the_nearest_label_decides() -> None:
     assert detector.scores(observed.features).mean() > detector.scores(far).mean() + 1
 
 
+def test_embeddings_that_hardly_differ_give_a_detector_that_can_be_stored() -> None:
+    observed = made_up(200)
+    alike = Observed(
+        observed.samples, 1 + 1e-6 * observed.features, observed.logits, observed.truth
+    )
+    detector = fit_detector(alike)
+    assert np.isfinite(detector.weights).all()
+    assert np.isfinite(_threshold(alike, detector, 0.98))
+
+
 def test_an_embedding_of_zeros_is_scored() -> None:
     assert np.isfinite(fit_detector(made_up(100)).scores(np.zeros((1, FEATURES), np.float32))).all()
 

@@ -8,6 +8,7 @@ from service.encoder.calibration import Detector, unit
 from service.errors import TrainingImpossible
 from service.training.observe import Observed
 
+LARGEST = 1000.0  # weight: embeddings that hardly differ would give more than float16 holds
 RIDGE = 3.0  # of the features' mean variance
 
 
@@ -39,6 +40,8 @@ def fit_detector(observed: Observed) -> Detector:
     if len(others):
         direction = _discriminant([embeddings[source == name] for name in known.sources], others)
         weights = weights + direction / _deviation(embeddings @ direction)
+    excess = max(1.0, float(np.abs(weights).max()) / LARGEST)
+    weights, bias = weights / excess, bias / excess
     weights = weights.astype(np.float16).astype(np.float32)  # as it will be stored
     return Detector(weights, bias.astype(np.float32))
 
