@@ -177,7 +177,7 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     rows = [
         {"epoch": n, "side": 64 + 16 * (n > 1), "loss": 3 / n, f"{FEATURES}_loss": 1 / n,
-         "accuracy": 0.3, "held_out_accuracy": 0.2}
+         f"{LOGITS}_accuracy": 0.3, "held_out_accuracy": 0.2}
         for n in (1, 2, 3)
     ]  # fmt: skip
     assert draw_curves(tmp_path / "curves.png", rows)

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from service.training.network import LOGITS
+
 
 def draw_curves(file: Path, history: Sequence[dict[str, float]]) -> bool:
     """Loss and accuracy by epoch, and the side of the pictures, as a PNG.
@@ -25,7 +27,7 @@ def draw_curves(file: Path, history: Sequence[dict[str, float]]) -> bool:
         label = "all together" if name == "loss" else name.removesuffix("_loss")
         losses.plot(epochs, [row[name] for row in history], label=label, linewidth=width)
     losses.set(title="Loss", xlabel="epoch", ylim=(0, None))
-    accuracies.plot(epochs, [row["accuracy"] for row in history], label="training views")
+    accuracies.plot(epochs, [row[f"{LOGITS}_accuracy"] for row in history], label="training views")
     accuracies.plot(
         epochs, [row["held_out_accuracy"] for row in history], label="held-out photos", marker="o"
     )
