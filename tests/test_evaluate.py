@@ -117,7 +117,7 @@ def test_the_command_saves_what_it_prints(
     assert json.loads((tmp_path / "out/evaluation.json").read_text()) == document
     first, second = document["bundles"]
     assert first["sources"] == second["sources"]
-    assert (first["bundle"], second["bundle"][-8:]) == ("xception-fashion@1", "2 <beta>")
+    assert (first["bundle"], second["bundle"][-8:]) == ("lite0-fashion@2", "2 <beta>")
     page = (tmp_path / "out/evaluation.html").read_text()
     assert "2 &lt;beta&gt;" in page
     assert "http" not in page

@@ -29,7 +29,7 @@ from service.errors import BundleInvalid
 
 FORMAT = 1
 CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
-SHIPPED = Path(__file__).parent.parent / "bundles" / "xception"
+SHIPPED = Path(__file__).parent.parent / "bundles" / "lite0"
 
 
 class Preprocessing(BaseModel):

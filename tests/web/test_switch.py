@@ -112,7 +112,7 @@ def test_a_bundle_with_other_embeddings_takes_over_and_back(
     assert found.figures["garments"] == PHOTOS
     assert 0 < found.figures["neighbours"]["overlap_at_10"]["mean"] < 1
     after = ask(studio, photo(root, 0))
-    assert (before.model, after.model) == ("xception-fashion@1", "noisy@2")
+    assert (before.model, after.model) == ("lite0-fashion@2", "noisy@2")
     assert garment_by_id(studio.engine, 1).model == "noisy@2"
     began = time.monotonic()
     assert switch(studio, "previous") is None
@@ -122,7 +122,7 @@ def test_a_bundle_with_other_embeddings_takes_over_and_back(
     with pytest.raises(ModelNotFound):
         model_of(studio, "previous")
     with pytest.raises(FashionStudioError, match="serves"):
-        drop_model(studio, model_of(studio, "xception-fashion@1"))
+        drop_model(studio, model_of(studio, "lite0-fashion@2"))
 
 
 def test_a_worse_bundle_is_refused_unless_forced(studio: Studio, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_worse_bundle_is_refused_unless_forced(studio: Studio, tmp_path: Path)
     assert record.state == "refused"
     assert record.report is not None
     assert record.report["accuracy"]["new"]["share"] < record.report["accuracy"]["old"]["share"]
-    assert studio.follow().card.name == "xception-fashion"
+    assert studio.follow().card.name == "lite0-fashion"
     switch(studio, tmp_path / "deaf", force=True)
     assert studio.model.card.name == "deaf"
 
@@ -244,7 +244,7 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
         check=True,
     )
     states = {model["model"]: model["state"] for model in json.loads(listed.stdout)["models"]}
-    assert states == {"xception-fashion@1": "kept", "noisy@2": "serving"}
+    assert states == {"lite0-fashion@2": "kept", "noisy@2": "serving"}
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -261,7 +261,7 @@ def test_an_ingest_and_a_garment_that_a_switch_overtakes_are_the_new_models(
     with Studio(settings) as other:
         switch(other, noisy, margin=1)
     late = studio._model  # as it was: this process has not looked since
-    assert late.card.name == "xception-fashion"
+    assert late.card.name == "lite0-fashion"
     studio._look_again = time.monotonic() + 3600
     garment, new = curate.add_garment(studio, photo(root, 3), image_path="late.jpg")
     assert (garment.model, new) == ("noisy@2", True)
@@ -375,7 +375,7 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
     photos = [(root / path).read_bytes() for path in paths]
     other = load_encoder(settings, noisy)
     truth = Truth(settings, {encoder.card.title: encoder, other.card.title: other}, photos)
-    assert np.abs(truth.cosines["noisy@2"] - truth.cosines["xception-fashion@1"]).max() > 10 * NEAR
+    assert np.abs(truth.cosines["noisy@2"] - truth.cosines["lite0-fashion@2"]).max() > 10 * NEAR
 
     def use() -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -395,7 +395,7 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
         _, state, _ = server.ask("GET", "/readyz")
         assert "noisy@2 is embedding" in state["warnings"][0]
         assert (
-            'fashion_studio_model{model="xception-fashion@1"} 1.0'
+            'fashion_studio_model{model="lite0-fashion@2"} 1.0'
             in server.ask("GET", "/metrics")[1]
         )
         killed.kill()
@@ -404,12 +404,12 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
         assert resumed.returncode == 0, error
         assert json.loads(out)["report"]["garments"] == PHOTOS
         wait_for(lambda: asking.answers["noisy@2"] > 20)
-        answered = asking.answers["xception-fashion@1"]
+        answered = asking.answers["lite0-fashion@2"]
         studio.follow()
         switch(studio, "previous")
-        wait_for(lambda: asking.answers["xception-fashion@1"] > answered + 20)
+        wait_for(lambda: asking.answers["lite0-fashion@2"] > answered + 20)
         drop_model(studio, model_of(studio, "noisy@2"))
-        answered = asking.answers["xception-fashion@1"]
-        wait_for(lambda: asking.answers["xception-fashion@1"] > answered + 20)
+        answered = asking.answers["lite0-fashion@2"]
+        wait_for(lambda: asking.answers["lite0-fashion@2"] > answered + 20)
     assert asking.wrong == []
-    assert set(asking.answers) == {"xception-fashion@1", "noisy@2"}
+    assert set(asking.answers) == {"lite0-fashion@2", "noisy@2"}
