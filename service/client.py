@@ -116,6 +116,14 @@ class Client:
         files = [_part("images", photo) for photo in photos]
         return self._call(PhotoSet, "POST", "/sets", params=_query(k=k), files=files)
 
+    def extend_set(
+        self, set_id: UUID | str, photos: Iterable[Photo], *, k: int | None = None
+    ) -> PhotoSet:
+        """Label more photos and add them to a set, behind those that it has."""
+        files = [_part("images", photo) for photo in photos]
+        path = f"/sets/{set_id}/images"
+        return self._call(PhotoSet, "POST", path, params=_query(k=k), files=files)
+
     def get_set(self, set_id: UUID | str, *, k: int | None = None) -> PhotoSet:
         return self._call(PhotoSet, "GET", f"/sets/{set_id}", params=_query(k=k))
 
