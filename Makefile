@@ -8,7 +8,7 @@ BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint audit format lock bench bundle clean
+.PHONY: help demo test soak lint audit format lock bench bundle results clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +20,8 @@ test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and r
 	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: $(VENV)/dev ## the long tests, about half an hour: hours of use, thousands of broken pictures (ARGS=…)
-	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py --timeout 3600 -s $(ARGS)
+soak: $(VENV)/dev ## the long tests, about half an hour: use under load, broken pictures, upgrades of a full catalog (ARGS=…)
+	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py tests/catalog/test_upgrades.py --timeout 3600 -s $(ARGS)
 
 lint: $(VENV)/dev ## style, types, and the direction of imports
 	$(BIN)/ruff check .
@@ -38,14 +38,18 @@ format: $(VENV)/dev ## put the code into the house's format
 
 lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into requirements/
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
-	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --group dev \
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
+	echo "tf-keras~=2.20.0" | $(BIN)/uv pip compile - --no-deps --upgrade $(LOCK) -o requirements/seed.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"
 
 bench: $(BENCH)/peers ## install the peers into an environment of their own and compare with them (ARGS=…)
 	$(BENCH)/bin/python benchmarks/similarity.py $(ARGS)
+
+results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its outputs
+	$(BIN)/python -m tests.results
 
 clean: ## remove the virtual environments and what tools left behind
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -57,9 +61,11 @@ $(VENV)/serve: requirements/serve.txt pyproject.toml
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 
-$(VENV)/dev: requirements/dev.txt $(VENV)/serve
+# tf-keras asks for tensorflow; tensorflow-cpu is the same without what drives a GPU
+$(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve
 	@echo "installing what tests and training need into $(VENV) …"
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --require-hashes --no-deps -r requirements/seed.txt
 	@touch $@
 
 # Peers bring dozens of packages; they do not belong beside the ones that serve

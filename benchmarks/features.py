@@ -5,7 +5,7 @@
 Writes an `.npz` of made-up features, sparse and positive as pooled features are, and a CSV beside it. In
 each round the array is read and decompressed alone, then imported into an empty catalog, then imported
 again where all of it is there, then exported. The tasks take turns so that all see the same machine;
-the figures are medians. The building of indexes, above 4,000 garments a label, is not counted.
+the figures are medians. The building of indexes, above 1,000 garments a label, is not counted.
 """
 
 from __future__ import annotations

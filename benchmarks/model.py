@@ -1,9 +1,11 @@
-"""How fast is the network on each runtime, and how long does it take to start?
+"""How fast is the network on each runtime, how right, and how long does it take to start?
 
-    .venv/bin/python benchmarks/model.py [--rounds 7] [--photos 60]
+    .venv/bin/python benchmarks/model.py [--rounds 7] [--photos 60] [--data SOURCE --group COLUMN]
 
 In each round every runtime embeds the same noise pictures, one after the other and then with as many
 threads as it has infer requests, so that all see the same machine; the figures are medians of the rounds.
+With --data int8 takes part, quantised on 300 photos of those that `train` would train on (needs the extra
+int8), and each tells how many of the held-out ones it labels rightly.
 """
 
 from __future__ import annotations
@@ -19,15 +21,22 @@ from pathlib import Path
 import numpy as np
 
 from service.encoder import Encoder
-from service.encoder.bundle import SHIPPED
+from service.encoder.bundle import SHIPPED, read_card
+from service.encoder.calibration import unit
 from service.encoder.keras import TensorFlowEncoder
 from service.encoder.openvino import OpenVinoEncoder
+from service.encoder.quantize import PICTURES, quantize
+from service.training.data import Sample, load_pixels, read_samples, split
+from service.training.figures import wilson
+from service.training.observe import observe
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--photos", type=int, default=60)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--group", action="append", default=[])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
@@ -44,7 +53,37 @@ def main() -> None:
             encoders[name] = make()
             print(f"{name:40} {time.perf_counter() - began:.1f}")
         encoders.pop("OpenVINO bf16, first start (converts)")
+        if arguments.data is not None:
+            training, held_out = split(read_samples([arguments.data], groups=arguments.group))
+            encoders["OpenVINO int8"] = quantised(training, cache)
         measure(encoders, arguments.rounds, arguments.photos)
+        if arguments.data is not None:
+            compare(encoders, [sample for sample in held_out if sample.label is not None])
+
+
+def quantised(training: list[Sample], cache: Path) -> Encoder:
+    some = training[:: max(1, len(training) // PICTURES)][:PICTURES]
+    side = read_card(SHIPPED).input_size
+    _, pictures = load_pixels(some, side, cache / "pictures", lambda done, total: None)
+    quantize(SHIPPED, cache, list(pictures))
+    return OpenVinoEncoder(SHIPPED, cache, precision="int8")
+
+
+def compare(encoders: dict[str, Encoder], samples: list[Sample]) -> None:
+    """Accuracy, and how far embeddings are from those of OpenVINO f32."""
+    print(
+        f"\n{f'{len(samples)} held-out photos':40} right label            cosine, least and median"
+    )
+    wanted = unit(observe(encoders["OpenVINO f32"], samples).features)
+    for name, encoder in encoders.items():
+        found = observe(encoder, samples)
+        hits = int((found.logits.argmax(axis=1) == found.truth).sum())
+        low, high = wilson(hits, len(found))
+        cosines = (unit(found.features) * wanted).sum(axis=1)
+        print(
+            f"{name:40} {hits / len(found):.3f} ({low:.3f} to {high:.3f}) "
+            f"{cosines.min():.5f} {np.median(cosines):.5f}"
+        )
 
 
 def measure(encoders: dict[str, Encoder], rounds: int, photos: int) -> None:

@@ -9,12 +9,16 @@ from service import catalog
 from service.catalog import Row, garment_by_id
 from service.decode import suffix_of
 from service.domain import Garment
-from service.errors import FashionStudioError, ImageUndecodable
+from service.errors import (
+    BundleMismatch,
+    FashionStudioError,
+    GarmentUnrecognised,
+    ImageUndecodable,
+)
+from service.images import OWN
+from service.model import Model
 from service.recommend import canonical
 from service.studio import Studio
-
-OWN = "uploads/"
-"""Pictures under this folder of the image root are the service's own, and go with their garment."""
 
 
 def add_garment(
@@ -22,14 +26,27 @@ def add_garment(
 ) -> tuple[Garment, bool]:
     """Take a photo into the catalog; returns the garment, and whether it is new.
 
-    label: its category; the network's own without one. image_path: where the photo is to lie under
-    the image root; without one, by its bytes under `uploads/`, so that the same photo is one garment.
-    Raises as `decode`, `LabelUnknown`, `ImagePathTaken`, `StorageFull`, `StorageUnavailable`,
-    `InvalidParameter`; then nothing was stored.
+    label: its category; without one the network's own, where it recognises a garment. image_path:
+    where the photo is to lie under the image root; without one, by its bytes under `uploads/`, so that
+    the same photo is one garment.
+    Raises as `decode`, `GarmentUnrecognised`, `LabelUnknown`, `ImagePathTaken`, `StorageFull`,
+    `StorageUnavailable`, `InvalidParameter`; then nothing was stored.
     """
-    given = None if label is None else canonical(label, studio.card.labels)
-    photo = studio.decode(data)
-    prediction = studio.predict(photo)
+    model = studio.model
+    try:
+        return _add(studio, model, data, label, image_path)
+    except BundleMismatch:  # another model took over meanwhile
+        return _add(studio, studio.successor(model), data, label, image_path)
+
+
+def _add(
+    studio: Studio, model: Model, data: bytes, label: str | None, image_path: str | None
+) -> tuple[Garment, bool]:
+    given = None if label is None else canonical(label, model.labels)
+    photo = model.decode(data)
+    prediction = model.predict(photo)
+    if given is None and not prediction.recognised:
+        raise GarmentUnrecognised()
     if image_path is None:
         image_path = f"{OWN}{photo.sha256[:2]}/{photo.sha256}{suffix_of(data)}"
     row = Row(
@@ -44,7 +61,7 @@ def add_garment(
     try:
         return catalog.add_garment(
             studio.engine,
-            studio.model_id,
+            model.id,
             row,
             put=lambda: studio.images.put(image_path, data),
             take_back=lambda: studio.images.remove(image_path),
@@ -60,18 +77,19 @@ def relabel_garment(studio: Studio, garment_id: int, label: str) -> Garment:
     where the picture is gone or is not the one that was taken in. Raises `GarmentNotFound`,
     `LabelUnknown`.
     """
-    label = canonical(label, studio.card.labels)
+    model = studio.model
+    label = canonical(label, model.labels)
     garment = garment_by_id(studio.engine, garment_id)
     confidence, digest = None, None
     if garment.label != label:
-        confidence, digest = _confidence(studio, garment, label)
+        confidence, digest = _confidence(studio, model, garment, label)
     return catalog.relabel_garment(
         studio.engine,
         garment_id,
         label,
         confidence=confidence,
         digest=digest,
-        model_id=studio.model_id,
+        model_id=model.id,
     )
 
 
@@ -85,14 +103,16 @@ def delete_garment(studio: Studio, garment_id: int) -> None:
             logging.getLogger(__name__).warning("The picture %s was left: %s", path, error.detail)
 
 
-def _confidence(studio: Studio, garment: Garment, label: str) -> tuple[float | None, str | None]:
+def _confidence(
+    studio: Studio, model: Model, garment: Garment, label: str
+) -> tuple[float | None, str | None]:
     """The model's probability of a label for the stored picture, and the digest of that picture."""
     try:
         data = studio.images.read(garment.image_path)
         digest = hashlib.sha256(data).hexdigest()
         if digest != catalog.digest_of(studio.engine, garment.id):
             return None, None
-        return studio.predict(studio.decode(data)).confidence_of(label), digest
+        return model.predict(model.decode(data)).confidence_of(label), digest
     except FashionStudioError as error:
         if error.status >= 500:
             raise

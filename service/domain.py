@@ -15,6 +15,8 @@ import numpy as np
 LabelSource = Literal["given", "predicted"]
 ImportState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 Method = Literal["hnsw", "exact"]
+Order = Literal["oldest", "newest"]
+Verdict = Literal["good", "bad"]
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those before it allow
 
@@ -48,10 +50,12 @@ class Prediction:
 
     labels: every category by falling probability; they sum to 1.
     embedding: (2048,) float32, the network's pooled features, not normalised.
+    recognised: False where the photo shows none of the labels; they are then guesses.
     """
 
     labels: tuple[LabelConfidence, ...]
     embedding: np.ndarray = field(repr=False, compare=False)
+    recognised: bool = True
 
     @property
     def label(self) -> str:
@@ -61,15 +65,12 @@ class Prediction:
     def confidence(self) -> float:
         return self.labels[0].confidence
 
-    def confidence_of(self, label: str) -> float:
-        """The probability of `label`; KeyError where the network does not know it."""
-        for scored in self.labels:
-            if scored.label == label:
-                return scored.confidence
-        raise KeyError(label)
+    def confidence_of(self, label: str) -> float | None:
+        """The probability of `label`; None where the network does not know it."""
+        return next((scored.confidence for scored in self.labels if scored.label == label), None)
 
     def as_dict(self) -> dict[str, Any]:
-        return query_dict(self.labels)
+        return query_dict(self.labels, self.recognised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Garment:
     confidence: the model's probability of `label`, whether the label was given or predicted.
     predicted_label: what the model alone would have said. Both are None where the embedding was
     imported without its photo.
-    model: `name@version` of the bundle that embedded it.
+    model: `name@version` of the bundle that embedded it; model_id tells it from others of that name.
     """
 
     id: int
@@ -90,6 +91,7 @@ class Garment:
     predicted_label: str | None
     model: str
     created_at: datetime
+    model_id: int
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -129,6 +131,8 @@ class Recommendation:
     """The answer to "more like this": matches by falling similarity, ties by id.
 
     labels: the photo's, by falling probability; of a garment its own alone, which counts as certain.
+    sha256: hex digest of the photo's bytes, for feedback about it; of a garment None.
+    recognised: whether the photo shows any of the labels.
     """
 
     labels: tuple[LabelConfidence, ...]
@@ -138,16 +142,46 @@ class Recommendation:
     requested: int
     model: str
     garment: Garment | None = None
+    sha256: str | None = None
+    recognised: bool = True
 
     def as_dict(self) -> dict[str, Any]:
+        photo = query_dict(self.labels, self.recognised) | {"sha256": self.sha256}
         return {
-            "query": query_dict(self.labels) if self.garment is None else _asked(self.garment),
+            "query": photo if self.garment is None else _asked(self.garment),
             "matches": [match.as_dict() for match in self.matches],
             "searched_labels": list(self.searched_labels),
             "method": self.method,
             "requested": self.requested,
             "returned": len(self.matches),
             "model": self.model,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Somebody's verdict on a match.
+
+    query_id: the garment that was asked about; query_sha256: hex digest of the photo's bytes that was.
+    Either may be None: an uploaded photo is no garment, an imported one has no photo. match_id: None
+    once that garment was removed, as query_id then.
+    """
+
+    id: int
+    query_id: int | None
+    query_sha256: str | None
+    match_id: int | None
+    verdict: Verdict
+    created_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "query_id": self.query_id,
+            "query_sha256": self.query_sha256,
+            "match_id": self.match_id,
+            "verdict": self.verdict,
+            "created_at": self.created_at.isoformat(),
         }
 
 
@@ -163,36 +197,18 @@ class LabelCount:
         return {"label": self.label, "count": self.count, "share": round(self.share, 6)}
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """Who may ask, without the key itself: of that only a digest is kept."""
+def query_dict(labels: tuple[LabelConfidence, ...], recognised: bool) -> dict[str, Any]:
+    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability.
 
-    id: int
-    name: str
-    scopes: tuple[Scope, ...]
-    created_at: datetime
-    last_used_at: datetime | None
-    revoked_at: datetime | None
-
-    def allows(self, scope: Scope) -> bool:
-        return any(SCOPES.index(mine) >= SCOPES.index(scope) for mine in self.scopes)
-
-    def as_dict(self) -> dict[str, Any]:
-        times = (self.last_used_at, self.revoked_at)
-        used, revoked = (time.isoformat() if time else None for time in times)
-        return {
-            "id": self.id,
-            "name": self.name,
-            "scopes": list(self.scopes),
-            "created_at": self.created_at.isoformat(),
-            "last_used_at": used,
-            "revoked_at": revoked,
-        }
-
-
-def query_dict(labels: tuple[LabelConfidence, ...]) -> dict[str, Any]:
-    """The contract's `{"label", "confidence", "labels"}` of labels by falling probability."""
-    return {**labels[0].as_dict(), "labels": [scored.as_dict() for scored in labels]}
+    What is not recognised has no label; `confidence` and `labels` are then those of the guesses.
+    """
+    first = labels[0].as_dict()
+    return {
+        "label": first["label"] if recognised else None,
+        "confidence": first["confidence"],
+        "recognised": recognised,
+        "labels": [scored.as_dict() for scored in labels],
+    }
 
 
 def image_url(garment_id: int) -> str:
@@ -204,6 +220,7 @@ def _asked(garment: Garment) -> dict[str, Any]:
     own = {"label": garment.label, "confidence": _rounded(garment.confidence)}
     return {
         **own,
+        "recognised": True,
         "labels": [own],
         "id": garment.id,
         "image_path": garment.image_path,

@@ -17,11 +17,11 @@ from service.catalog import ids_of_content, is_empty, similar
 from service.decode import read
 from service.domain import Prediction
 from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
-from service.intake import given_label
-from service.recommend import Query, labels_to_search
+from service.model import Model
+from service.recommend import Query, given_label, labels_to_search
 from service.studio import Studio
 from service.training.data import Sample, read_samples, split
-from service.training.evaluate import wilson
+from service.training.figures import wilson
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
 TIMED = 500  # photos that are searched for; the others cost no time in the database
@@ -54,10 +54,14 @@ class Gate:
             "labels_searched": round(float(np.mean(self.labels)), 2),
             "right_matches": _mean(self.right),
             "some_right_match": _mean([float(share > 0) for share in self.right]),
-            "ms_p50": round(float(np.percentile(self.ms, 50)), 2),
-            "ms_p95": round(float(np.percentile(self.ms, 95)), 2),
+            "ms_p50": _percentile(self.ms, 50),
+            "ms_p95": _percentile(self.ms, 95),
             "methods": dict(self.methods),
         }
+
+
+def _percentile(values: Sequence[float], q: float) -> float | None:
+    return round(float(np.percentile(values, q)), 2) if values else None
 
 
 def _mean(shares: Sequence[float]) -> float | None:
@@ -121,30 +125,31 @@ def report_gates(
     samples = [sample for sample in samples if sample.label is not None]
     if not samples:
         raise SourceInvalid("None of the photos has a label.")
-    asked = _classified(studio, samples, progress)
+    model = studio.model
+    asked = _classified(model, samples, progress)
     if not asked:
         raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")
     for gate in gates:
         for photo in asked:
-            searched = labels_to_search(photo.prediction.labels, gate.query, studio.card.labels)
+            searched = _searched(photo, gate, model)
             gate.labels.append(len(searched))
             gate.opened += photo.label in searched
     timed = asked[:: math.ceil(len(asked) / TIMED)]
-    _search(studio, gates, timed, progress)
+    _search(studio, model, gates, timed, progress)
     return Report(len(asked), len(timed), len(samples) - len(asked), gates)
 
 
-def _classified(studio: Studio, samples: Sequence[Sample], progress: Progress) -> list[_Asked]:
+def _classified(model: Model, samples: Sequence[Sample], progress: Progress) -> list[_Asked]:
     def ask(sample: Sample) -> _Asked | None:
         try:
-            label = given_label(str(sample.label), studio.card.labels)
-            image = studio.decode(read(sample.file, studio.limits))
-            return _Asked(label, studio.predict(image), image.sha256)
+            label = given_label(str(sample.label), model.labels)
+            image = model.decode(read(sample.file, model.limits))
+            return _Asked(label, model.predict(image), image.sha256)
         except FashionStudioError:
             return None
 
     asked = []
-    with ThreadPoolExecutor(studio.encoder.requests + 1) as pool:
+    with ThreadPoolExecutor(model.encoder.requests + 1) as pool:
         for done, photo in enumerate(pool.map(ask, samples), start=1):
             progress("classifying", done, len(samples))
             if photo is not None:
@@ -152,14 +157,25 @@ def _classified(studio: Studio, samples: Sequence[Sample], progress: Progress) -
     return asked
 
 
+def _searched(photo: _Asked, gate: Gate, model: Model) -> tuple[str, ...]:
+    own = photo.prediction.labels if photo.prediction.recognised else ()
+    return labels_to_search(own, gate.query, model.labels)
+
+
 def _search(
-    studio: Studio, gates: Sequence[Gate], photos: Sequence[_Asked], progress: Progress
+    studio: Studio,
+    model: Model,
+    gates: Sequence[Gate],
+    photos: Sequence[_Asked],
+    progress: Progress,
 ) -> None:
     for turn, photo in enumerate(photos):
         itself = ids_of_content(studio.engine, photo.sha256)
         first = turn % len(gates)
         for gate in (*gates[first:], *gates[:first]):
-            searched = labels_to_search(photo.prediction.labels, gate.query, studio.card.labels)
+            searched = _searched(photo, gate, model)
+            if not searched:
+                continue
             began = time.perf_counter()
             matches, method = similar(
                 studio.engine,
@@ -167,6 +183,7 @@ def _search(
                 labels=searched,
                 n=gate.query.n,
                 exclude=itself,
+                model_id=model.id,
             )
             gate.ms.append(1000 * (time.perf_counter() - began))
             gate.methods[method] += 1

@@ -24,6 +24,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT and some network folders
 
+OWN = "uploads/"
+"""Pictures under this folder of the image root are the service's own, and go with their garment."""
+
 
 class ImageRoot:
     """The folder or fsspec URL that `image_path` is relative to.
@@ -49,6 +52,12 @@ class ImageRoot:
             return absolute.relative_to(self.folder).as_posix()
         return absolute.as_posix()
 
+    def file_of(self, image_path: str) -> str | None:
+        """Where the file of an `image_path` lies on this machine; None under a URL."""
+        if os.path.isabs(image_path):
+            return image_path
+        return None if self.folder is None else os.path.join(self.folder, image_path)
+
     def read(self, image_path: str) -> bytes:
         """The picture's bytes. Raises `ImageUndecodable` where it is gone or leads out of the root."""
         try:
@@ -58,6 +67,16 @@ class ImageRoot:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ImageUndecodable(f"The picture {image_path} cannot be read: {reason}.") from None
+
+    def size(self, image_path: str) -> int | None:
+        """The picture's bytes, counted; None where it is gone or leads out of the root."""
+        try:
+            if self.url is not None and not PurePosixPath(image_path).is_absolute():
+                filesystem, path = self._at_url(image_path)
+                return filesystem.size(path)
+            return self._locate(image_path).stat().st_size
+        except (OSError, ValueError):
+            return None
 
     def put(self, image_path: str, data: bytes) -> bool:
         """Store a picture whole or not at all; False where these very bytes are there already.

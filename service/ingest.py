@@ -8,9 +8,11 @@ from pathlib import Path
 
 from service.catalog import Building, Run, build_indexes
 from service.errors import DatabaseUnavailable, FashionStudioError, ImportCancelled, ImportLost
-from service.intake import BATCH, Labels, Options, Summary, take_in
-from service.sources import Item, read_source
+from service.extent import Gone
+from service.intake import BATCH, Labels, Options, take_in
+from service.sources import Item, folder_of, read_source
 from service.studio import Studio
+from service.summary import Summary
 
 __all__ = ["BATCH", "Summary", "ingest", "recorded"]
 
@@ -23,6 +25,8 @@ def ingest(
     image_root: Path | None = None,
     batch_size: int = BATCH,
     dry_run: bool = False,
+    wanted: Callable[[Item], bool] = lambda item: True,
+    prune: Callable[[Gone], list[str]] = lambda gone: [],
     progress: Callable[[Summary], None] = lambda summary: None,
     building: Callable[[Building], None] = lambda building: None,
 ) -> Summary:
@@ -30,22 +34,29 @@ def ingest(
 
     labels: `given` uses the source's label where it has one, `predicted` always the model's.
     image_root: where a table's paths start; by default at the table's folder.
-    dry_run: decode and compare, but neither run the network nor change the database.
-    Raises `SourceInvalid`, `DatabaseUnavailable`, `ImportCancelled`; a broken photo is recorded and
-    stops nothing.
+    wanted: which of the source's photos; the others are as they were. prune: handed the garments whose
+    photo is gone, removes them as it sees fit and returns their paths.
+    Raises `SourceInvalid`, `DatabaseUnavailable`, `ImportCancelled`, and what `prune` raises; a broken
+    photo is recorded and stops nothing.
     """
 
     def items() -> Iterator[Item]:
-        return read_source(source, labels=studio.card.labels, image_root=image_root)
+        return filter(
+            wanted, read_source(source, labels=studio.model.labels, image_root=image_root)
+        )
 
     options = Options(labels=labels, batch_size=batch_size)
-    if dry_run:
-        return take_in(studio, items, options, progress=progress)
     items()  # a source that is at fault leaves no record
-    run = Run.start(studio.engine, source=str(source), labels=labels)
-    with recorded(run):
-        summary = take_in(studio, items, options, run=run, progress=progress)
-    build_indexes(studio.engine, progress=building)
+    gone = Gone(studio.engine, studio.images, folder_of(source, image_root))
+    if dry_run:
+        summary = take_in(studio, items, options, gone=gone, progress=progress)
+    else:
+        run = Run.start(studio.engine, source=str(source), labels=labels)
+        with recorded(run):
+            summary = take_in(studio, items, options, gone=gone, run=run, progress=progress)
+        build_indexes(studio.engine, progress=building)
+    summary.gone = [garment.image_path for garment in gone.garments]
+    summary.pruned = prune(gone)
     return summary
 
 

@@ -13,43 +13,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from service.catalog import Known, Loader, Progress, Row, Run, is_storable
+from service.catalog import Filed, Known, Loader, Move, Progress, Row, Run, is_storable
 from service.decode import read
-from service.errors import FashionStudioError
-from service.recommend import canonical
+from service.errors import BundleMismatch, FashionStudioError, GarmentUnrecognised
+from service.extent import Gone
+from service.model import Model
+from service.recommend import given_label
 from service.sources import Item, lies_in
 from service.studio import Studio
+from service.summary import Summary
 
 BATCH = 256  # photos to a commit
 WINDOW = 64  # photos under way beyond the batch: enough to keep every core busy during a commit
 Labels = Literal["given", "predicted"]
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an ingest did: seen = added + updated + unchanged + rejected."""
-
-    seen: int = 0
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejects: list[dict[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "seen": self.seen,
-            "added": self.added,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "rejected": len(self.rejects),
-            "rejects": self.rejects,
-            "seconds": round(self.seconds, 3),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +55,14 @@ class _Photo:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of a photo: a row to write, nothing to do, or the reason why it is rejected."""
+    """What became of a photo: a row to write, nothing to do, or the reason why it is rejected.
+
+    moved: the garment that it was taken in as, under another path.
+    """
 
     photo: _Photo
     row: Row | None = None
+    moved: Filed | None = None
     changed: bool = False
     reason: str | None = None
 
@@ -88,11 +72,13 @@ def take_in(
     items: Callable[[], Iterator[Item]],
     options: Options,
     *,
+    gone: Gone,
     run: Run | None = None,
     progress: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
     """Take photos in, in their order. items: starts the source anew at each call.
 
+    gone: the source's garments without a photo; those that are found elsewhere keep their id.
     run: where it is recorded; a run that was begun before goes on behind its last batch. None: dry,
     nothing is embedded or written. The summary is of this call alone, the record of the whole run.
     Raises `SourceInvalid`, `DatabaseUnavailable`, `ImportCancelled`, `ImportLost`, and what `progress`
@@ -101,8 +87,30 @@ def take_in(
     began, summary = time.monotonic(), Summary()
     if run is not None:
         run.beat(total=sum(1 for _ in items()))
-    loader = Loader(studio.engine, studio.model_id)
-    workers = 2 if run is None else studio.encoder.requests + 1  # one decodes, the others infer
+    model = studio.model
+    while True:
+        try:
+            _take_in(studio, model, items, options, gone, run, progress, summary, began)
+            summary.seconds = time.monotonic() - began
+            return summary
+        except BundleMismatch:  # another model took over: the batch under way is embedded by that
+            model = studio.successor(model)
+            gone.look_again()  # what that batch had claimed is not stored
+
+
+def _take_in(
+    studio: Studio,
+    model: Model,
+    items: Callable[[], Iterator[Item]],
+    options: Options,
+    gone: Gone,
+    run: Run | None,
+    progress: Callable[[Summary], None],
+    summary: Summary,
+    began: float,
+) -> None:
+    loader = Loader(studio.engine, model.id)
+    workers = 2 if run is None else model.encoder.requests + 1  # one decodes, the others infer
 
     def settle(batch: list[_Outcome]) -> None:
         _settle(batch, loader, run, summary)
@@ -116,7 +124,7 @@ def take_in(
         batch: list[_Outcome] = []
         try:
             for photo in _photos(studio, loader, _rest(items, run), options.batch_size):
-                under_way.append(pool.submit(_outcome, studio, photo, options, run is None))
+                under_way.append(pool.submit(_outcome, model, photo, options, gone, run is None))
                 if len(under_way) > WINDOW:
                     batch.append(under_way.popleft().result())
                     if run is not None:
@@ -128,8 +136,6 @@ def take_in(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    summary.seconds = time.monotonic() - began
-    return summary
 
 
 def _rest(items: Callable[[], Iterator[Item]], run: Run | None) -> Iterator[Item]:
@@ -155,7 +161,7 @@ def _photos(
             yield _Photo(item, path, ledger.get(path))
 
 
-def _outcome(studio: Studio, photo: _Photo, options: Options, dry_run: bool) -> _Outcome:
+def _outcome(model: Model, photo: _Photo, options: Options, gone: Gone, dry_run: bool) -> _Outcome:
     """Runs in a worker thread; never raises for what is wrong with one photo."""
     try:
         if not is_storable(photo.image_path):
@@ -164,14 +170,19 @@ def _outcome(studio: Studio, photo: _Photo, options: Options, dry_run: bool) -> 
             return _Outcome(photo, reason="The file lies outside the folders that may be read.")
         given = None
         if options.labels == "given" and photo.item.label is not None:
-            given = given_label(photo.item.label, studio.card.labels)
-        data = read(photo.item.file, studio.limits)
-        if photo.known is not None and _is_current(photo.known, data, given):
-            return _Outcome(photo)
-        image = studio.decode(data)
+            given = given_label(photo.item.label, model.labels)
+        data = read(photo.item.file, model.limits)
+        digest = hashlib.sha256(data).hexdigest()
+        moved = gone.claim(digest, photo.image_path) if photo.known is None else None
+        known = moved or photo.known
+        if known is not None and _is_current(known, digest, given):
+            return _Outcome(photo, moved=moved, changed=moved is not None)
+        image = model.decode(data)
         if dry_run:
-            return _Outcome(photo, changed=True)
-        prediction = studio.predict(image)
+            return _Outcome(photo, moved=moved, changed=True)
+        prediction = model.predict(image)
+        if given is None and not prediction.recognised:
+            raise GarmentUnrecognised()
         label = given if given is not None else prediction.label
         row = Row(
             image_path=photo.image_path,
@@ -182,7 +193,7 @@ def _outcome(studio: Studio, photo: _Photo, options: Options, dry_run: bool) -> 
             embedding=prediction.embedding,
             content_sha256=image.sha256,
         )
-        return _Outcome(photo, row=row, changed=True)
+        return _Outcome(photo, row=row, moved=moved, changed=True)
     except FashionStudioError as error:
         return _Outcome(photo, reason=error.detail)
 
@@ -195,24 +206,31 @@ def _settle(batch: list[_Outcome], loader: Loader, run: Run | None, summary: Sum
         for outcome in batch
         if outcome.reason is not None
     ]
+    moves = [
+        Move(outcome.moved, outcome.photo.image_path)
+        for outcome in batch
+        if outcome.moved is not None
+    ]
     changed = sum(outcome.changed for outcome in batch)
     if run is None:
-        new = sum(outcome.changed and outcome.photo.known is None for outcome in batch)
+        new = sum(outcome.changed and outcome.photo.known is None for outcome in batch) - len(moves)
         added, updated = new, changed - new
     else:
         last = printable(batch[-1].photo.item.name) if batch else run.last_item
-        added, updated = loader.write(rows, Progress(run, len(batch), rejects, last))
+        added, updated = loader.write(rows, Progress(run, len(batch), rejects, last), moves)
+        run.seen, run.last_item = run.seen + len(batch), last
     summary.seen += len(batch)
     summary.added += added
     summary.updated += updated
+    summary.moved += len(moves)
     # a path that stands twice in a batch is written once, and its other lines changed nothing
     summary.unchanged += len(batch) - len(rejects) - added - updated
     summary.rejects += rejects
 
 
-def _is_current(known: Known, data: bytes, given: str | None) -> bool:
+def _is_current(known: Known | Filed, digest: str, given: str | None) -> bool:
     """Whether the catalog holds these bytes under this label already."""
-    if known.content_sha256 != hashlib.sha256(data).hexdigest():
+    if known.content_sha256 != digest:
         return False
     if given is None:
         return known.label_source == "predicted"
@@ -222,13 +240,3 @@ def _is_current(known: Known, data: bytes, given: str | None) -> bool:
 def printable(name: str) -> str:
     """A name from outside, as JSON and the terminal can show it."""
     return name.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-
-
-def given_label(label: str, known: tuple[str, ...]) -> str:
-    """A source's label: a category's name, or its number from 0 in the model's order.
-
-    Raises `LabelUnknown`.
-    """
-    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
-        return known[int(label)]
-    return canonical(label, known)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine
 
-from service.catalog import store_key
-from service.domain import SCOPES, ApiKey, Scope
+from service.catalog import ApiKey, store_key
+from service.domain import SCOPES, Scope
 from service.errors import InvalidParameter
 
 PREFIX = "fs_"  # so that scanners for leaked secrets can tell it

@@ -1,4 +1,4 @@
-"""For notebooks: `Recommender` and `Counter`, as the seed project had them, on the catalog."""
+"""For notebooks: `Recommender` and `Counter`, as the seed project had them, and `report`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image as Pillow
 
+from service.catalog import read_report
 from service.decode import decode, read
 from service.domain import LabelCount, Recommendation
 from service.errors import FashionStudioError, ImageMissing, InvalidParameter
+from service.frames import arrow_table
 from service.recommend import (
     Query,
     find_garment,
@@ -19,9 +22,25 @@ from service.recommend import (
     top_categories,
 )
 from service.settings import Settings, load_settings
-from service.show import recommendation_sheet, set_sheet
+from service.show import HEIGHT, TILE, WIDTH, read_if_there, recommendation_sheet, set_sheet
 from service.sources import images_in
-from service.studio import Studio
+from service.studio import Studio, open_catalog
+
+
+def report(
+    name: str, *, limit: int | None = None, settings: Settings | None = None
+) -> pd.DataFrame:
+    """A report on the catalog as a DataFrame: `report("categories")`; see `docs/analytics.md`.
+
+    limit: rows at most. The frame's `attrs` have what its columns mean, and `note`: what is to be
+    known before a stored report is trusted, or None. Raises `ReportNotFound`.
+    """
+    with open_catalog(settings if settings is not None else load_settings()) as engine:
+        found = read_report(engine, name, limit=limit)
+    frame = arrow_table(found).to_pandas(date_as_object=False)
+    frame.attrs = {"title": found.title, "note": found.note, "made_at": found.made_at}
+    frame.attrs["columns"] = {column.name: column.meaning for column in found.columns}
+    return frame
 
 
 class Recommender:
@@ -33,29 +52,33 @@ class Recommender:
     def __init__(self, settings: Settings | None = None) -> None:
         self.studio = Studio(settings if settings is not None else load_settings())
         self.answer: Recommendation | None = None
-        self._asked = b""
+        self._asked: bytes | None = None
 
     def get_similar(
-        self, query_image_path: str | Path | None = None, num_neighbors: int = 9
-    ) -> tuple[np.ndarray, list[np.ndarray], str]:
+        self,
+        query_image_path: str | Path | None = None,
+        num_neighbors: int = 9,
+        label: str = "auto",
+    ) -> tuple[np.ndarray, list[np.ndarray], str | None]:
         """Ask for the garments most like a photo; without a path, like a random garment.
 
         Returns the query's picture, the matches' pictures by falling similarity, each (height,
-        width, 3) uint8, and the label searched. `self.answer` keeps ids and similarities.
+        width, 3) uint8, and the label searched. `self.answer` keeps ids and similarities. A garment
+        whose picture is gone has an empty one. Where no garment is recognised there are no matches and
+        the label is None; `label="any"` searches all the same, and gives the label recognised, or None.
         Raises as the command line does: `ImageUndecodable`, `CatalogEmpty`, `InvalidParameter`.
         """
-        query = Query(n=num_neighbors)
+        query = Query(n=num_neighbors, label=label)
         if query_image_path is None:
             garment = find_garment(self.studio, None)
-            self._asked = self.studio.images.read(garment.image_path)
+            self._asked = self._read(garment.image_path)
             self.answer = similar_to_garment(self.studio, garment, query)
         else:
             self._asked = read(Path(query_image_path), self.studio.limits)
             self.answer = similar_to_photo(self.studio, self.studio.decode(self._asked), query)
-        pictures = [
-            self._pixels(self.studio.images.read(m.image_path)) for m in self.answer.matches
-        ]
-        return self._pixels(self._asked), pictures, self.answer.searched_labels[0]
+        pictures = [self._pixels(self._read(match.image_path)) for match in self.answer.matches]
+        own = self.answer.labels[0].label if self.answer.recognised else None
+        return self._pixels(self._asked), pictures, own
 
     def show(self) -> Pillow.Image:
         """The last answer as a picture: the query and its matches with their similarities."""
@@ -64,8 +87,14 @@ class Recommender:
         assert self.answer is not None
         return recommendation_sheet(self._asked, self.answer, self.studio.images.read)
 
-    def _pixels(self, data: bytes) -> np.ndarray:
-        return decode(data, self.studio.limits).pixels
+    def _read(self, image_path: str) -> bytes | None:
+        return read_if_there(self.studio.images.read, image_path)
+
+    def _pixels(self, data: bytes | None) -> np.ndarray:
+        try:
+            return decode(data or b"", self.studio.limits).pixels
+        except FashionStudioError:
+            return np.asarray(Pillow.new("RGB", (WIDTH, HEIGHT), TILE))
 
 
 class Counter:
@@ -73,7 +102,7 @@ class Counter:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.studio = Studio(settings if settings is not None else load_settings())
-        self.images: list[tuple[Path, str, float]] = []
+        self.images: list[tuple[Path, str | None, float]] = []
         self.errors: list[tuple[Path, str]] = []
         self._counts: list[LabelCount] = []
 
@@ -85,7 +114,8 @@ class Counter:
     ) -> list[tuple[str, int]]:
         """Label every photo of a folder or a list; the `k` most common labels with their counts.
 
-        Unreadable photos are left out and kept in `self.errors`.
+        Unreadable photos are left out and kept in `self.errors`. A photo in which no garment is
+        recognised is not counted; in `self.images` its label is None.
         """
         if (dir_path is None) == (img_paths is None):
             raise InvalidParameter("Give one of dir_path and img_paths.")
@@ -98,10 +128,12 @@ class Counter:
         for file in files:
             try:
                 prediction = self.studio.predict(self.studio.decode(read(file, self.studio.limits)))
-                self.images.append((file, prediction.label, prediction.confidence))
+                label = prediction.label if prediction.recognised else None
+                self.images.append((file, label, prediction.confidence))
             except FashionStudioError as error:
                 self.errors.append((file, error.detail))
-        self._counts = top_categories(self.studio, [label for _, label, _ in self.images], k)
+        labels = [label for _, label, _ in self.images if label is not None]
+        self._counts = top_categories(self.studio, labels, k)
         return [(count.label, count.count) for count in self._counts]
 
     def show(self) -> Pillow.Image:
@@ -109,4 +141,4 @@ class Counter:
         if not self.images:
             raise ImageMissing("There is nothing to show: call count() with some photos first.")
         drawn = [(read(file, self.studio.limits), label, sure) for file, label, sure in self.images]
-        return set_sheet(drawn, self._counts)
+        return set_sheet(drawn, self._counts, unread=len(self.errors))

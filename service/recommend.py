@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.catalog import garment_by_id, ids_of_content, is_empty, random_garment, similar, top_of
-from service.domain import Garment, Image, LabelConfidence, LabelCount, Recommendation
-from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown
+from service.catalog import (
+    category_names,
+    garment_by_id,
+    ids_of_content,
+    is_empty,
+    random_garment,
+    similar,
+    top_of,
+)
+from service.domain import (
+    Garment,
+    Image,
+    LabelConfidence,
+    LabelCount,
+    Match,
+    Method,
+    Recommendation,
+)
+from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown, ModelMoved
+from service.model import Model
 from service.studio import Studio
 
 MOST = 100  # neighbours in one answer
+ATTEMPTS = 3  # where the catalog is given another model while it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +59,35 @@ class Query:
             )
 
 
-def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendation:
+def similar_to_photo(
+    studio: Studio, photo: Image, query: Query, model: Model | None = None
+) -> Recommendation:
     """The catalog's garments most like a photo; one of the very same bytes is the photo itself.
 
-    Raises `LabelUnknown`, `CatalogEmpty`.
+    model: which decoded it; by default the one that answers now. Network, labels and garments are all
+    of one model. Where no garment is recognised there is no label of the photo's own to search: no
+    matches, unless the query names labels or `any`. Raises `LabelUnknown`, `CatalogEmpty`.
     """
-    prediction = studio.predict(photo)
-    searched = labels_to_search(prediction.labels, query, studio.card.labels)
-    matches, method = similar(
-        studio.engine,
-        prediction.embedding,
-        labels=searched,
-        n=query.n,
-        exclude=ids_of_content(studio.engine, photo.sha256),
-        min_similarity=query.min_similarity,
-        exact=query.exact,
-    )
+    model = model if model is not None else studio.model
+    prediction = model.predict(photo)
+    own = prediction.labels if prediction.recognised else ()
+    searched = labels_to_search(own, query, model.labels)
+    matches: tuple[Match, ...] = ()
+    method: Method = "exact"
+    try:
+        if searched:
+            matches, method = similar(
+                studio.engine,
+                prediction.embedding,
+                labels=searched,
+                n=query.n,
+                exclude=ids_of_content(studio.engine, photo.sha256),
+                min_similarity=query.min_similarity,
+                exact=query.exact,
+                model_id=model.id,
+            )
+    except ModelMoved:  # and what it said of the garments is gone
+        return similar_to_photo(studio, photo, query, studio.successor(model))
     if not matches and is_empty(studio.engine):
         raise CatalogEmpty()
     return Recommendation(
@@ -65,22 +96,32 @@ def similar_to_photo(studio: Studio, photo: Image, query: Query) -> Recommendati
         searched_labels=searched,
         method=method,
         requested=query.n,
-        model=studio.card.title,
+        model=model.card.title,
+        sha256=photo.sha256,
+        recognised=prediction.recognised,
     )
 
 
 def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recommendation:
     """The catalog's garments most like one of it, itself left out; its label counts as certain."""
-    own = (LabelConfidence(garment.label, 1.0),)
-    searched = labels_to_search(own, query, studio.card.labels)
-    matches, method = similar(
-        studio.engine,
-        garment.id,
-        labels=searched,
-        n=query.n,
-        min_similarity=query.min_similarity,
-        exact=query.exact,
-    )
+    for attempt in range(ATTEMPTS):
+        own = (LabelConfidence(garment.label, 1.0),)
+        searched = labels_to_search(own, query, _labels_of(studio, garment))
+        try:
+            matches, method = similar(
+                studio.engine,
+                garment.id,
+                labels=searched,
+                n=query.n,
+                min_similarity=query.min_similarity,
+                exact=query.exact,
+                model_id=garment.model_id,
+            )
+            break
+        except ModelMoved:
+            if attempt == ATTEMPTS - 1:
+                raise
+            garment = garment_by_id(studio.engine, garment.id)
     return Recommendation(
         labels=own,
         matches=matches,
@@ -90,6 +131,12 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
         model=garment.model,
         garment=garment,
     )
+
+
+def _labels_of(studio: Studio, garment: Garment) -> Sequence[str]:
+    """The labels that garments have beside this one, which another model may have embedded by now."""
+    model = studio.model
+    return model.labels if garment.model_id == model.id else category_names(studio.engine)
 
 
 def find_garment(studio: Studio, garment_id: int | None) -> Garment:
@@ -102,7 +149,10 @@ def find_garment(studio: Studio, garment_id: int | None) -> Garment:
 def labels_to_search(
     labels: Sequence[LabelConfidence], query: Query, known: Sequence[str]
 ) -> tuple[str, ...]:
-    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones."""
+    """The gate: which labels a query searches. Raises `LabelUnknown`, naming the known ones.
+
+    labels: the photo's, by falling probability; none where no garment is recognised.
+    """
     match query.label.strip():
         case "any":
             return tuple(known)
@@ -131,6 +181,16 @@ def canonical(name: str, known: Sequence[str]) -> str:
     raise LabelUnknown(f"{name.strip()!r} is none of the labels: {', '.join(known)}.")
 
 
+def given_label(label: str, known: Sequence[str]) -> str:
+    """A source's label: a category's name, or its number from 0 in the model's order.
+
+    Raises `LabelUnknown`.
+    """
+    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
+        return known[int(label)]
+    return canonical(label, known)
+
+
 def top_categories(studio: Studio, labels: Sequence[str], k: int | None) -> list[LabelCount]:
     """The most common of `labels`, counted by the same SQL that counts a stored set."""
-    return top_of(studio.engine, labels, k if k is not None else len(studio.card.labels))
+    return top_of(studio.engine, labels, k if k is not None else len(studio.model.labels))

@@ -13,6 +13,7 @@ from service.domain import ImportState, LabelSource, Method
 Share = Annotated[float, Field(ge=0, le=1)]
 GarmentId = Annotated[int, Field(ge=1, examples=[17])]
 Label = Annotated[str, Field(description="a category of the serving model", examples=["Dress"])]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["ab" * 32])]
 ImageUrl = Annotated[
     str,
     Field(description="relative to the server", examples=["/api/v1/garments/17/image"]),
@@ -21,7 +22,7 @@ ImagePath = Annotated[
     str, Field(description="relative to the image root", examples=["summer/red-dress.jpg"])
 ]
 ModelName = Annotated[
-    str, Field(description="the bundle, name@version", examples=["xception-fashion@1"])
+    str, Field(description="the bundle, name@version", examples=["lite0-fashion@2"])
 ]
 
 
@@ -46,9 +47,15 @@ class LabelConfidence(Schema):
     confidence: Share
 
 
-class Classification(LabelConfidence):
-    """What the network says of a photo; `labels` are all categories by falling probability."""
+class Classification(Schema):
+    """What the network says of a photo; `labels` are all categories by falling probability.
 
+    Where no garment is recognised `label` is null; `confidence` and `labels` are then guesses.
+    """
+
+    label: Label | None
+    confidence: Share
+    recognised: bool
     labels: list[LabelConfidence]
 
 
@@ -84,13 +91,21 @@ class Scored(Schema):
     confidence: Share | None
 
 
-class Asked(Scored):
-    """What was asked about. A garment of the catalog has its id, path and address as well."""
+class Asked(Schema):
+    """What was asked about. A garment of the catalog has its id, path and address
+    as well, a photo the SHA-256 of its bytes.
 
+    A photo in which no garment is recognised has a `label` of null, and guesses.
+    """
+
+    label: Label | None
+    confidence: Share | None
+    recognised: bool
     labels: list[Scored]
     id: GarmentId | None = None
     image_path: ImagePath | None = None
     image_url: ImageUrl | None = None
+    sha256: Sha256 | None = None
 
 
 class Match(Schema):
@@ -104,7 +119,10 @@ class Match(Schema):
 
 
 class Recommendation(Schema):
-    """Matches by falling similarity, ties by id; a garment never matches itself."""
+    """Matches by falling similarity, ties by id; a garment never matches itself.
+
+    Where no garment is recognised in a photo, and no label was asked for, nothing is searched.
+    """
 
     query: Asked
     matches: list[Match]
@@ -116,11 +134,15 @@ class Recommendation(Schema):
 
 
 class SetImage(Schema):
-    """A photo of a set: its label and confidence, or why it has none."""
+    """A photo of a set: its label and confidence, or why it has none.
+
+    Where no garment is recognised `label` is null, and `confidence` that of the best guess.
+    """
 
     filename: str
     label: Label | None = None
     confidence: Share | None = None
+    recognised: bool | None = None
     error: str | None = None
 
 

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     runtime: Literal["openvino", "tensorflow"] = Field(
         default="openvino", description="what runs the network"
     )
+    precision: Literal["auto", "bf16", "f32", "int8"] = Field(
+        default="auto",
+        description="how OpenVINO computes; auto: bf16 where the processor has it, else f32; "
+        "int8: once it was made by quantize",
+    )
     access: Literal["auto", "keys", "open"] = Field(
         default="auto",
         description="who may use the HTTP API; auto: once a key was made only those with one, "
@@ -53,6 +58,9 @@ class Settings(BaseSettings):
     )
     import_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders that imports over HTTP may read; unset: none"
+    )
+    duplicate_similarity: float = Field(
+        default=0.99, gt=0, le=1, description="cosine from which on two garments are duplicates"
     )
     max_in_flight: int = Field(
         default=32, ge=1, description="requests worked on at once in each process; more are refused"

@@ -1,8 +1,14 @@
-"""Contact sheets: an answer drawn as one picture, for `--show` and notebooks."""
+"""Contact sheets: an answer drawn as one picture, for `--show` and notebooks.
+
+They look as the page does: its colours, its 4:5 pictures with round corners, its way of numbers.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image as Pillow
@@ -12,106 +18,226 @@ from service.decode import Limits, decode
 from service.domain import LabelCount, Recommendation
 from service.errors import FashionStudioError
 
-PAPER, INK, QUIET, FRAME, ACCENT = "#ffffff", "#1c1c1e", "#6e6e73", "#f2f2f0", "#b4552d"
-TILE, GAP, MARGIN, CAPTION = (240, 320), 20, 36, 46  # pixels
-Tile = tuple[bytes | None, str, str]  # picture, first and second line below it
+PAPER, TILE, INK, SOFT, ACCENT = "#fbfaf8", "#f0ede7", "#1d1b18", "#6a645c", "#8a3b2a"
+WIDTH, HEIGHT, GAP, MARGIN, CAPTION = 240, 300, 24, 48, 54  # pixels of a picture and around it
+BIG = 2 * WIDTH + GAP, 2 * HEIGHT + CAPTION  # the query, as tall as two rows of matches
+RADIUS = 12
+LOSS = 0.3  # a picture that would lose more when it fills its frame is shown whole
+
+# Pillow's own face has no letter beyond ASCII; on every system one of these has
+SERIF = ("Palatino.ttc", "LiberationSerif-Regular.ttf", "georgia.ttf", "DejaVuSerif.ttf")
+WIDE = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+NOTHING = "No garment"
+
+
+class Tile(NamedTuple):
+    """A picture, None where it cannot be read, with what stands left and right below it."""
+
+    data: bytes | None
+    left: str
+    right: str
 
 
 def recommendation_sheet(
-    query: bytes, answer: Recommendation, read: Callable[[str], bytes]
+    query: bytes | None, answer: Recommendation, read: Callable[[str], bytes]
 ) -> Pillow.Image:
     """The query on the left, its matches in a grid on the right, each with its cosine similarity.
 
-    query: the asked picture's bytes. read: a match's bytes by its image_path; one that cannot be
-    read is drawn as an empty frame.
+    query: the asked picture's bytes. read: a match's bytes by its image_path. A picture that is
+    None or cannot be read is an empty frame that says so.
     """
     tiles = [
-        (_try(read, match.image_path), match.label, f"{match.similarity:.3f}")
+        Tile(read_if_there(read, match.image_path), match.label, similarity(match.similarity))
         for match in answer.matches
     ]
-    best = answer.labels[0]
-    columns = min(max(len(tiles), 1), 3 if len(tiles) <= 9 else 5)
-    grid = _grid(tiles, columns)
-    left = 2 * TILE[0] + 2 * MARGIN
-    sheet = Pillow.new("RGB", (left + grid.width, max(grid.height, 2 * TILE[1] + 180)), PAPER)
+    many = len(tiles)
+    columns = max(min(many, 3), math.isqrt(max(many - 1, 0)) + 1)  # about as many as rows
+    side = BIG if many == 1 else (WIDTH, HEIGHT)  # a single match is as large as the query
+    left = 2 * MARGIN + BIG[0]
+    right = left + columns * (side[0] + GAP) - GAP if tiles else left - MARGIN
+    rows = -(-many // columns)
+    below = MARGIN + BIG[1] + 220
+    sheet = Pillow.new(
+        "RGB",
+        (right + MARGIN, max(MARGIN + rows * (side[1] + CAPTION) + MARGIN // 2, below)),
+        PAPER,
+    )
+    _place(sheet, query, (MARGIN, MARGIN, *BIG))
     draw = ImageDraw.Draw(sheet)
-    _place(sheet, query, (MARGIN, MARGIN, 2 * TILE[0], 2 * TILE[1]))
-    y = MARGIN + 2 * TILE[1] + 18
-    draw.text((MARGIN, y), best.label, INK, _font(30))
-    if answer.garment is not None:
-        beside = f"{answer.garment.label_source} label"
-    else:
-        others = ", ".join(f"{s.label} {s.confidence:.0%}" for s in answer.labels[1:3])
-        beside = f"{best.confidence:.0%}, then {others}"
-    draw.text((MARGIN, y + 42), beside, QUIET, _font(18))
-    sheet.paste(grid, (left, 0))
-    if not tiles:
-        draw.text((left, MARGIN), "No match.", QUIET, _font(22))
+    place = (
+        "all categories" if len(answer.searched_labels) > 3 else ", ".join(answer.searched_labels)
+    )
+    lines = [
+        (answer.labels[0].label if answer.recognised else NOTHING, 44, INK, True),
+        (_beside(answer), 20, SOFT, False),
+        (_found(answer, place), 20, INK, False),
+        (f"{many} of {answer.requested}, {answer.method}, {answer.model}", 18, SOFT, False),
+    ]
+    y = MARGIN + BIG[1] + 18
+    for text, size, ink, serif in lines:
+        _write(draw, (MARGIN, y), text, size, ink, BIG[0], serif=serif)
+        y += round(size * 1.6) if serif else 32
+    for place_of, tile in zip(_places(many, columns, left, MARGIN, side), tiles, strict=True):
+        _tile(sheet, tile, (*place_of, *side))
     return sheet
 
 
 def set_sheet(
-    images: Sequence[tuple[bytes, str, float]], counts: Sequence[LabelCount]
+    images: Sequence[tuple[bytes, str | None, float]], counts: Sequence[LabelCount], unread: int = 0
 ) -> Pillow.Image:
     """Every picture with its label and confidence, under a bar chart of the top categories.
 
-    images: (bytes, label, confidence) of each.
+    images: (bytes, label, confidence) of each; no label where no garment is recognised.
+    unread: how many more could not be read.
     """
-    tiles: list[Tile] = [(data, label, f"{sure:.0%}") for data, label, sure in images]
-    grid = _grid(tiles, min(max(len(tiles), 3), 6))
-    bars = 34
-    top = MARGIN + len(counts) * bars + GAP
-    sheet = Pillow.new("RGB", (grid.width, top + grid.height), PAPER)
+    many = len(images)
+    columns = max(4, min(math.isqrt(max(many - 1, 0)) + 2, 12))
+    width = 2 * MARGIN + columns * (WIDTH + GAP) - GAP
+    bar, top = 46, MARGIN + 92
+    below = top + len(counts) * bar + GAP
+    rows = -(-many // columns)
+    sheet = Pillow.new("RGB", (width, below + rows * (HEIGHT + CAPTION) + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
+    title = _many(many, "photo") + (f", {unread} more could not be read" if unread else "")
+    _write(draw, (MARGIN, MARGIN - 8), title, 44, INK, width - 2 * MARGIN, serif=True)
+    names = max((_font(20, count.label).getlength(count.label) for count in counts), default=0)
+    start = MARGIN + min(math.ceil(names), WIDTH + 60) + GAP
+    room = width - MARGIN - start - 130
     most = max((count.count for count in counts), default=1)
-    room = grid.width - 2 * MARGIN - 260
     for row, count in enumerate(counts):
-        y = MARGIN + row * bars
-        draw.text((MARGIN, y), count.label, INK, _font(20))
-        width = max(4, round(room * count.count / most))
-        draw.rounded_rectangle((MARGIN + 130, y + 2, MARGIN + 130 + width, y + 24), 4, ACCENT)
-        text = f"{count.count}  {count.share:.0%}"
-        draw.text((MARGIN + 142 + width, y + 1), text, QUIET, _font(19))
-    sheet.paste(grid, (0, top))
+        y = top + row * bar
+        _write(draw, (MARGIN, y), count.label, 20, INK, start - MARGIN - GAP)
+        draw.rounded_rectangle((start, y + 4, start + room, y + 20), 8, TILE)
+        fill = max(16, round(room * count.count / most))
+        draw.rounded_rectangle((start, y + 4, start + fill, y + 20), 8, ACCENT)
+        _write(
+            draw, (width - MARGIN, y), f"{count.count}   {percent(count.share)}", 20, SOFT, 130, -1
+        )
+    box = (WIDTH, HEIGHT)
+    for place, (data, label, sure) in zip(
+        _places(many, columns, MARGIN, below, box), images, strict=True
+    ):
+        _tile(sheet, Tile(data, label or NOTHING, percent(sure) if label else ""), (*place, *box))
     return sheet
 
 
-def _grid(tiles: Sequence[Tile], columns: int) -> Pillow.Image:
-    rows = max(1, -(-len(tiles) // columns))
-    width = 2 * MARGIN + columns * TILE[0] + (columns - 1) * GAP
-    sheet = Pillow.new("RGB", (width, 2 * MARGIN + rows * (TILE[1] + CAPTION) - GAP // 2), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for index, (data, first, second) in enumerate(tiles):
-        x = MARGIN + index % columns * (TILE[0] + GAP)
-        y = MARGIN + index // columns * (TILE[1] + CAPTION)
-        _place(sheet, data, (x, y, *TILE))
-        draw.text((x, y + TILE[1] + 8), first, INK, _font(18))
-        font = _font(18)
-        draw.text((x + TILE[0] - font.getlength(second), y + TILE[1] + 8), second, QUIET, font)
-    return sheet
-
-
-def _place(sheet: Pillow.Image, data: bytes | None, box: tuple[int, int, int, int]) -> None:
-    """Draw a picture whole into a quiet frame; an unreadable one leaves the frame empty."""
-    x, y, width, height = box
-    ImageDraw.Draw(sheet).rectangle((x, y, x + width - 1, y + height - 1), FRAME)
-    try:
-        pixels = decode(data or b"", Limits(), side=max(width, height)).pixels
-    except FashionStudioError:
-        return
-    picture = Pillow.fromarray(np.ascontiguousarray(pixels))
-    scale = min(width / picture.width, height / picture.height)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    picture = picture.resize(size, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
-    sheet.paste(picture, (x + (width - size[0]) // 2, y + (height - size[1]) // 2))
-
-
-def _try(read: Callable[[str], bytes], image_path: str) -> bytes | None:
+def read_if_there(read: Callable[[str], bytes], image_path: str) -> bytes | None:
+    """The picture's bytes; None where it is gone."""
     try:
         return read(image_path)
     except FashionStudioError:
         return None
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def percent(share: float) -> str:
+    """0 to 1 as the page writes it."""
+    return "under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
+
+
+def similarity(cosine: float) -> str:
+    """Two digits, three where two would round to 1."""
+    return f"{cosine:.{3 if cosine > 0.994 else 2}f}"
+
+
+def _beside(answer: Recommendation) -> str:
+    if answer.garment is not None:
+        return f"Garment {answer.garment.id}, {answer.garment.label_source} label"
+    guesses = [f"{s.label} {percent(s.confidence)}" for s in answer.labels[:3]]
+    if not answer.recognised:
+        return "perhaps " + ", ".join(guesses)
+    others = ", ".join(guesses[1:])
+    return f"{percent(answer.labels[0].confidence)} sure" + (f", then {others}" if others else "")
+
+
+def _found(answer: Recommendation, place: str) -> str:
+    if answer.matches:
+        return f"Most like it in {place}"
+    return f"Nothing like it in {place}" if place else "Nothing searched"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _places(
+    many: int, columns: int, left: int, top: int, side: tuple[int, int]
+) -> list[tuple[int, int]]:
+    return [
+        (left + i % columns * (side[0] + GAP), top + i // columns * (side[1] + CAPTION))
+        for i in range(many)
+    ]
+
+
+def _tile(sheet: Pillow.Image, tile: Tile, box: tuple[int, int, int, int]) -> None:
+    x, y, width, height = box
+    _place(sheet, tile.data, box)
+    draw = ImageDraw.Draw(sheet)
+    number = _font(18, tile.right).getlength(tile.right)
+    _write(draw, (x + width, y + height + 10), tile.right, 18, SOFT, width, -1)
+    _write(draw, (x, y + height + 10), tile.left, 18, INK, width - number - 12)
+
+
+def _place(sheet: Pillow.Image, data: bytes | None, box: tuple[int, int, int, int]) -> None:
+    """Draw a picture into a frame with round corners; one that cannot be read is said in it."""
+    x, y, width, height = box
+    frame = Pillow.new("RGB", (width, height), TILE)
+    try:
+        pixels = decode(data or b"", Limits(), side=max(width, height)).pixels
+    except FashionStudioError:
+        draw, text = ImageDraw.Draw(frame), "no picture"
+        draw.text((width / 2, height / 2), text, SOFT, _font(18, text), anchor="mm")
+    else:
+        picture = Pillow.fromarray(np.ascontiguousarray(pixels))
+        scales = width / picture.width, height / picture.height
+        scale = max(scales) if min(scales) / max(scales) >= 1 - LOSS else min(scales)
+        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+        picture = picture.resize(size, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
+        frame.paste(picture, ((width - size[0]) // 2, (height - size[1]) // 2))
+    sheet.paste(frame, (x, y), _corners(width, height))
+
+
+@lru_cache(8)
+def _corners(width: int, height: int) -> Pillow.Image:
+    mask = Pillow.new("L", (4 * width, 4 * height))
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, 4 * width - 1, 4 * height - 1), 4 * RADIUS, 255)
+    return mask.resize((width, height), Pillow.Resampling.BOX)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: int,
+    ink: str,
+    room: float,
+    side: int = 1,
+    *,
+    serif: bool = False,
+) -> None:
+    """One line from `place` to the right, or with side=-1 to the left; cut where it has no room."""
+    font = _font(size, text, serif)
+    if font.getlength(text) > room:
+        while text and font.getlength(text + "…") > room:
+            text = text[:-1]
+        text = text.rstrip(" ,") + "…"
+    draw.text(place, text, ink, font, anchor="la" if side > 0 else "ra")
+
+
+def _font(size: int, text: str, serif: bool = False) -> Font:
+    """A face that has the letters of `text`."""
+    if serif:
+        return _face(size, SERIF)
+    return _face(size, () if text.isascii() else WIDE)
+
+
+@lru_cache(32)
+def _face(size: int, names: tuple[str, ...]) -> Font:
+    for name in names:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:  # this system has none of that name
+            continue
     return ImageFont.load_default(size)

@@ -66,6 +66,16 @@ def read_source(
     raise SourceInvalid(f"{source} is neither a folder nor a .csv or .parquet file.")
 
 
+def folder_of(source: Path, image_root: Path | None = None) -> Path:
+    """The folder that a source's photos lie in. Raises `SourceInvalid`."""
+    if image_root is not None:
+        return image_root
+    if not source.is_dir():
+        return source.parent
+    annotations = _annotations(source)
+    return source if annotations is None else _image_folder(annotations)
+
+
 def images_in(folder: Path) -> Iterator[Path]:
     """Every image file below `folder`, by name; hidden files and folders are passed over."""
     for parent, folders, files in os.walk(folder, onerror=_unreadable):

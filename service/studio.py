@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from service.catalog import attach, check_server, migrate, open_database, require_head
-from service.decode import Limits, decode, fit
+from service.catalog import (
+    attach,
+    borne_labels,
+    check_server,
+    close_generations,
+    known_models,
+    migrate,
+    open_database,
+    require_head,
+    serving_id,
+    serving_model,
+)
+from service.decode import Limits
 from service.domain import Image, Prediction
-from service.encoder import Card, Encoder, bundle_folder, load_encoder, read_card
+from service.encoder import Card, Encoder, bundle_folder, find_bundle, read_card
+from service.errors import (
+    BundleInvalid,
+    BundleMismatch,
+    DatabaseUnavailable,
+    FashionStudioError,
+    ModelMoved,
+    TimeLimit,
+)
 from service.images import ImageRoot
+from service.model import Model
 from service.settings import Settings
-from service.stages import stage
+
+FOLLOW_SECONDS = 1.0  # between two looks at which model serves
+RETRY_SECONDS = 10.0  # after a model could not be loaded
+
+log = logging.getLogger(__name__)
 
 
 class Studio:
@@ -34,7 +64,7 @@ class Studio:
         self.settings = settings
         self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
         self.images = ImageRoot(settings.image_root)
-        self.card: Card = read_card(bundle_folder(settings))
+        wanted = read_card(bundle_folder(settings))
         self.engine: Engine = open_database(
             settings, pool_size=threads + 1, statement_seconds=statement_seconds
         )
@@ -43,39 +73,78 @@ class Studio:
                 migrate(self.engine)
             require_head(self.engine)
             self.warnings: list[str] = check_server(self.engine)
-            self.model_id: int = attach(
-                self.engine,
-                name=self.card.name,
-                version=self.card.version,
-                content_sha256=self.card.content_sha256,
-                labels=self.card.labels,
-                input_size=self.card.input_size,
-                feature_size=self.card.feature_size,
-            )
+            self._model = self._attached(wanted)
         except BaseException:
             self.engine.dispose()
             raise
-        self._encoder: Encoder | None = None
-        self._loading = threading.Lock()
+        self.trouble: str | None = None
+        """Why the model that serves the catalog by now is not the one that answers here."""
+        self._following, self._looking = threading.Lock(), threading.Lock()
+        self._look_again = time.monotonic() + FOLLOW_SECONDS
+
+    @property
+    def model(self) -> Model:
+        """The model that answers. Keep it from decoding a photo to the answer: the next look may give
+        another one, as soon as that serves the catalog and is loaded."""
+        if time.monotonic() >= self._look_again and self._looking.acquire(blocking=False):
+            self._look_again = time.monotonic() + FOLLOW_SECONDS
+            threading.Thread(target=self._look, name="follow", daemon=True).start()
+        return self._model
+
+    @property
+    def card(self) -> Card:
+        return self.model.card
+
+    @property
+    def model_id(self) -> int:
+        return self.model.id
 
     @property
     def encoder(self) -> Encoder:
-        """The network, loaded and warmed up by the first caller; others wait for it."""
-        with self._loading:
-            if self._encoder is None:
-                self._encoder = load_encoder(self.settings)
-            return self._encoder
+        return self.model.encoder
 
     def decode(self, data: bytes) -> Image:
-        """Decode as large as the network needs. Raises as `service.decode.decode`."""
-        with stage("decode"):
-            return decode(data, self.limits, side=self.card.input_size)
+        return self.model.decode(data)
 
     def predict(self, image: Image) -> Prediction:
-        with stage("model"):
-            return self.encoder.predict(fit(image.pixels, self.card.input_size))
+        return self.model.predict(image)
+
+    def follow(self) -> Model:
+        """Load the model that serves the catalog now, unless it is the one that answers; returns it.
+
+        Raises `BundleMismatch`, `BundleInvalid`.
+        """
+        with self._following:
+            serving = serving_model(self.engine)
+            if serving is not None and serving.id != self._model.id:
+                folder = find_bundle(
+                    self.settings, serving.title, serving.content_sha256, serving.folder
+                )
+                model = self._made(serving.id, folder, read_card(folder))
+                if self._model.loaded:
+                    _ = model.encoder
+                log.warning(
+                    "%s answers from now on, no longer %s.", serving.title, self._model.card.title
+                )
+                self._model, self.trouble = model, None
+            return self._model
+
+    def successor(self, model: Model) -> Model:
+        """The model to go on with where `model` no longer serves. Raises `ModelMoved` for none."""
+        try:
+            found = self.follow()
+        except (BundleMismatch, BundleInvalid) as error:
+            log.error("%s", error.detail)
+            raise ModelMoved(
+                "Another model serves the catalog by now, and this process cannot load it. Its log, and "
+                "`fashion-studio doctor`, say why."
+            ) from None
+        if found is model:
+            raise ModelMoved()
+        return found
 
     def close(self) -> None:
+        close_generations(self.engine)
         self.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -88,3 +157,69 @@ class Studio:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _look(self) -> None:
+        """In a thread of its own: nobody waits for a database that does not answer, nor for a network."""
+        try:
+            if serving_id(self.engine) not in (self._model.id, None):
+                self.follow()
+        except (DatabaseUnavailable, TimeLimit, PoolExhausted):
+            pass  # whoever asks the database next hears of it
+        except FashionStudioError as error:
+            self._look_again = time.monotonic() + RETRY_SECONDS
+            if self.trouble != error.detail:
+                log.error("%s", error.detail)
+            self.trouble = error.detail
+        finally:
+            self._looking.release()
+
+    def _attached(self, wanted: Card) -> Model:
+        """The bundle of the settings, or the one that the catalog has.
+
+        A bundle that is set by name, and that the catalog has never met, is refused: whoever set it
+        means it. Raises `BundleMismatch`.
+        """
+        folder = bundle_folder(self.settings)
+        try:
+            model_id = attach(
+                self.engine,
+                name=wanted.name,
+                version=wanted.version,
+                content_sha256=wanted.content_sha256,
+                labels=wanted.labels,
+                input_size=wanted.input_size,
+                feature_size=wanted.feature_size,
+                folder=str(folder.absolute()),
+            )
+            return self._made(model_id, folder, wanted)
+        except BundleMismatch:
+            known = known_models(self.engine)
+            met = any(model.content_sha256 == wanted.content_sha256 for model in known)
+            serving = next((model for model in known if model.serving), None)
+            if serving is None or (self.settings.model is not None and not met):
+                raise
+        if self.settings.model is not None:
+            self.warnings.append(
+                f"FASHION_STUDIO_MODEL names {wanted.title}; the catalog's model is {serving.title}, "
+                "which answers."
+            )
+        folder = find_bundle(self.settings, serving.title, serving.content_sha256, serving.folder)
+        return self._made(serving.id, folder, read_card(folder))
+
+    def _made(self, model_id: int, folder: Path, card: Card) -> Model:
+        own = card.labels
+        others = tuple(label for label in borne_labels(self.engine) if label not in own)
+        return Model(self.settings, model_id, folder, card, own + others)
+
+
+@contextmanager
+def open_catalog(settings: Settings) -> Iterator[Engine]:
+    """The configured database at the newest schema, for what needs no model. Raises as `Studio`."""
+    engine = open_database(settings)
+    try:
+        if settings.database_url is None:
+            migrate(engine)
+        require_head(engine)
+        yield engine
+    finally:
+        engine.dispose()

@@ -92,7 +92,7 @@ def test_classify_names_what_it_cannot_read(catalog: Path, tmp_path: Path) -> No
     done = run("classify", photo, tmp_path / "text.jpg", "--json")
     assert done.returncode == 1
     good, bad = json.loads(done.stdout)["images"]
-    assert set(good) == {"path", "label", "confidence", "labels"}
+    assert set(good) == {"path", "label", "confidence", "recognised", "labels"}
     assert bad == {"path": str(tmp_path / "text.jpg"), "error": "The bytes are not an image."}
 
 

@@ -63,10 +63,13 @@ def test_every_runtime_and_precision_agrees(
     tensorflow = load_encoder(Settings(home=home, runtime="tensorflow"))
     for square in squares(folder, 33, encoder.card.input_size):
         wanted = tensorflow.predict(square)
-        for other in (encoder.predict(square), full.predict(square)):
-            assert cosine(other.embedding, wanted.embedding) >= 0.999
-            lead = wanted.confidence - wanted.labels[1].confidence
-            assert other.label == wanted.label or lead < 0.01
+        lead = wanted.confidence - wanted.labels[1].confidence
+        for other, alike, close in (
+            (full.predict(square), 0.9999, 0.01),
+            (encoder.predict(square), 0.997, 0.05),  # bf16 has 8 bits of precision
+        ):
+            assert cosine(other.embedding, wanted.embedding) >= alike
+            assert other.label == wanted.label or lead < close
 
 
 def test_parallel_answers_are_the_single_ones(encoder: OpenVinoEncoder, drawn: Path) -> None:

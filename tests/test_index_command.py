@@ -1,33 +1,22 @@
-"""`fashion-studio index`, and the indexes that `ingest` and `doctor` see, with a low threshold."""
+"""`fashion-studio index`, and the indexes that `ingest` and `doctor` see."""
 
 from __future__ import annotations
 
-import functools
 import json
 
 import pytest
 from sqlalchemy import text
 
-from service.catalog import Loader, build_indexes, index_name, shelves, similar
+from service.catalog import Loader, index_name, shelves, similar
 from service.cli import main
 from service.studio import Studio
 
 from .catalog.samples import clustered, row
 
-THRESHOLD = 1000
-
 
 @pytest.fixture
-def stocked(environment: dict[str, str], studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    """1,500 Tees and 30 Dresses, where 1,000 are many."""
-    low = {
-        "shelves": functools.partial(shelves, threshold=THRESHOLD),
-        "build_indexes": functools.partial(build_indexes, threshold=THRESHOLD),
-    }
-    for place in ("cli.index.shelves", "cli.doctor.shelves"):
-        monkeypatch.setattr(f"service.{place}", low["shelves"])
-    for place in ("cli.index.build_indexes", "ingest.build_indexes"):
-        monkeypatch.setattr(f"service.{place}", low["build_indexes"])
+def stocked(environment: dict[str, str], studio: Studio) -> Studio:
+    """1,500 Tees and 30 Dresses."""
     loader = Loader(studio.engine, studio.model_id)
     for label, count in (("Tee", 1500), ("Dress", 30)):
         vectors = enumerate(clustered(count, 1))

@@ -30,13 +30,15 @@ from service.errors import (
     SourceForbidden,
     SourceInvalid,
 )
+from service.extent import Gone
 from service.ingest import ingest
-from service.intake import Options, Summary, take_in
+from service.intake import Options, take_in
 from service.jobs import STALLED_SECONDS, request_import
 from service.jobs.tasks import MOST_ATTEMPTS, index_garments
 from service.settings import Settings
 from service.sources import Item, read_source
 from service.studio import Studio
+from service.summary import Summary
 
 COMMAND = [sys.executable, "-m", "service.cli", "worker"]
 
@@ -295,13 +297,14 @@ def test_a_source_that_changed_meanwhile_is_begun_anew(studio: Studio, source: P
 
     run = Run.start(studio.engine, source=str(source), labels="predicted")
     options = Options(labels="predicted", batch_size=100)
+    gone = Gone(studio.engine, studio.images, source)
     with pytest.raises(KeyboardInterrupt):
-        take_in(studio, items, options, run=run, progress=stop)
+        take_in(studio, items, options, gone=gone, run=run, progress=stop)
     assert get_import(studio.engine, run.id).seen == 100
     min(source.iterdir()).unlink()
     taken = Run.take_up(studio.engine, run.id)
     assert taken is not None
-    take_in(studio, items, options, run=taken)
+    take_in(studio, items, options, gone=gone, run=taken)
     found = get_import(studio.engine, run.id)
     assert (found.seen, found.added, found.unchanged, found.total) == (593, 494, 99, 593)
 

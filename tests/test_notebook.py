@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from service import Counter, Recommender, save_all_features, save_all_labels
 from service.errors import InvalidParameter
@@ -41,6 +42,21 @@ def test_recommender_without_a_path_takes_any_garment(filled: Settings) -> None:
     assert recommender.answer is not None
     assert recommender.answer.garment is not None
     assert recommender.answer.garment.label == label
+
+
+def test_a_garment_whose_picture_is_gone_has_an_empty_one(
+    filled: Settings, drawn: Path, tmp_path: Path
+) -> None:
+    photo = sorted(drawn.glob("images/*.jpg"))[3]
+    settings = filled.model_copy(update={"image_root": str(tmp_path)})
+    with Studio(filled) as studio, studio.engine.begin() as connection:
+        connection.execute(text("UPDATE garment SET image_path = 'gone/' || id || '.jpg'"))
+    recommender = Recommender(settings)
+    _, pictures, _ = recommender.get_similar(photo, num_neighbors=2)
+    assert [len(np.unique(picture.reshape(-1, 3), axis=0)) for picture in pictures] == [1, 1]
+    query, _, _ = recommender.get_similar(num_neighbors=2)
+    assert len(np.unique(query.reshape(-1, 3), axis=0)) == 1
+    assert recommender.show().size[0] > 500
 
 
 def test_counter(filled: Settings, drawn: Path, tmp_path: Path) -> None:

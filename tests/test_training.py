@@ -49,6 +49,7 @@ def test_a_run_killed_after_an_epoch_goes_on(drawn: Path, tmp_path: Path) -> Non
     assert "epoch 1/3" not in done.stderr
     assert "epoch 2/3" in done.stderr
     card = read_card(tmp_path / "bundle")
+    assert (tmp_path / "bundle.png").exists()
     assert json.loads(done.stdout)["content_sha256"] == card.content_sha256
     assert len(card.training["held_out_accuracy_by_epoch"]) == 3
     assert card.training["tasks"]["family"] > 1

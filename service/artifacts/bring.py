@@ -33,9 +33,11 @@ from service.catalog import (
 from service.domain import LabelSource
 from service.errors import LabelUnknown, SourceInvalid
 from service.ingest import recorded
-from service.intake import Summary, given_label, printable
+from service.intake import printable
+from service.recommend import given_label
 from service.sources import IMAGE, LABEL, csv_rows
 from service.studio import Studio
+from service.summary import Summary
 
 BATCH = 4096  # rows to a commit: 34 MB of float32, 17 of float16
 T = TypeVar("T")
@@ -67,9 +69,10 @@ def import_features(
                 f"{csv} has {named} rows and the array in {npz} {features.rows}: not one's features "
                 "are another's. Nothing was imported."
             )
-        loader = BulkLoader(studio.engine, studio.model_id)
+        model = studio.model  # whose embeddings they are taken for, also where another takes over
+        loader = BulkLoader(studio.engine, model.id)
         run = Run.start(studio.engine, source=f"{csv}, {npz}", labels=labels)
-        batches = _batches(csv, features, studio.card.labels, labels)
+        batches = _batches(csv, features, model.labels, labels)
         with recorded(run), closing(_ahead(batches)) as ready:
             run.beat(total=named)
             for batch in ready:

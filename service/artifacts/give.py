@@ -27,7 +27,7 @@ def export_features(
     written whole or not at all. Returns the number of garments.
     Raises `CatalogEmpty`, `InvalidParameter` where a file cannot be written.
     """
-    numbers = {label: number for number, label in enumerate(studio.card.labels)}
+    numbers = {label: number for number, label in enumerate(studio.model.labels)}
     with (
         drafts(csv_file, npz) as (csv_draft, npz_draft),
         all_embeddings(studio.engine) as (count, chunks),

@@ -1,14 +1,22 @@
 """The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
-`server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `imports` and `queue` watch that, `dump`
-gives them out; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes;
-`garments`, `search` and `sets` answer; `curation` changes single garments; `keys` says who may ask.
+`server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model bundle;
+`load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports` and `queue`
+watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away and back;
+`projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`, `listing`,
+`search` and `sets` answer; `reports` are about the catalog as a whole, those that an `analysis` stores
+by `neighbourhoods`, `nearest` and `judgements`; `curation` changes single garments; `feedback` keeps
+what people say of matches; `keys` says who may ask.
 """
 
+from service.catalog import further_tables as further_tables  # into the metadata of `tables`
+from service.catalog import switch_tables as switch_tables
+from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
+from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
+from service.catalog.backup import Snapshot, snapshot
 from service.catalog.bulk import BulkLoader
-from service.catalog.categories import category_names
+from service.catalog.categories import borne_labels, category_names
 from service.catalog.curation import (
     add_garment,
     delete_garment,
@@ -20,14 +28,30 @@ from service.catalog.dump import all_embeddings
 from service.catalog.embedded import start_embedded
 from service.catalog.embeddings import as_float16, flaw, unfit_rows
 from service.catalog.engine import open_database, open_engine
+from service.catalog.feedback import (
+    JudgedPair,
+    Picture,
+    delete_feedback,
+    judged_pairs,
+    list_feedback,
+    store_feedback,
+)
+from service.catalog.files import Filed, Move, filed_garments, forget_garments
 from service.catalog.garments import (
-    MAX_LIMIT,
     count_by_label,
+    embedding_of,
     garment_by_id,
-    garments_page,
     ids_of_content,
     is_empty,
     random_garment,
+)
+from service.catalog.generations import (
+    beside,
+    close_generations,
+    drop_generation,
+    generation_bytes,
+    has_generation,
+    make_generation,
 )
 from service.catalog.imports import (
     ImportRun,
@@ -39,16 +63,37 @@ from service.catalog.imports import (
     sweep_imports,
 )
 from service.catalog.indexes import Building, build_indexes
-from service.catalog.keys import any_key, find_key, keys, revoke_key, store_key
+from service.catalog.keys import ApiKey, any_key, find_key, keys, revoke_key, store_key
+from service.catalog.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.load import Known, Loader
 from service.catalog.migration import migrate, require_head
-from service.catalog.models import attach
+from service.catalog.models import (
+    ModelRecord,
+    attach,
+    known_models,
+    model_names,
+    note_folder,
+    register,
+    serving_id,
+    serving_model,
+)
+from service.catalog.neighbourhoods import analyse
+from service.catalog.patience import only_switcher
 from service.catalog.projection import project_catalog
-from service.catalog.queue import QueueState, libpq, queue_state
-from service.catalog.recall import RECALL_MINIMUM, keep_recall, kept_recall, measure_recall
+from service.catalog.queue import QueueState, in_transaction, libpq, queue_state
+from service.catalog.recall import (
+    RECALL_MINIMUM,
+    keep_recall,
+    kept_recall,
+    measure_recall,
+    note_recall,
+)
+from service.catalog.reembed import Left, Reembedding, Unread, unread_of
+from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
+from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
 from service.catalog.runs import Progress, Run
-from service.catalog.search import embedding_of, similar
+from service.catalog.search import similar
 from service.catalog.server import check_server
 from service.catalog.sets import (
     SetImage,
@@ -61,6 +106,17 @@ from service.catalog.sets import (
     top_of_set,
 )
 from service.catalog.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.swap import swap
+from service.catalog.switches import (
+    Switch,
+    SwitchRecord,
+    cancel_switch,
+    give_up_switch,
+    last_switch,
+    open_switch,
+    queue_switch,
+    start_switch,
+)
 from service.catalog.tables import FEATURES
 
 __all__ = [
@@ -72,16 +128,57 @@ __all__ = [
     "migrate",
     "require_head",
     "attach",
+    "register",
+    "ModelRecord",
+    "known_models",
+    "serving_model",
+    "serving_id",
+    "note_folder",
+    "beside",
+    "has_generation",
+    "make_generation",
+    "drop_generation",
+    "generation_bytes",
+    "only_switcher",
+    "close_generations",
+    "Reembedding",
+    "Left",
+    "Unread",
+    "unread_of",
+    "Agreement",
+    "agreement",
+    "Sampled",
+    "sample_garments",
+    "tidy",
+    "swap",
+    "Switch",
+    "SwitchRecord",
+    "start_switch",
+    "queue_switch",
+    "last_switch",
+    "open_switch",
+    "cancel_switch",
+    "give_up_switch",
+    "model_names",
     "category_names",
+    "borne_labels",
     "Row",
     "is_storable",
     "Known",
+    "Filed",
+    "Move",
+    "filed_garments",
+    "forget_garments",
     "Loader",
     "BulkLoader",
     "as_float16",
     "unfit_rows",
     "flaw",
     "all_embeddings",
+    "Snapshot",
+    "snapshot",
+    "require_room",
+    "restore",
     "Run",
     "Progress",
     "ImportRun",
@@ -94,6 +191,7 @@ __all__ = [
     "garment_by_id",
     "random_garment",
     "MAX_LIMIT",
+    "Conditions",
     "garments_page",
     "count_by_label",
     "add_garment",
@@ -114,13 +212,16 @@ __all__ = [
     "project_catalog",
     "RECALL_MINIMUM",
     "measure_recall",
+    "note_recall",
     "keep_recall",
     "kept_recall",
     "QueueState",
     "queue_state",
     "libpq",
+    "in_transaction",
     "store_key",
     "find_key",
+    "ApiKey",
     "any_key",
     "keys",
     "revoke_key",
@@ -132,4 +233,19 @@ __all__ = [
     "top_of_set",
     "top_of",
     "delete_set",
+    "store_feedback",
+    "list_feedback",
+    "delete_feedback",
+    "JudgedPair",
+    "Picture",
+    "judged_pairs",
+    "REPORTS",
+    "STORED",
+    "Report",
+    "read_report",
+    "plain",
+    "analyse",
+    "cancel_analysis",
+    "analysis_standing",
+    "Standing",
 ]

@@ -24,3 +24,28 @@ def require(connection: Connection, labels: Iterable[str]) -> None:
     if unknown:
         choices = f"Choose among {', '.join(known)}." if known else "The catalog has none yet."
         raise LabelUnknown(f"There is no category {', '.join(map(repr, unknown))}. {choices}")
+
+
+ADD = text("""
+    INSERT INTO category (name, position)
+    SELECT name, (SELECT coalesce(max(position), -1) FROM category) + place
+    FROM unnest(CAST(:labels AS text[])) WITH ORDINALITY AS new (name, place)
+    ON CONFLICT (name) DO NOTHING
+""")
+
+BORNE = text("""
+    SELECT name FROM category
+    WHERE EXISTS (SELECT FROM garment WHERE garment.label = category.name)
+    ORDER BY position, name
+""")
+
+
+def add_categories(connection: Connection, labels: Iterable[str]) -> None:
+    """Let garments have these labels as well; new ones stand behind those that are there."""
+    connection.execute(ADD, {"labels": list(labels)})
+
+
+def borne_labels(engine: Engine) -> list[str]:
+    """The categories that garments have, in order."""
+    with engine.connect() as connection:
+        return list(connection.scalars(BORNE))

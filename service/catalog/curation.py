@@ -61,13 +61,14 @@ def add_garment(
     of the same path that differs, `LabelUnknown`, `BundleMismatch`, and as `put`.
     """
     with engine.begin() as connection:
+        # First, as in every writer: `swap` takes the model's lock before the table's
+        require_serving(connection, model_id)
         connection.execute(LOCK_PATH, {"path": row.image_path})
         found = connection.execute(OF_PATH, {"path": row.image_path}).one_or_none()
         if found is not None:
             garment = Garment(**found._mapping)
             _require_same(connection, garment, row)
             return garment, False
-        require_serving(connection, model_id)
         require_labels(connection, [row])
         fresh = put()
         try:

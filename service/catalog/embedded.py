@@ -103,7 +103,13 @@ class _Server(PostgresServer):
     def __init__(self, folder: Path) -> None:
         version = pgdata_version(folder) or TARGET_POSTGRES_VERSION
         if version not in POSTGRES_VERSIONS:
-            _refuse(folder, f"it was made by Postgres {version}, which is not installed")
+            _refuse(
+                folder,
+                f"it was made by Postgres {version}, and {', '.join(map(str, POSTGRES_VERSIONS))} are "
+                "here. With the version of Fashion Studio that made it run `fashion-studio backup`, "
+                "and with this one `fashion-studio restore` in another FASHION_STUDIO_HOME",
+            )
+        self._version = version
         super().__init__(folder, postgres_version=version)
         self.global_process_id_list = _LivePids(folder / ".handle_pids.json")
         # Beside the folder, because initdb wants it empty; the library's is one for all users
@@ -150,7 +156,7 @@ class _Server(PostgresServer):
                 _refuse(self.pgdata, "the folder holds other files")
             self.pgdata.rmdir()
         new = Path(tempfile.mkdtemp(prefix=f"{self.pgdata.name}.new-", dir=self.pgdata.parent))
-        PostgresServer(new).ensure_pgdata_inited()
+        PostgresServer(new, postgres_version=self._version).ensure_pgdata_inited()
         with (new / "postgresql.conf").open("a", encoding="utf-8") as configuration:
             configuration.write(CONFIGURATION)
         new.rename(self.pgdata)

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import random
 
-from sqlalchemy import Engine, text
+import numpy as np
+from sqlalchemy import Connection, Engine, text
 
-from service.catalog import categories
-from service.catalog.engine import reading
+from service.catalog.embeddings import from_sent
+from service.catalog.engine import driver_of, reading
 from service.domain import Garment, LabelCount
-from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter
-
-MAX_LIMIT = 1000
+from service.errors import CatalogEmpty, GarmentNotFound
 
 SELECT = """
     SELECT garment.id, image_path, label, label_source, confidence, predicted_label,
-           model.name || '@' || model.version AS model, garment.created_at
+           model.name || '@' || model.version AS model, garment.created_at,
+           garment.model_id
     FROM garment JOIN model ON model.id = garment.model_id
 """
 
+EMBEDDING = "SELECT halfvec_send(embedding), model_id FROM garment WHERE id = %(id)s"
+
 GET = text(SELECT + "WHERE garment.id = :id")
-
-PAGE = text(SELECT + "WHERE garment.id > :after ORDER BY garment.id LIMIT :limit")
-
-PAGE_OF_LABEL = text(
-    SELECT + "WHERE label = :label AND garment.id > :after ORDER BY garment.id LIMIT :limit"
-)
 
 OF_CONTENT = text("SELECT id FROM garment WHERE content_sha256 = :digest ORDER BY id")
 
@@ -50,6 +46,21 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return Garment(**row._mapping)
+
+
+def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
+    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
+    with reading(engine) as connection:
+        return stored_embedding(connection, garment_id)[0]
+
+
+def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
+    """The same, and the model that made it."""
+    with driver_of(connection) as driver:
+        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
+    if row is None:
+        raise GarmentNotFound(f"There is no garment {garment_id}.")
+    return from_sent(row[0]).astype(np.float32), row[1]
 
 
 def random_garment(engine: Engine) -> Garment:
@@ -86,29 +97,3 @@ def ids_of_content(engine: Engine, sha256: str) -> list[int]:
 def is_empty(engine: Engine) -> bool:
     with engine.connect() as connection:
         return not connection.scalar(text("SELECT EXISTS (SELECT FROM garment)"))
-
-
-def garments_page(
-    engine: Engine, *, label: str | None = None, limit: int = 50, cursor: str | None = None
-) -> tuple[list[Garment], str | None]:
-    """Garments by id, and the cursor of the next page; None after the last one.
-
-    Raises `LabelUnknown`, or `InvalidParameter` for a limit outside 1 to 1000 or a cursor that is
-    not one.
-    """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidParameter(f"limit is {limit}; it must be from 1 to {MAX_LIMIT}.")
-    after = 0
-    if cursor is not None:
-        if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
-            raise InvalidParameter("cursor is none that an earlier page gave.")
-        after = int(cursor)
-    values = {"after": after, "limit": limit + 1}
-    with engine.connect() as connection:
-        if label is None:
-            rows = connection.execute(PAGE, values).all()
-        else:
-            categories.require(connection, [label])
-            rows = connection.execute(PAGE_OF_LABEL, values | {"label": label}).all()
-    garments = [Garment(**row._mapping) for row in rows[:limit]]
-    return garments, str(garments[-1].id) if len(rows) > limit else None

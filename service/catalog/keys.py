@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from service.domain import ApiKey, Scope
+from service.domain import SCOPES, Scope
 from service.errors import KeyNameTaken, KeyNotFound
 
 STORE = text("""
@@ -33,6 +35,33 @@ ALL = text("SELECT * FROM api_key ORDER BY id")
 ANY = text("SELECT EXISTS (SELECT FROM api_key)")
 
 ANY_VALID = text("SELECT EXISTS (SELECT FROM api_key WHERE revoked_at IS NULL)")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Who may ask, without the key itself: of that only a digest is kept."""
+
+    id: int
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+    def allows(self, scope: Scope) -> bool:
+        return any(SCOPES.index(mine) >= SCOPES.index(scope) for mine in self.scopes)
+
+    def as_dict(self) -> dict[str, Any]:
+        times = (self.last_used_at, self.revoked_at)
+        used, revoked = (time.isoformat() if time else None for time in times)
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "created_at": self.created_at.isoformat(),
+            "last_used_at": used,
+            "revoked_at": revoked,
+        }
 
 
 def store_key(engine: Engine, *, name: str, digest: bytes, scopes: Sequence[Scope]) -> ApiKey:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories, runs
+from service.catalog.files import Move, move_garments
 from service.catalog.rows import Row, upsert
 from service.domain import LabelSource
-from service.errors import BundleMismatch
+from service.errors import BundleMismatch, ImportLost
 
 KNOWN = text("""
     SELECT image_path, encode(content_sha256, 'hex') AS content_sha256, label, label_source
@@ -51,23 +52,36 @@ class Loader:
                 for row in found
             }
 
-    def write(self, rows: Sequence[Row], progress: runs.Progress | None = None) -> tuple[int, int]:
+    def write(
+        self,
+        rows: Sequence[Row],
+        progress: runs.Progress | None = None,
+        moves: Sequence[Move] = (),
+    ) -> tuple[int, int]:
         """Insert or update by image path, in one transaction; returns (added, updated).
 
-        Of two rows with one path the last one counts. `progress` is recorded in the same
+        Of two rows with one path the last one counts. moves: garments that get their new path before
+        that, and count as updated, once. `progress` is recorded in the same
         transaction, so that an import's counts never differ from what it stored.
 
         Raises ValueError for an embedding that cannot be stored (see `to_halfvec`), `LabelUnknown`,
-        or `BundleMismatch` where the model was replaced meanwhile; then nothing was written.
+        `BundleMismatch` where the model was replaced meanwhile, or `ImportLost` where a garment to be
+        moved was changed; then nothing was written.
         """
         latest = {row.image_path: row for row in rows}
         with self._engine.begin() as connection:
             added = updated = 0
-            if latest:
+            if latest or moves:  # before any garment is touched: `swap` locks in this order
                 require_serving(connection, self._model_id)
+            if move_garments(connection, moves) < len(moves):
+                raise ImportLost(
+                    "Another process changed the garments of moved photos. Start again."
+                )
+            if latest:
                 rows = list(latest.values())
                 require_labels(connection, rows)
                 added, updated = upsert(connection, rows, self._model_id)
+            updated += sum(move.image_path not in latest for move in moves)
             if progress is not None:
                 runs.record(connection, progress, added=added, updated=updated)
         return added, updated

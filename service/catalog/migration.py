@@ -17,7 +17,13 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.catalog.server import check_server
-from service.errors import DatabaseUnavailable, DatabaseUnfit, InvalidParameter, SchemaOutdated
+from service.errors import (
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    InvalidParameter,
+    SchemaAhead,
+    SchemaOutdated,
+)
 
 LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for every version
 LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
@@ -79,7 +85,8 @@ def migrate(engine: Engine, to: str = "head") -> str:
 
 
 def require_head(engine: Engine) -> None:
-    """Raises `SchemaOutdated` unless the database is at the newest revision."""
+    """Raises `SchemaOutdated` unless the database is at the newest revision; `SchemaAhead`, which is
+    one, where a later version has migrated it."""
     scripts = _scripts()
     with engine.connect() as connection:
         current = _current(connection)
@@ -92,6 +99,16 @@ def require_head(engine: Engine) -> None:
             f"The database is at revision {current}; this version of Fashion Studio needs {head}. "
             "Run `fashion-studio migrate`."
         )
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The schema's revision; None where there is no catalog."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_known(revision: str | None) -> None:
+    """Raises `SchemaAhead` for a revision that only a newer version of Fashion Studio knows."""
+    _refuse_newer(_scripts(), revision)
 
 
 @contextmanager
@@ -147,7 +164,7 @@ def _resolve(scripts: ScriptDirectory, to: str) -> str | None:
 
 
 def _current(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = current_revision(connection)
     connection.rollback()
     return revision
 
@@ -173,7 +190,7 @@ def _refuse_newer(scripts: ScriptDirectory, current: str | None) -> None:
     try:
         scripts.get_revision(current or "base")
     except CommandError:
-        raise SchemaOutdated(
+        raise SchemaAhead(
             f"The database is at revision {current}, which this version of Fashion Studio does not "
             "know: a newer one has migrated it. Upgrade Fashion Studio."
         ) from None

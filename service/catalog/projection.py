@@ -48,7 +48,12 @@ FITTED_AT = text("SELECT created_at FROM projection WHERE model_id = :model_id")
 
 LOAD = text("SELECT mean, components FROM projection WHERE created_at = :fitted_at")
 
-SERVING = "SELECT id FROM model WHERE serving"
+# Of the garments that the connection sees (see `generations`)
+MODEL = text("""
+    SELECT id FROM model
+    WHERE CASE WHEN CAST(:model_id AS integer) IS NULL THEN serving ELSE id = :model_id END
+    FOR UPDATE
+""")
 
 ENOUGH = text("SELECT count(*) FROM (SELECT FROM garment LIMIT :rows) AS enough")
 
@@ -150,7 +155,7 @@ def project_catalog(
     fit_rows: int = FIT_ROWS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Fit the serving model's projection where it is due, and give components to the garments that
+    """Fit the model's projection where it is due, and give components to the garments that
     lack them; returns how many got theirs.
 
     A killed call goes on with what is left. Searches go on meanwhile, and are exact for the labels
@@ -160,7 +165,8 @@ def project_catalog(
     with engine.begin() as connection:
         # Writers hold the model's row until their batch is committed (see `load`): what they wrote
         # without components is there to be found below, and later batches have theirs
-        model_id = connection.scalar(text(SERVING + " FOR UPDATE"))
+        seen = connection.get_execution_options().get("model_id")
+        model_id = connection.scalar(MODEL, {"model_id": seen})
         if model_id is None:
             return 0
         projection = projection_of(connection, model_id)

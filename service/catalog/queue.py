@@ -5,8 +5,10 @@ The tables are procrastinate's (see `migrations/sql`), which alone writes them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import Engine, text
 
 from service.catalog.engine import LIBPQ_DEFAULTS, parse_url
@@ -36,6 +38,14 @@ def queue_state(engine: Engine, *, silence: float) -> QueueState:
         workers = connection.scalar(WORKERS, {"silence": silence}) or 0
         jobs = {row.state: row.jobs for row in connection.execute(JOBS)}
     return QueueState(workers, jobs)
+
+
+def in_transaction(engine: Engine, enqueue: Callable[[psycopg.Connection], object]) -> None:
+    """Let `enqueue` put a job into the queue by the driver's connection, committed when it returns."""
+    with engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        enqueue(driver)
 
 
 def libpq(engine: Engine) -> tuple[str, dict[str, object]]:

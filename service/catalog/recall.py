@@ -47,9 +47,14 @@ class Recall:
 def keep_recall(engine: Engine, label: str) -> float:
     """Measure a label's recall@10 and keep it for those who watch; returns it."""
     recall = measure_recall(engine, label)
+    note_recall(engine, label, recall)
+    return recall
+
+
+def note_recall(engine: Engine, label: str, recall: float) -> None:
+    """Keep what was measured elsewhere."""
     with engine.begin() as connection:
         connection.execute(KEEP, {"label": label, "recall": recall})
-    return recall
 
 
 def kept_recall(engine: Engine) -> list[Recall]:

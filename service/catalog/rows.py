@@ -99,7 +99,7 @@ def insert(connection: Connection, rows: Sequence[Row], model_id: int) -> None:
 
     Raises psycopg's UniqueViolation where the catalog has a path, and as `upsert`.
     """
-    _copy(connection, "garment", rows, model_id)
+    copy_rows(connection, "garment", rows, model_id)
 
 
 def upsert(connection: Connection, rows: Sequence[Row], model_id: int) -> tuple[int, int]:
@@ -108,12 +108,13 @@ def upsert(connection: Connection, rows: Sequence[Row], model_id: int) -> tuple[
     Raises ValueError for an embedding that cannot be stored (see `to_halfvec`).
     """
     connection.execute(STAGING)
-    _copy(connection, "staging", rows, model_id)
+    copy_rows(connection, "staging", rows, model_id)
     added, updated = connection.execute(UPSERT).one()
     return added, updated
 
 
-def _copy(connection: Connection, table: str, rows: Sequence[Row], model_id: int) -> None:
+def copy_rows(connection: Connection, table: str, rows: Sequence[Row], model_id: int) -> None:
+    """Into a table that has `COLUMNS`, as `insert` and `upsert` do."""
     projection = projection_of(connection, model_id)
     with (
         driver_of(connection) as driver,

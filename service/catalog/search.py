@@ -15,39 +15,45 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories
-from service.catalog.embeddings import from_sent, to_halfvec
+from service.catalog.embeddings import to_halfvec
 from service.catalog.engine import driver_of, reading
+from service.catalog.garments import stored_embedding
+from service.catalog.generations import beside, has_generation
 from service.catalog.projection import SLACK, kept
 from service.catalog.shelves import index_name
 from service.catalog.similarity_sql import APPROXIMATE, LOOKUP, similar_sql
 from service.catalog.tables import COMPONENTS
 from service.domain import Match, Method
-from service.errors import GarmentNotFound, InvalidParameter
+from service.errors import InvalidParameter, ModelMoved
 from service.stages import stage
 
 MAX_MATCHES = 100
 
-CANDIDATES = 30
+CANDIDATES = 20
 """Garments that an index leads to and that are compared whole, at least; twice n where that is more."""
 
 NEARLY = 0.95
 """Share of a distance that components hold, at least: 0.97 and more of the distances to neighbours with
 the shipped model. With 1, a quarter of the questions would be asked again, in vain."""
 
-MORE, MOST_CANDIDATES = 4, 480
+MORE, MOST_CANDIDATES = 4, 320
 """Where candidates may not be enough, so many times as many are asked for, and again."""
 
-EF_SEARCH = 120
+EF_SEARCH = 80
 """Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
 
-EMBEDDING = text("SELECT halfvec_send(embedding) FROM garment WHERE id = :id")
+SERVING = "SELECT id FROM model WHERE serving"
 
 
 class _Shelf(NamedTuple):
-    """What must be known of a label before it is searched. fitted_at: names the projection."""
+    """What must be known of a label before it is searched. fitted_at: names the projection.
+
+    here: whether the garments are those of the query's model.
+    """
 
     indexed: bool
     fitted_at: datetime | None
+    here: bool
 
 
 _seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
@@ -63,17 +69,21 @@ def similar(
     exclude: Collection[int] = (),
     min_similarity: float | None = None,
     exact: bool = False,
+    model_id: int | None = None,
 ) -> tuple[tuple[Match, ...], Method]:
     """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
 
     query: an embedding, (2048,) float32, or the id of a garment, which never matches itself.
     n: 1 to 100. exclude: ids of garments to leave out. min_similarity: cosine, -1 to 1.
     exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
+    model_id: which model embedded the query; by default the one that serves. Where another serves by
+    now, this one's garments are searched as long as they are kept.
 
     Similarities are those of the stored float16 embeddings, computed by Postgres. Fewer than `n`
     matches where the labels have fewer garments, or fewer that are similar enough.
 
-    Raises `InvalidParameter`, `LabelUnknown`, `GarmentNotFound`.
+    Raises `InvalidParameter`, `LabelUnknown`, `GarmentNotFound`, and `ModelMoved` where no garments
+    as that model sees them are left, or a garment that is asked for is another model's by now.
     """
     if not 1 <= n <= MAX_MATCHES:
         raise InvalidParameter(f"n is {n}; it must be from 1 to {MAX_MATCHES}.")
@@ -84,17 +94,27 @@ def similar(
     searched = list(dict.fromkeys(labels))
     with reading(engine) as connection:
         if isinstance(query, int):
-            exclude, query = {query}, _stored(connection, query)
-        values = {"query": _vector(query), "exclude": sorted(exclude), "n": n, "slack": SLACK}
-        candidates = max(CANDIDATES, 2 * n)
-        found, indexed = _search(connection, searched, values | {"candidates": candidates}, exact)
-        while indexed and not _enough(found) and candidates < MOST_CANDIDATES:
-            candidates *= MORE
-            values["candidates"] = candidates
-            found, indexed = _search(connection, searched, values, exact)
-        # An index gives too few where most of what it leads to was deleted since
-        if indexed and len(found) < n:
-            found, indexed = _search(connection, searched, values, True)
+            exclude = {query}
+            query, embedded_by = stored_embedding(connection, query)
+            if model_id not in (None, embedded_by):
+                raise ModelMoved()
+            model_id = embedded_by
+        elif model_id is None:
+            model_id = connection.scalar(text(SERVING))
+        values = {
+            "query": _vector(query),
+            "exclude": sorted(exclude),
+            "n": n,
+            "slack": SLACK,
+            "model_id": model_id,
+        }
+        try:
+            found, indexed = _nearest(connection, searched, values, exact)
+        except ModelMoved:
+            if model_id is None or not has_generation(engine, model_id):
+                raise
+            with reading(beside(engine, model_id)) as elsewhere:
+                found, indexed = _nearest(elsewhere, searched, values, exact)
     floor = -math.inf if min_similarity is None else min_similarity
     matches = (Match(*row) for *row, _ in found)
     return (
@@ -103,24 +123,26 @@ def similar(
     )
 
 
-def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
-    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
-    with reading(engine) as connection:
-        return _stored(connection, garment_id)
-
-
-def _stored(connection: Connection, garment_id: int) -> np.ndarray:
-    sent = connection.scalar(EMBEDDING, {"id": garment_id})
-    if sent is None:
-        raise GarmentNotFound(f"There is no garment {garment_id}.")
-    return from_sent(sent).astype(np.float32)
-
-
 def _vector(query: np.ndarray) -> HalfVector:
     try:
         return to_halfvec(query)
     except ValueError as error:
         raise InvalidParameter(f"The query cannot be compared: {error}.") from None
+
+
+def _nearest(
+    connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """The rows, from as many candidates as it takes, and the labels whose index gave them."""
+    candidates = max(CANDIDATES, 2 * values["n"])
+    found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
+    while indexed and not _enough(found) and candidates < MOST_CANDIDATES:
+        candidates = min(MORE * candidates, MOST_CANDIDATES)  # a larger ef_search is refused
+        found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
+    # An index gives too few where most of what it leads to was deleted since
+    if indexed and len(found) < values["n"]:
+        found, indexed = _search(connection, labels, values | {"candidates": candidates}, True)
+    return found, indexed
 
 
 def _search(
@@ -134,7 +156,11 @@ def _search(
     last = _seen.setdefault(connection.engine, {})
     if not last.keys() >= set(labels):
         with driver_of(connection) as driver:
-            last.update(_shelves(connection, labels, _look_up(driver, labels)))
+            last.update(
+                _shelves(
+                    connection, labels, _look_up(connection, driver, labels, values["model_id"])
+                )
+            )
     while True:
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
@@ -145,7 +171,7 @@ def _search(
             # One transaction, which the settings end with: psycopg sends what is in a pipeline
             # before a single Sync
             with driver.pipeline():
-                looked_up = _look_up(driver, labels)
+                looked_up = _look_up(connection, driver, labels, values["model_id"])
                 answer = _ask(driver, statement, labels, indexed, asked)
             rows = answer.fetchall()
         last.update(_shelves(connection, labels, looked_up))
@@ -168,16 +194,26 @@ def _literals(connection: Connection, labels: Sequence[str]) -> list[str]:
         return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]
 
 
-def _look_up(driver: psycopg.Connection, labels: Sequence[str]) -> psycopg.Cursor:
-    indexes = [index_name(label) for label in labels]
-    return driver.execute(LOOKUP, {"labels": list(labels), "indexes": indexes})
+def _look_up(
+    connection: Connection, driver: psycopg.Connection, labels: Sequence[str], model_id: int
+) -> list[psycopg.Cursor]:
+    home = connection.get_execution_options().get("home")
+    return [
+        driver.execute(
+            LOOKUP,
+            {"label": label, "index": index_name(label), "model_id": model_id, "home": home},
+        )
+        for label in labels
+    ]
 
 
 def _shelves(
-    connection: Connection, labels: Sequence[str], looked_up: psycopg.Cursor
+    connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
 ) -> dict[str, _Shelf]:
-    """Raises `LabelUnknown`."""
-    found = {name: _Shelf(*row) for name, *row in looked_up.fetchall()}
+    """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
+    found = {name: _Shelf(*row) for one in looked_up for name, *row in one.fetchall()}
+    if not all(shelf.here for shelf in found.values()):
+        raise ModelMoved()
     if len(found) < len(labels):
         categories.require(connection, labels)
     return found

@@ -53,7 +53,10 @@ TOP_OF_LABELS = text(TOP.format(labels="SELECT unnest(CAST(:labels AS text[])) A
 
 @dataclass(frozen=True, slots=True)
 class SetImage:
-    """One photo of a set: either its label and confidence, or why it has none."""
+    """One photo of a set: its label and confidence, or why it cannot be read.
+
+    No label and no error: no garment was recognised; `confidence` is then that of the best guess.
+    """
 
     filename: str
     label: str | None = None
@@ -61,12 +64,13 @@ class SetImage:
     error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        if self.label is None or self.confidence is None:
+        if self.confidence is None:
             return {"filename": self.filename, "error": self.error}
         return {
             "filename": self.filename,
             "label": self.label,
             "confidence": round(self.confidence, 6),
+            "recognised": self.label is not None,
         }
 
 

@@ -18,9 +18,9 @@ from service.catalog.garments import count_by_label
 from service.catalog.tables import HNSW_PREFIX
 from service.domain import Method
 
-THRESHOLD = 4000
-"""Rows up to which a shelf is searched exactly: 7 ms at 4,000 rows in Postgres's own cache and 15 in
-the system's, growing with the rows, where an index answers in 3 and takes 8 kB a row."""
+THRESHOLD = 1000
+"""Rows up to which a shelf is searched exactly: 2 ms at 1,000 rows, growing with the rows, where an
+index answers in 1.3 (docs/performance.md), takes 0.6 kB a row and is built in a second."""
 
 SHRUNK = 0.5
 """A shelf gives its index up below this share of the threshold, so that one at the threshold does

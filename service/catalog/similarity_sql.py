@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+# One label at a time: the arrays of several would be planned anew at each use, which costs more.
+# `here` says whether the garments that this connection sees are those of the query's model (see
+# `generations`). It is asked in the query's own transaction, and reads `garment`, so that its lock
+# keeps another model's garments from taking their place before the query has read them.
 LOOKUP = """
     SELECT name,
-           EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(index) AND indisvalid)
-           AND NOT EXISTS (SELECT FROM garment WHERE label = name AND components IS NULL)
+           EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%(index)s) AND indisvalid
+                                          AND indrelid = to_regclass('garment'))
+           AND NOT EXISTS (SELECT FROM garment WHERE label = %(label)s AND components IS NULL)
                AS indexed,
-           (SELECT created_at FROM projection
-            WHERE model_id = (SELECT id FROM model WHERE serving)) AS fitted_at
+           (SELECT created_at FROM projection WHERE model_id = %(model_id)s) AS fitted_at,
+           to_regclass(%(home)s) IS NOT NULL
+           OR EXISTS (SELECT FROM model WHERE id = %(model_id)s AND serving) AS here
     FROM category
-    JOIN unnest(CAST(%(labels)s AS text[]), CAST(%(indexes)s AS text[])) AS searched (label, index)
-        ON label = name
+    WHERE name = %(label)s
 """
 
 # For the query that follows in the same transaction only.

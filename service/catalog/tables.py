@@ -65,15 +65,15 @@ NAMING = {
 metadata = MetaData(naming_convention=NAMING)
 
 
-def _created_at(name: str = "created_at") -> Column:
+def moment(name: str = "created_at") -> Column:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
-def _count(name: str) -> Column:
+def count(name: str) -> Column:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
-def _is_sha256(column: str) -> CheckConstraint:
+def is_sha256(column: str) -> CheckConstraint:
     return CheckConstraint(f"octet_length({column}) = 32", name=column)
 
 
@@ -95,8 +95,10 @@ model = Table(
     Column("input_size", Integer, nullable=False),
     Column("feature_size", Integer, nullable=False),
     Column("serving", Boolean, nullable=False, server_default=text("false")),
-    _created_at(),
-    _is_sha256("content_sha256"),
+    moment(),
+    Column("folder", Text),
+    Column("served_until", DateTime(timezone=True)),
+    is_sha256("content_sha256"),
     Index("uq_model_serving", "serving", unique=True, postgresql_where=text("serving")),
 )
 
@@ -107,7 +109,7 @@ projection = Table(
     Column("mean", LargeBinary, nullable=False),
     Column("components", LargeBinary, nullable=False),
     Column("fitted_to", Integer, nullable=False),
-    _created_at(),
+    moment(),
     CheckConstraint(f"octet_length(mean) = {4 * FEATURES}", name="mean"),
     CheckConstraint(f"octet_length(components) = {2 * FEATURES * COMPONENTS}", name="components"),
 )
@@ -116,8 +118,8 @@ garment = Table(
     "garment",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    _created_at(),
-    _created_at("updated_at"),
+    moment(),
+    moment("updated_at"),
     Column("model_id", Integer, ForeignKey("model.id"), nullable=False),
     Column("confidence", REAL),
     Column("label", Text, ForeignKey("category.name"), nullable=False),
@@ -129,7 +131,7 @@ garment = Table(
     Column("components", HALFVEC(COMPONENTS)),
     CheckConstraint("label_source IN ('given', 'predicted')", name="label_source"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
-    _is_sha256("content_sha256"),
+    is_sha256("content_sha256"),
     Index(None, "label", "id"),
     Index(None, "content_sha256"),
     Index("ix_garment_unprojected", "label", postgresql_where=text("components IS NULL")),
@@ -157,7 +159,7 @@ upload_set = Table(
     "upload_set",
     metadata,
     Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
-    _created_at(),
+    moment(),
     Column("model_id", Integer, ForeignKey("model.id"), nullable=False),
 )
 
@@ -170,8 +172,9 @@ upload = Table(
     Column("label", Text, ForeignKey("category.name")),
     Column("confidence", REAL),
     Column("error", Text),
-    CheckConstraint("num_nonnulls(label, error) = 1", name="label_or_error"),
-    CheckConstraint("num_nulls(label, confidence) IN (0, 2)", name="label_with_confidence"),
+    # Without a label and without an error no garment was recognised
+    CheckConstraint("num_nonnulls(confidence, error) = 1", name="confidence_or_error"),
+    CheckConstraint("label IS NULL OR confidence IS NOT NULL", name="label_with_confidence"),
     CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     Index(None, "label"),
 )
@@ -183,17 +186,17 @@ import_run = Table(
     Column("source", Text, nullable=False),
     Column("labels", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="running"),
-    _created_at("started_at"),
+    moment("started_at"),
     Column("finished_at", DateTime(timezone=True)),
     Column("total", Integer),
-    _count("seen"),
-    _count("added"),
-    _count("updated"),
-    _count("unchanged"),
-    _count("rejected"),
-    _count("attempt"),
+    count("seen"),
+    count("added"),
+    count("updated"),
+    count("unchanged"),
+    count("rejected"),
+    count("attempt"),
     Column("last_item", Text),
-    _created_at("heartbeat_at"),
+    moment("heartbeat_at"),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     Column("error", Text),
     CheckConstraint("labels IN ('given', 'predicted')", name="labels"),
@@ -218,7 +221,7 @@ index_recall = Table(
     metadata,
     Column("label", Text, ForeignKey("category.name", ondelete="CASCADE"), primary_key=True),
     Column("recall", REAL, nullable=False),
-    _created_at("measured_at"),
+    moment("measured_at"),
     CheckConstraint("recall BETWEEN 0 AND 1", name="recall"),
 )
 
@@ -229,10 +232,10 @@ api_key = Table(
     Column("name", Text, nullable=False),
     Column("key_sha256", LargeBinary, nullable=False, unique=True),
     Column("scopes", ARRAY(Text), nullable=False),
-    _created_at(),
+    moment(),
     Column("revoked_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
-    _is_sha256("key_sha256"),
+    is_sha256("key_sha256"),
     CheckConstraint(
         "cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'write', 'admin']", name="scopes"
     ),

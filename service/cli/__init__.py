@@ -25,9 +25,18 @@ COMMANDS = {  # name: module of this package that holds it
     "save-features": "features",
     "index": "index",
     "gates": "gates",
+    "analytics": "analytics",
+    "feedback": "feedback",
+    "evaluate": "evaluate",
+    "calibrate": "evaluate",
+    "quantize": "quantize",
     "worker": "worker",
     "train": "train",
+    "models": "models",
     "keys": "keys",
+    "backup": "backup",
+    "restore": "backup",
+    "move": "backup",
     "doctor": "doctor",
 }
 

@@ -23,6 +23,7 @@ from service.settings import load_settings
 from service.sources import images_in
 
 FILE = click.Path(path_type=Path)
+UNRECOGNISED = "no garment recognised"
 show_option = click.option(
     "--show", type=FILE, metavar="FILE.png", help="Draw the answer as a picture."
 )
@@ -34,6 +35,7 @@ show_option = click.option(
 def classify(paths: tuple[Path, ...], as_json: bool) -> int:
     """Label and confidence of each image. A folder stands for its images.
 
+    Where no garment is recognised the confidence is that of the best guess; --json has all guesses.
     Exit 1 where an image cannot be read; the others are still answered.
     """
     settings = load_settings()
@@ -51,7 +53,7 @@ def classify(paths: tuple[Path, ...], as_json: bool) -> int:
         print_table(
             ("label", "confidence", "image"),
             [
-                (image["label"], f"{image['confidence']:.1%}", image["path"])
+                (image["label"] or UNRECOGNISED, f"{image['confidence']:.1%}", image["path"])
                 for image in images
                 if "label" in image
             ],
@@ -94,12 +96,12 @@ def similar(
             garment = find_garment(studio, garment_id)
             answer = similar_to_garment(studio, garment, query)
         if show is not None:
-            from service.show import recommendation_sheet
+            from service.show import read_if_there, recommendation_sheet
 
             asked = (
                 read(path, studio.limits)
                 if path is not None
-                else studio.images.read(garment.image_path)
+                else read_if_there(studio.images.read, garment.image_path)
             )
             _save(recommendation_sheet(asked, answer, studio.images.read), show)
     if as_json:
@@ -114,7 +116,10 @@ def similar(
 @show_option
 @json_option
 def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool) -> None:
-    """The most common categories of a set of images. A folder stands for its images."""
+    """The most common categories of a set of images. A folder stands for its images.
+
+    Images in which no garment is recognised do not count.
+    """
     if k is not None and k < 1:
         raise InvalidParameter(f"k is {k}; it must be at least 1.")
     with open_studio() as studio:
@@ -122,17 +127,17 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
             _answer(path, lambda file: studio.predict(studio.decode(read(file, studio.limits))))
             for path in _expand(paths)
         ]
-        labels = [image["label"] for image in images if "label" in image]
+        read_well = [image for image in images if "label" in image]
+        labels = [image["label"] for image in read_well if image["recognised"]]
         counts = top_categories(studio, labels, k)
-        if show is not None and labels:
+        if show is not None and read_well:
             from service.show import set_sheet
 
             drawn = [
                 (read(Path(image["path"]), studio.limits), image["label"], image["confidence"])
-                for image in images
-                if "label" in image
+                for image in read_well
             ]
-            _save(set_sheet(drawn, counts), show)
+            _save(set_sheet(drawn, counts, unread=len(images) - len(drawn)), show)
     if as_json:
         print_json(
             {
@@ -142,16 +147,23 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
         )
     else:
         print_top(counts)
+        if unrecognised := len(read_well) - len(labels):
+            note(f"In {unrecognised} of {len(images)} images no garment was recognised.")
     code = _report_errors(images)
-    if code and not labels:
+    if code and not read_well:
         raise SystemExit(code)
 
 
 def print_recommendation(answer: Recommendation, name: str) -> None:
+    if not answer.searched_labels:
+        click.echo(f"{name}: no garment recognised; --label any asks for the nearest all the same.")
+        return
     if answer.garment is not None:
         asked = f"{answer.garment.label}, a {answer.garment.label_source} label"
     else:
         asked = ", ".join(f"{scored.label} {scored.confidence:.0%}" for scored in answer.labels[:3])
+        if not answer.recognised:
+            asked = f"{UNRECOGNISED}; guesses {asked}"
     print_table(
         ("#", "similarity", "label", "id", "image"),
         [

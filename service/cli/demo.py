@@ -24,7 +24,7 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
     What is there already is kept: a second call takes seconds.
     """
     from service.demo import build_demo, sample
-    from service.show import recommendation_sheet
+    from service.show import read_if_there, recommendation_sheet
     from service.web.server import require_free_port
 
     if not no_serve:
@@ -36,7 +36,8 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
         assert answer.garment is not None
         picture = studio.settings.folder("demo") / "sample.png"
         read = studio.images.read
-        recommendation_sheet(read(answer.garment.image_path), answer, read).save(picture)
+        asked = read_if_there(read, answer.garment.image_path)
+        recommendation_sheet(asked, answer, read).save(picture)
     if as_json:
         print_json(answer.as_dict())
     else:

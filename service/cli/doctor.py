@@ -12,12 +12,14 @@ from service.catalog import (
     count_by_label,
     leftovers,
     open_database,
+    open_switch,
     queue_state,
     require_head,
+    serving_model,
     shelves,
 )
 from service.cli.output import json_option, print_json
-from service.encoder import bundle_folder, load_encoder, read_card
+from service.encoder import bundle_folder, find_bundle, load_encoder, read_card
 from service.errors import FashionStudioError, IndexesDue, SettingsInvalid, WorkerMissing
 from service.images import ImageRoot
 from service.jobs import STALLED_SECONDS
@@ -46,6 +48,7 @@ def doctor(as_json: bool) -> int:
             checks.append(_checked("catalog", lambda: _catalog(engine[0])))
             checks.append(_checked("indexes", lambda: _indexes(engine[0])))
             checks.append(_checked("jobs", lambda: _jobs(engine[0])))
+            checks.append(_checked("serving", lambda: _serving(settings, engine[0])))
         engine[0].dispose()
     if as_json:
         print_json({"checks": checks})
@@ -115,3 +118,13 @@ def _jobs(engine: Engine) -> str:
         raise WorkerMissing()
     failed = f", {failures} failed" if (failures := state.jobs.get("failed", 0)) else ""
     return f"{waiting} waiting{failed}; workers: {state.workers}"
+
+
+def _serving(settings: Settings, engine: Engine) -> str:
+    """Whether this machine has the bundle that the catalog needs, and what goes on beside it."""
+    model = serving_model(engine)
+    if model is None:
+        return "none yet: the catalog takes on the first bundle that is used"
+    folder = find_bundle(settings, model.title, model.content_sha256, model.folder)
+    switch = open_switch(engine)
+    return f"{model.title} at {folder}" + (f"; {switch.as_line()}" if switch is not None else "")

@@ -76,6 +76,7 @@ def _cells(gate: dict[str, Any]) -> tuple[str, ...]:
         "" if share is None else f"{share:.1%}"
         for share in (gate["right_matches"], gate["some_right_match"])
     )
+    p50, p95 = ("" if ms is None else f"{ms:.1f}" for ms in (gate["ms_p50"], gate["ms_p95"]))
     return (
         gate["gate"],
         f"{gate['right_label_searched']:.1%}",
@@ -83,7 +84,7 @@ def _cells(gate: dict[str, Any]) -> tuple[str, ...]:
         f"{gate['labels_searched']:.2f}",
         right,
         some,
-        f"{gate['ms_p50']:.1f}",
-        f"{gate['ms_p95']:.1f}",
+        p50,
+        p95,
         ", ".join(gate["methods"]) if len(gate["methods"]) == 1 else ", ".join(methods),
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +19,11 @@ from service.cli.output import (
     progress_bar,
     show_building,
 )
-from service.errors import InvalidParameter
+from service.errors import InvalidParameter, PruneRefused
+from service.extent import Gone
 from service.ingest import BATCH, Summary
 from service.ingest import ingest as take_in
+from service.watch import Keeping, Watcher
 
 SHOWN = 10  # rejects named for people; the JSON and the table import_error have them all
 
@@ -38,6 +44,10 @@ SHOWN = 10  # rejects named for people; the JSON and the table import_error have
 )
 @click.option("--batch-size", type=int, default=BATCH, show_default=True, help="Photos a commit.")
 @click.option("--dry-run", is_flag=True, help="Read and compare only; change nothing.")
+@click.option("--watch", is_flag=True, help="Go on, and follow every change, until Ctrl-C.")
+@click.option("--prune", is_flag=True, help="Remove garments whose photo is gone; asks before.")
+@click.option("--yes", is_flag=True, help="Prune without asking.")
+@click.option("--more-than-half", is_flag=True, help="Prune however many they are.")
 @json_option
 def ingest(
     source: Path,
@@ -45,6 +55,10 @@ def ingest(
     image_root: Path | None,
     batch_size: int,
     dry_run: bool,
+    watch: bool,
+    prune: bool,
+    yes: bool,
+    more_than_half: bool,
     as_json: bool,
 ) -> None:
     """Take photos into the catalog.
@@ -52,10 +66,31 @@ def ingest(
     SOURCE is a folder of images, a folder of one folder per category, a CSV or Parquet file with the
     column image_name (and category_label), or a DeepFashion annotation folder. A run that was
     stopped, however rudely, goes on where its last commit ended when it is called again. It ends by
-    building the similarity indexes that are due.
+    building the similarity indexes that are due. A photo that was renamed or moved within SOURCE stays
+    the same garment.
     """
     if not 1 <= batch_size <= 10_000:
         raise InvalidParameter(f"--batch-size is {batch_size}; it must be from 1 to 10000.")
+    _require_fitting(watch, dry_run, prune, yes, more_than_half)
+    refusals: list[PruneRefused] = []
+
+    def forget(gone: Gone) -> list[str]:
+        if not prune or not gone.garments:
+            return []
+        if dry_run:
+            return [garment.image_path for garment in gone.garments]
+        try:
+            if yes or _agreed(gone):
+                return gone.prune(more_than_half=more_than_half)
+        except PruneRefused as refusal:  # what was taken in is told first
+            refusals.append(refusal)
+        return []
+
+    if watch:
+        _keep_in_step(
+            source, Keeping(labels, image_root, batch_size, prune, more_than_half), as_json
+        )
+        return
     with open_studio() as studio, progress_bar("ingest") as advance:
         summary = take_in(
             studio,
@@ -64,6 +99,7 @@ def ingest(
             image_root=image_root,
             batch_size=batch_size,
             dry_run=dry_run,
+            prune=forget,
             progress=lambda s: advance(s.seen, None, f"{s.seen / max(s.seconds, 1e-9):.0f}/s"),
             building=show_building(advance),
         )
@@ -71,6 +107,59 @@ def ingest(
         print_json(summary.as_dict())
     else:
         print_summary(summary, dry_run)
+    if refusals:
+        raise refusals[0]
+    if left := len(summary.gone) - len(summary.pruned):
+        note(f"{left} garments of {source} have lost their photos; --prune removes them.")
+
+
+def _require_fitting(
+    watch: bool, dry_run: bool, prune: bool, yes: bool, more_than_half: bool
+) -> None:
+    if (yes or more_than_half) and not prune:
+        raise InvalidParameter("--yes and --more-than-half belong to --prune.")
+    if watch and dry_run:
+        raise InvalidParameter("--watch goes on taking photos in and --dry-run none: choose one.")
+    if prune and not (yes or dry_run) and (watch or not sys.stdin.isatty()):
+        raise InvalidParameter(
+            "--prune asks on a terminal. Elsewhere, and with --watch, add --yes; --dry-run shows what "
+            "would go."
+        )
+
+
+def _keep_in_step(source: Path, how: Keeping, as_json: bool) -> None:
+    """Until Ctrl-C, or SIGTERM, which ends it with status 0."""
+
+    def report(summary: Summary) -> None:
+        if as_json:
+            click.echo(json.dumps(summary.as_dict(), ensure_ascii=False))
+        else:
+            print_summary(summary)
+
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    with open_studio() as studio:
+        note(f"watching {source} until Ctrl-C")
+        try:
+            Watcher(studio, source, how, report, note).run(stop)
+        except KeyboardInterrupt:  # which is what watchfiles makes of every signal
+            if not stop.is_set():
+                raise
+
+
+def _agreed(gone: Gone) -> bool:
+    garments = gone.garments
+    for garment in garments[:SHOWN]:
+        note(f"gone: {garment.image_path}")
+    if len(garments) > SHOWN:
+        note(f"gone: {len(garments) - SHOWN} more; --dry-run --json has them all.")
+    question = f"Remove {len(garments)} of the {gone.total} garments of {gone.folder}?"
+    return click.confirm(question, err=True)
 
 
 def print_summary(summary: Summary, dry_run: bool = False) -> None:
@@ -78,8 +167,12 @@ def print_summary(summary: Summary, dry_run: bool = False) -> None:
         note(f"rejected: {reject['image_path']}: {reject['reason']}")
     if len(summary.rejects) > SHOWN:
         note(f"rejected: {len(summary.rejects) - SHOWN} more; see the table import_error.")
+    updated = f"updated {summary.updated}"
+    if summary.moved:
+        updated += f" ({summary.moved} moved)"
+    pruned = f", pruned {len(summary.pruned)}" if summary.pruned else ""
     click.echo(
         f"{'would have ' if dry_run else ''}seen {summary.seen}: added {summary.added}, "
-        f"updated {summary.updated}, unchanged {summary.unchanged}, "
-        f"rejected {len(summary.rejects)}; {summary.seconds:.1f} s"
+        f"{updated}, unchanged {summary.unchanged}, "
+        f"rejected {len(summary.rejects)}{pruned}; {summary.seconds:.1f} s"
     )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
-from sqlalchemy import Engine
 
+from service.catalog import ApiKey, revoke_key
 from service.catalog import keys as all_keys
-from service.catalog import migrate, open_database, require_head, revoke_key
 from service.cli.output import json_option, note, print_json, print_table
-from service.domain import SCOPES, ApiKey, Scope
+from service.domain import SCOPES, Scope
 from service.keys import create_key
 from service.settings import load_settings
+from service.studio import open_catalog
 
 
 @click.group()
@@ -37,7 +34,7 @@ def keys() -> None:
 @json_option
 def create(name: str, scopes: tuple[Scope, ...], as_json: bool) -> None:
     """Make a key and print it: this once, as only its digest is kept."""
-    with _database() as engine:
+    with open_catalog(load_settings()) as engine:
         secret, key = create_key(engine, name, scopes)
     if as_json:
         print_json({"key": secret} | key.as_dict())
@@ -50,7 +47,7 @@ def create(name: str, scopes: tuple[Scope, ...], as_json: bool) -> None:
 @json_option
 def list_keys(as_json: bool) -> None:
     """Show every key that was made, without the keys themselves."""
-    with _database() as engine:
+    with open_catalog(load_settings()) as engine:
         found = all_keys(engine)
     if as_json:
         print_json({"keys": [key.as_dict() for key in found]})
@@ -63,26 +60,12 @@ def list_keys(as_json: bool) -> None:
 @json_option
 def revoke(name: str, as_json: bool) -> None:
     """Make the key NAME worthless, within a second also to a running service."""
-    with _database() as engine:
+    with open_catalog(load_settings()) as engine:
         key = revoke_key(engine, name)
     if as_json:
         print_json(key.as_dict())
     else:
         note(f"The key {key.name!r} is revoked.")
-
-
-@contextmanager
-def _database() -> Iterator[Engine]:
-    """The configured database at the newest schema; no model is needed."""
-    settings = load_settings()
-    engine = open_database(settings)
-    try:
-        if settings.database_url is None:
-            migrate(engine)
-        require_head(engine)
-        yield engine
-    finally:
-        engine.dispose()
 
 
 def _cells(key: ApiKey) -> tuple[str, ...]:

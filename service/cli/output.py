@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import click
 from rich.console import Console
@@ -48,14 +48,21 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """A table on stdout, never broken by width: a path in it can be copied whole."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str = "",
+    *,
+    numeric: Collection[str] = NUMERIC,
+) -> None:
+    """A table on stdout, never broken by width: a path in it can be copied whole.
+
+    numeric: columns to align at their ends.
+    """
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        numeric = column in NUMERIC
-        table.add_column(
-            column, justify="right" if numeric else "left", no_wrap=True, overflow="ignore"
-        )
+        justify: Literal["right", "left"] = "right" if column in numeric else "left"
+        table.add_column(column, justify=justify, no_wrap=True, overflow="ignore")
     for row in rows:
         table.add_row(*row)
     if title:

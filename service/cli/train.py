@@ -19,19 +19,39 @@ from service.settings import load_settings
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="BUNDLE")
 @click.option("--name", default=None, help="The bundle's name; by default its folder's.")
 @click.option("--version", "version", default="1", show_default=True)
+@click.option("--backbone", default="xception", show_default=True, metavar="NAME")
 @click.option(
-    "--weights", default="none", show_default=True, metavar="none|BUNDLE", help="Start from."
-)
+    "--weights", default="none", show_default=True, metavar="none|imagenet|BUNDLE",
+    help="Start from.",
+)  # fmt: skip
 @click.option("--group", "groups", multiple=True, metavar="COLUMN", help="Never split its values.")
+@click.option("--garment", metavar="COLUMN", help="Photos of equal value show the same garment.")
 @click.option("--task", "tasks", multiple=True, metavar="COLUMN", help="Learn this column as well.")
+@click.option(
+    "--min-photos", type=click.IntRange(0), default=0, show_default=True,
+    help="Leave out categories with fewer.",
+)  # fmt: skip
+@click.option("--max-photos", type=click.IntRange(2), help="Take no more of a category.")
 @click.option("--epochs", type=click.IntRange(1, 10_000), default=24, show_default=True)
+@click.option(
+    "--patience", type=click.IntRange(1),
+    help="Stop after so many epochs without gain; keep the best one.",
+)  # fmt: skip
 @click.option(
     "--sizes", default="80,96,112", show_default=True, help="Sides of the training pictures."
 )
-@click.option("--input-size", type=click.IntRange(72, 1024), default=128, show_default=True)
+@click.option("--input-size", type=click.IntRange(32, 1024), default=128, show_default=True)
 @click.option("--batch", type=click.IntRange(2, 4096), default=32, show_default=True)
 @click.option("--rate", type=float, default=2e-3, show_default=True, help="Peak learning rate.")
-@click.option("--task-weight", type=float, default=0.3, show_default=True)
+@click.option(
+    "--frozen", type=click.FloatRange(0, 1), metavar="SHARE",
+    help="Leave the first share of the layers, and all batch statistics, as they are.",
+)  # fmt: skip
+@click.option("--task-weight", type=click.FloatRange(0), default=0.3, show_default=True)
+@click.option(
+    "--similarity", type=click.FloatRange(0), default=0.5, show_default=True,
+    help="Weight of the loss that draws views of one garment together.",
+)  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="mixed_bfloat16",
     show_default=True,
@@ -43,15 +63,22 @@ def train(
     out: Path,
     name: str | None,
     version: str,
+    backbone: str,
     weights: str,
     groups: tuple[str, ...],
+    garment: str | None,
     tasks: tuple[str, ...],
+    min_photos: int,
+    max_photos: int | None,
     epochs: int,
+    patience: int | None,
     sizes: str,
     input_size: int,
     batch: int,
     rate: float,
+    frozen: float | None,
     task_weight: float,
+    similarity: float,
     precision: str,
     seed: int,
     as_json: bool,
@@ -61,31 +88,27 @@ def train(
     A fifth of each source is held out, whole groups at a time, and the figures on the bundle's card
     are measured on it. Called again after it was stopped, the run goes on with its last epoch.
     """
-    from service.training import Plan, train_bundle
+    from service.training import BACKBONES, Plan, Selection, smallest_side, train_bundle
 
-    try:
-        sides = tuple(int(side) for side in sizes.split(","))
-        if min(sides) < 72:
-            raise ValueError
-    except ValueError:
-        raise InvalidParameter(
-            f"--sizes is {sizes!r}; give sides of 72 pixels or more, as 80,96."
-        ) from None
+    if backbone not in BACKBONES:
+        raise InvalidParameter(f"--backbone is {backbone!r}; choose of: {', '.join(BACKBONES)}.")
+    sides, smallest = _sides(sizes), smallest_side(backbone)
+    if min(*sides, input_size) < smallest:
+        raise InvalidParameter(f"{backbone} takes pictures of {smallest} pixels or more.")
     plan = Plan(
-        epochs=epochs, sizes=sides, input_size=input_size, batch=batch, rate=rate,
-        task_weight=task_weight, precision=precision, seed=seed,
+        backbone=backbone, epochs=epochs, sizes=sides, input_size=input_size, batch=batch,
+        rate=rate, task_weight=task_weight, similarity=similarity, frozen=frozen,
+        patience=patience, precision=precision, seed=seed,
     )  # fmt: skip
     with progress_bar("train") as advance:
         card = train_bundle(
             load_settings(),
-            sources,
+            Selection(sources, groups, garment, tasks, min_photos, max_photos),
             out,
             plan,
             name=name or out.name,
             version=version,
-            weights=None if weights == "none" else Path(weights),
-            groups=groups,
-            tasks=tasks,
+            weights=weights,
             progress=lambda what, done, total: advance(done, total, what),
             log=note,
         )
@@ -99,3 +122,10 @@ def train(
                 f"  {source}: top-1 {figures['top1']:.3f} ({low:.3f} to {high:.3f}), "
                 f"top-3 {figures['top3']:.3f}, {figures['photos']} photos held out"
             )
+
+
+def _sides(sizes: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(side) for side in sizes.split(","))
+    except ValueError:
+        raise InvalidParameter(f"--sizes is {sizes!r}; give sides in pixels, as 80,96.") from None

@@ -9,9 +9,19 @@ import numpy as np
 
 from service.domain import Prediction
 from service.encoder.bundle import SHIPPED, Card, read_card
+from service.encoder.places import find_bundle, forget_bundle, keep_bundle
 from service.settings import Settings
 
-__all__ = ["Encoder", "load_encoder", "bundle_folder", "Card", "read_card"]
+__all__ = [
+    "Encoder",
+    "load_encoder",
+    "bundle_folder",
+    "find_bundle",
+    "keep_bundle",
+    "forget_bundle",
+    "Card",
+    "read_card",
+]
 
 
 class Encoder(Protocol):
@@ -27,22 +37,27 @@ class Encoder(Protocol):
         """pixels: (side, side, 3) uint8, letterboxed by `service.decode.fit`. Thread-safe."""
         ...
 
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The network's own numbers: (1, feature_size) features and (1, labels) logits, float32."""
+        ...
+
 
 def bundle_folder(settings: Settings) -> Path:
     """The bundle in use: the one set, or the one that ships."""
     return settings.model if settings.model is not None else SHIPPED
 
 
-def load_encoder(settings: Settings) -> Encoder:
-    """The configured bundle on the configured runtime, warmed up by a real inference.
+def load_encoder(settings: Settings, folder: Path | None = None) -> Encoder:
+    """A bundle, by default the configured one, on the configured runtime, warmed up by a real inference.
 
-    Raises `BundleInvalid`, `ExtraMissing`, `HomeNotWritable`.
+    Raises `BundleInvalid`, also where int8 is wanted and was not made, `ExtraMissing`, `HomeNotWritable`.
     """
-    folder = bundle_folder(settings)
+    folder = folder if folder is not None else bundle_folder(settings)
     if settings.runtime == "tensorflow":
         from service.encoder.keras import TensorFlowEncoder
 
         return TensorFlowEncoder(folder)
     from service.encoder.openvino import OpenVinoEncoder
 
-    return OpenVinoEncoder(folder, settings.folder("models"))
+    precision = None if settings.precision == "auto" else settings.precision
+    return OpenVinoEncoder(folder, settings.folder("models"), precision=precision)

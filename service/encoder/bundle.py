@@ -3,6 +3,7 @@
     card.json             name, version, labels in order, sizes, preprocessing, hashes, metrics, training
     network.json          Keras's description of the layers: (side, side, 3) -> features, logits
     weights.safetensors   every weight by its Keras path, float16
+    reject-….safetensors  once it was calibrated: what tells a garment from other pictures
 
 Serving converts the two files to OpenVINO (`convert`); training reads and writes them (`keras`).
 safetensors holds plain arrays, so opening a bundle of unknown origin runs none of its code.
@@ -23,11 +24,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from service.encoder.calibration import Calibration, Detector, Reject, read_detector
 from service.errors import BundleInvalid
 
 FORMAT = 1
 CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
-SHIPPED = Path(__file__).parent.parent / "bundles" / "xception"
+SHIPPED = Path(__file__).parent.parent / "bundles" / "lite0"
 
 
 class Preprocessing(BaseModel):
@@ -45,8 +47,9 @@ class Card(BaseModel):
     """What a bundle says of itself.
 
     input_size: side of the square input, pixels. feature_size: length of the embedding.
-    temperature: logits are divided by it before the softmax.
-    content_sha256: hash over everything that decides an answer; the model's identity in a catalog.
+    temperature: logits are divided by it before the softmax, unless `calibration` has another.
+    content_sha256: hash over network, weights and what they are for; the model's identity in a catalog.
+    calibration: None: probabilities are the network's own, and nothing is rejected.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,10 +67,15 @@ class Card(BaseModel):
     created_at: datetime
     metrics: dict[str, Any] = {}
     training: dict[str, Any] = {}
+    calibration: Calibration | None = None
 
     @property
     def title(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def softmax_temperature(self) -> float:
+        return self.temperature if self.calibration is None else self.calibration.temperature
 
 
 def read_card(folder: Path) -> Card:
@@ -106,6 +114,7 @@ def read_card(folder: Path) -> Card:
             raise BundleInvalid(f"{folder / name} was altered: its hash is not the card's.")
     if content_sha256(card.model_dump(mode="json")) != card.content_sha256:
         raise BundleInvalid(f"{path} was altered: its content hash does not fit what it says.")
+    read_detector(folder, card.calibration)
     return card
 
 
@@ -138,8 +147,7 @@ def write_bundle(
         facts.setdefault("created_at", datetime.now(UTC).replace(microsecond=0))
         document = Card(content_sha256="", **facts).model_dump(mode="json")
         document["content_sha256"] = content_sha256(document)
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        (draft / CARD).write_text(text, encoding="utf-8")
+        (draft / CARD).write_text(_text(document), encoding="utf-8")
         draft.chmod(0o755)
         (draft / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         if folder.exists():
@@ -148,6 +156,43 @@ def write_bundle(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Card.model_validate(document)
+
+
+def write_calibration(
+    folder: Path, *, temperature: float, detector: Detector, measured: dict[str, Any]
+) -> Card:
+    """Calibrate the bundle at `folder` anew: nothing but the card and the detector's file changes.
+
+    Raises `BundleInvalid`, also where the folder cannot be written; then the bundle is as it was.
+    """
+    card = read_card(folder)
+    data = detector.to_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    reject = Reject(
+        threshold=detector.threshold, file=f"reject-{digest[:12]}.safetensors", sha256=digest
+    )
+    calibration = Calibration(temperature=temperature, reject=reject, measured=measured)
+    document = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    document["calibration"] = calibration.model_dump(mode="json")
+    try:
+        _replace(folder / reject.file, data)
+        _replace(folder / CARD, _text(document).encode())
+        for other in folder.glob("reject-*.safetensors"):
+            if other.name != reject.file:
+                other.unlink()
+    except OSError as error:
+        raise BundleInvalid(f"{folder} cannot be written: {error.strerror}.") from None
+    return card.model_copy(update={"calibration": calibration})
+
+
+def _replace(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(data)
+    draft.replace(path)
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def content_sha256(card: dict[str, Any]) -> str:

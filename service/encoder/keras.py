@@ -11,6 +11,7 @@ import numpy as np
 
 from service.domain import Prediction
 from service.encoder.bundle import NETWORK, Card, read_card, read_weights
+from service.encoder.calibration import read_detector
 from service.encoder.prediction import predictions
 from service.errors import BundleInvalid, ExtraMissing
 
@@ -67,6 +68,7 @@ class TensorFlowEncoder:
 
     def __init__(self, folder: Path) -> None:
         self.card: Card = read_card(folder)
+        self._detector = read_detector(folder, self.card.calibration)
         keras = import_keras("tensorflow")
         if keras.backend.backend() != "tensorflow":
             raise ExtraMissing(
@@ -89,5 +91,9 @@ class TensorFlowEncoder:
 
     def predict(self, pixels: np.ndarray) -> Prediction:
         """pixels: (side, side, 3) uint8. Thread-safe."""
+        return predictions(*self.forward(pixels), self.card, self._detector)[0]
+
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `Encoder.forward`."""
         features, logits = self._call(pixels[None])
-        return predictions(features.numpy(), logits.numpy(), self.card)[0]
+        return features.numpy(), logits.numpy()

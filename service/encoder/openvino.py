@@ -12,14 +12,17 @@ from openvino.preprocess import PrePostProcessor
 
 from service.domain import Prediction
 from service.encoder.bundle import Card, read_card
+from service.encoder.calibration import read_detector
 from service.encoder.convert import converted
 from service.encoder.prediction import predictions
+from service.encoder.quantize import int8_network
 
 
 class OpenVinoEncoder:
     """Runs a bundle with OpenVINO. Make it after a fork, never before: its threads do not survive one.
 
-    precision: `bf16` or `f32`; by default the faster one that the CPU computes natively.
+    precision: `bf16`, `f32`, or `int8` where `quantize` made such a network; by default the faster of
+    the first two that the CPU computes natively, which is also that of int8's unquantised layers.
     requests: infer requests that run side by side; by default one more than compute at once.
     """
 
@@ -32,16 +35,20 @@ class OpenVinoEncoder:
         requests: int | None = None,
     ) -> None:
         self.card: Card = read_card(folder)
+        self._detector = read_detector(folder, self.card.calibration)
         core = openvino.Core()
         native = core.get_property("CPU", ov.device.capabilities)
-        self.precision = precision or ("bf16" if "BF16" in native else "f32")
+        default = "bf16" if "BF16" in native else "f32"
+        self.precision = precision or default
         xml = converted(folder, self.card, cache)
+        if self.precision == "int8":
+            xml = int8_network(xml)
         compiled = core.compile_model(
             _uint8_input(core.read_model(xml), self.card.input_size),
             "CPU",
             {
                 ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
-                ov.hint.inference_precision: self.precision,
+                ov.hint.inference_precision: default if precision == "int8" else self.precision,
                 ov.cache_dir: str(xml.parent),
             },
         )
@@ -60,12 +67,15 @@ class OpenVinoEncoder:
 
     def predict(self, pixels: np.ndarray) -> Prediction:
         """pixels: (side, side, 3) uint8. Thread-safe: a caller beyond `requests` waits its turn."""
+        return predictions(*self.forward(pixels), self.card, self._detector)[0]
+
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `Encoder.forward`."""
         request = self._idle.get()
         try:
             request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
-            features = request.get_output_tensor(0).data
-            logits = request.get_output_tensor(1).data
-            return predictions(features, logits, self.card)[0]
+            features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
+            return features, logits
         finally:
             self._idle.put(request)
 

@@ -54,6 +54,13 @@ class ImageTypeUnsupported(FashionStudioError):
     status = 415
 
 
+class GarmentUnrecognised(FashionStudioError):
+    """No garment was recognised. Give the photo a label to take it in all the same."""
+
+    code = "garment_unrecognised"
+    status = 422
+
+
 class GarmentNotFound(FashionStudioError):
     """There is no garment of that id."""
 
@@ -89,6 +96,13 @@ class ImportNotFound(FashionStudioError):
     status = 404
 
 
+class ReportNotFound(FashionStudioError):
+    """There is no report of that name."""
+
+    code = "report_not_found"
+    status = 404
+
+
 class ImportsDisabled(FashionStudioError):
     """Imports over HTTP are off. Set FASHION_STUDIO_IMPORT_ROOTS to the folders that they may read."""
 
@@ -117,6 +131,34 @@ class ImportLost(FashionStudioError):
     status = 409
 
 
+class FeedbackOfItself(FashionStudioError):
+    """The query and the match are the same picture. A verdict is about two."""
+
+    code = "feedback_of_itself"
+    status = 409
+
+
+class FeedbackNotFound(FashionStudioError):
+    """There is no feedback of that id."""
+
+    code = "feedback_not_found"
+    status = 404
+
+
+class AnalysisRunning(FashionStudioError):
+    """An analysis is under way already. Its reports are there when it is done."""
+
+    code = "analysis_running"
+    status = 409
+
+
+class AnalysisCancelled(FashionStudioError):
+    """The analysis was cancelled. What was stored before is still there."""
+
+    code = "analysis_cancelled"
+    status = 409
+
+
 class CatalogEmpty(FashionStudioError):
     """The catalog is empty. Take garments in with `fashion-studio ingest SOURCE` or `demo`."""
 
@@ -129,6 +171,13 @@ class SourceInvalid(FashionStudioError):
 
     code = "source_invalid"
     status = 400
+
+
+class PruneRefused(FashionStudioError):
+    """More than half of a source's garments have lost their photos. Nothing was pruned."""
+
+    code = "prune_refused"
+    status = 409
 
 
 class Unauthorized(FashionStudioError):

@@ -43,6 +43,41 @@ class BundleMismatch(FashionStudioError):
     code = "bundle_mismatch"
 
 
+class ModelMoved(FashionStudioError):
+    """The catalog was given another model meanwhile. Ask again."""
+
+    code = "model_moved"
+    status = 503
+
+
+class ModelNotFound(FashionStudioError):
+    """The catalog knows no such model. `fashion-studio models list` shows them."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class SwitchRunning(FashionStudioError):
+    """Another process works on a model of this catalog. `fashion-studio models list` shows how far it is."""
+
+    code = "switch_running"
+    status = 409
+
+
+class SwitchRefused(FashionStudioError):
+    """The new model is worse than the serving one. Nothing was changed; --force takes it all the same."""
+
+    code = "switch_refused"
+    status = 409
+
+
+class SwitchCancelled(FashionStudioError):
+    """The switch was cancelled. Called again, it goes on where it was."""
+
+    code = "switch_cancelled"
+    status = 409
+
+
 class ExtraMissing(FashionStudioError):
     """This needs TensorFlow. Install it with: pip install 'fashion-studio[train]'."""
 
@@ -76,6 +111,10 @@ class SchemaOutdated(FashionStudioError):
     status = 503
 
 
+class SchemaAhead(SchemaOutdated):
+    """A newer version of Fashion Studio has migrated the database. Upgrade Fashion Studio."""
+
+
 class DowngradeRefused(FashionStudioError):
     """The older schema cannot hold what is stored."""
 
@@ -86,3 +125,33 @@ class IndexesDue(FashionStudioError):
     """Similarity indexes are due or invalid. Run `fashion-studio index`."""
 
     code = "indexes_due"
+
+
+class PostgresToolsMissing(FashionStudioError):
+    """There are no pg_dump, pg_restore and psql that are new enough."""
+
+    code = "postgres_tools_missing"
+
+
+class BackupFailed(FashionStudioError):
+    """The backup could not be made. Nothing was written."""
+
+    code = "backup_failed"
+
+
+class BackupInvalid(FashionStudioError):
+    """The file is no whole backup."""
+
+    code = "backup_invalid"
+
+
+class RestoreFailed(FashionStudioError):
+    """The backup could not be restored. The catalog is as before."""
+
+    code = "restore_failed"
+
+
+class CatalogNotEmpty(FashionStudioError):
+    """The catalog is not empty."""
+
+    code = "catalog_not_empty"

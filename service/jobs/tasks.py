@@ -13,13 +13,32 @@ from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, 
 from procrastinate.exceptions import AlreadyEnqueued, JobAborted
 from procrastinate.jobs import Job
 
-from service.catalog import Run, build_indexes, keep_recall, shelves
-from service.errors import DatabaseUnavailable, ImportCancelled, ImportLost
+from service.catalog import (
+    Run,
+    Switch,
+    analyse,
+    build_indexes,
+    keep_recall,
+    only_switcher,
+    shelves,
+)
+from service.errors import (
+    AnalysisCancelled,
+    AnalysisRunning,
+    DatabaseUnavailable,
+    FashionStudioError,
+    ImportCancelled,
+    ImportLost,
+    SwitchRunning,
+)
+from service.extent import Gone
 from service.ingest import recorded
-from service.intake import Options, Summary, take_in
+from service.intake import Options, take_in
 from service.jobs.roots import require_source
-from service.sources import Item, read_source
+from service.sources import Item, folder_of, read_source
 from service.studio import Studio
+from service.summary import Summary
+from service.switch import work_on
 
 MOST_ATTEMPTS = 8  # starts of one job, killed workers included, before it is given up
 BEAT_SECONDS = 3.0  # between a worker's beats
@@ -35,7 +54,10 @@ class Patience(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, JobAborted):
             return RetryDecision()
-        if isinstance(exception, DatabaseUnavailable) and job.attempts + 1 < MOST_ATTEMPTS:
+        if (
+            isinstance(exception, DatabaseUnavailable | SwitchRunning)
+            and job.attempts + 1 < MOST_ATTEMPTS
+        ):
             return RetryDecision(retry_in={"seconds": min(2 ** (job.attempts + 1), 120)})
         return None
 
@@ -60,12 +82,37 @@ def import_photos(context: JobContext, *, run_id: int) -> None:
         source, roots = require_source(run.source, studio.settings)
 
         def items() -> Iterator[Item]:
-            return read_source(source, labels=studio.card.labels)
+            return read_source(source, labels=studio.model.labels)
 
         options = Options(labels=run.labels, roots=roots)
-        take_in(studio, items, options, run=run, progress=require_worker)
+        gone = Gone(studio.engine, studio.images, folder_of(source))
+        take_in(studio, items, options, gone=gone, run=run, progress=require_worker)
     with suppress(AlreadyEnqueued):
         context.app.configure_task("index_garments", queueing_lock="index").defer()
+
+
+@queue.task(name="switch_model", retry=Patience(), lock="switch", pass_context=True)
+def switch_model(context: JobContext, *, switch_id: int) -> None:
+    """Embed every garment with another model, and let that serve, from where the last attempt ended."""
+    studio = _studio(context)
+
+    def require_worker(_stage: str, _done: int, _total: int) -> None:
+        if context.should_abort():
+            raise JobAborted
+
+    with only_switcher(studio.engine):
+        switch = Switch.take_up(studio.engine, switch_id)
+        if switch is None:
+            log.info("Switch %d is over already.", switch_id)
+            return
+        try:
+            work_on(studio, switch, progress=require_worker, resumed=(JobAborted,))
+        except (DatabaseUnavailable, JobAborted):
+            raise
+        except FashionStudioError as error:  # its record says so
+            log.warning("%s", error.detail)
+            return
+    log.info("%s serves from now on.", studio.follow().card.title)
 
 
 @queue.periodic(cron="*/10 * * * *")
@@ -78,6 +125,25 @@ def index_garments(context: JobContext, timestamp: int = 0) -> None:
     engine = _studio(context).engine
     for label in build_indexes(engine):
         log.info("Built the index of %s: recall@10 is %.3f.", label, keep_recall(engine, label))
+
+
+@queue.task(name="analyse_garments", retry=Patience(), lock="analysis", pass_context=True)
+def analyse_garments(context: JobContext) -> None:
+    """Search the neighbours of every garment for the stored reports; begun anew after a crash."""
+    studio = _studio(context)
+
+    def require_worker(done: int, total: int) -> None:
+        if context.should_abort():
+            raise JobAborted
+
+    with suppress(AnalysisCancelled, AnalysisRunning):
+        found = analyse(
+            studio.engine,
+            duplicate_similarity=studio.settings.duplicate_similarity,
+            folder=studio.settings.folder(),
+            progress=require_worker,
+        )
+        log.info("Analysed %d garments.", found)
 
 
 @queue.periodic(cron="17 3 * * *")

@@ -19,7 +19,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 
-from service.catalog import give_up_import, libpq, sweep_imports
+from service.catalog import give_up_import, give_up_switch, libpq, sweep_imports
 from service.errors import DatabaseUnavailable
 from service.jobs.tasks import BEAT_SECONDS, MOST_ATTEMPTS, STALLED_SECONDS, queue
 from service.settings import Settings
@@ -129,10 +129,11 @@ async def _rescue_job(app: App, studio: Studio, job: Job) -> None:
         return
     log.error("%s was begun %d times and never ended: given up.", job.call_string, MOST_ATTEMPTS)
     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
-    run_id = job.task_kwargs.get("run_id")
-    if isinstance(run_id, int):
-        said = f"Its worker died {MOST_ATTEMPTS} times."
-        await asyncio.to_thread(give_up_import, studio.engine, run_id, said)
+    said = f"Its worker died {MOST_ATTEMPTS} times."
+    for argument, give_up in (("run_id", give_up_import), ("switch_id", give_up_switch)):
+        recorded = job.task_kwargs.get(argument)
+        if isinstance(recorded, int):
+            await asyncio.to_thread(give_up, studio.engine, recorded, said)
 
 
 def _end_at_last() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,27 +12,36 @@ import numpy as np
 
 from service.training.augment import augmented
 from service.training.data import Sample
-from service.training.network import LOGITS
+from service.training.network import FEATURES, LOGITS
 
 AHEAD = 8  # batches
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is to be learnt of every sample, by task.
+    """What is to be learnt of every sample.
 
     classes: task -> names in order. indices: task -> (n,) class index, -1 where the sample has none.
+    outliers: (n,) bool, samples that show none of the labels.
+    garments: (n,) number of the garment; photos with the same number show the same one.
     """
 
     classes: dict[str, tuple[str, ...]]
     indices: dict[str, np.ndarray]
+    outliers: np.ndarray
+    garments: np.ndarray
 
-    def one_hot(self, task: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, classes) float32, and (n,) weights: 0 where the sample has no class for this task."""
-        chosen = self.indices[task][rows]
-        return np.eye(len(self.classes[task]), dtype=np.float32)[chosen], (chosen >= 0).astype(
-            np.float32
-        )
+    def wanted(self, task: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, classes) float32 probabilities, and (n,) weights: 0 where nothing is known.
+
+        An outlier's label is each with the same probability (outlier exposure, Hendrycks et al. 2019).
+        """
+        chosen, count = self.indices[task][rows], len(self.classes[task])
+        targets, weights = np.eye(count, dtype=np.float32)[chosen], chosen >= 0
+        if task == LOGITS:
+            targets[self.outliers[rows]] = 1 / count
+            weights = weights | self.outliers[rows]
+        return targets, weights.astype(np.float32)
 
 
 def targets_of(samples: Sequence[Sample], labels: Sequence[str], tasks: Sequence[str]) -> Targets:
@@ -43,12 +52,17 @@ def targets_of(samples: Sequence[Sample], labels: Sequence[str], tasks: Sequence
     classes = {LOGITS: tuple(labels)} | {
         task: tuple(sorted({value for value in columns[task] if value})) for task in tasks
     }
+    numbers = {
+        name: number for number, name in enumerate(dict.fromkeys(s.garment for s in samples))
+    }
     return Targets(
         classes=classes,
         indices={
             task: np.array([_index(classes[task], value) for value in values])
             for task, values in columns.items()
         },
+        outliers=np.array([sample.outlier for sample in samples]),
+        garments=np.array([numbers[sample.garment] for sample in samples]),
     )
 
 
@@ -58,9 +72,30 @@ def _index(classes: tuple[str, ...], value: str | None) -> int:
 
 def sampling_weights(samples: Sequence[Sample]) -> np.ndarray:
     """(n,) probabilities: a category of one source is drawn with the square root of its size."""
-    sizes = Counter((sample.source, sample.label) for sample in samples)
-    weights = np.array([sizes[sample.source, sample.label] ** -0.5 for sample in samples])
+    kinds = [(sample.source, sample.label, sample.outlier) for sample in samples]
+    sizes = Counter(kinds)
+    weights = np.array([sizes[kind] ** -0.5 for kind in kinds])
     return weights / weights.sum()
+
+
+def epoch_rows(
+    garments: np.ndarray, weights: np.ndarray, batch: int, rng: np.random.Generator
+) -> np.ndarray:
+    """(batches, batch) rows for one epoch; the second half of a batch shows the garments of the first.
+
+    Of a garment with several photos the second is another one, of the others it is the same photo,
+    of which `augmented` makes another view.
+    """
+    alike: dict[int, list[int]] = defaultdict(list)
+    for row, garment in enumerate(garments):
+        alike[int(garment)].append(row)
+    half = batch // 2
+    first = rng.choice(len(garments), size=len(garments) // (2 * half) * half, p=weights)
+    second = [
+        int(rng.choice([other for other in alike[int(garments[row])] if other != row] or [row]))
+        for row in first
+    ]
+    return np.hstack([first.reshape(-1, half), np.array(second).reshape(-1, half)])
 
 
 def epoch_batches(
@@ -72,19 +107,21 @@ def epoch_batches(
     side: int,
     seed: tuple[int, int],
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """(images float32, one-hot targets, sample weights) for one epoch.
+    """(images float32, targets, sample weights) for one epoch.
 
+    The target of the features is the garment's number, see `losses.SameGarment`.
     seed: (run, epoch); the same pair gives the same batches, so a resumed run goes on as it would have.
     """
     rng = np.random.default_rng(seed)
-    order = rng.choice(len(pixels), size=len(pixels) // batch * batch, p=weights)
+    order = epoch_rows(targets.garments, weights, batch, rng)
     ready: queue.Queue[tuple | None] = queue.Queue(AHEAD)
     stop = threading.Event()
 
     def produce() -> None:
-        for rows in order.reshape(-1, batch):
+        for rows in order:
             images = np.stack([augmented(pixels[row], side, rng) for row in rows])
-            pairs = {task: targets.one_hot(task, rows) for task in targets.classes}
+            pairs = {task: targets.wanted(task, rows) for task in targets.classes}
+            pairs[FEATURES] = targets.garments[rows, None], np.ones(len(rows), np.float32)
             ready.put(
                 (
                     images.astype(np.float32),

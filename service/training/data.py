@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,25 +17,35 @@ from service.errors import FashionStudioError, TrainingImpossible
 from service.sources import Item, read_source
 
 HELD_OUT = 0.2  # the seed project's 80:20
+NONE = "none"  # in place of a label: the photo shows none of the categories
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One photo. label: None where only its further columns are known."""
+    """One photo.
+
+    label: None where only its further columns are known. outlier: whether it is known to show none of
+    the categories. garment: equal for photos of the same garment.
+    """
 
     file: Path
     source: str
     label: str | None
     group: str
     columns: dict[str, str] = field(default_factory=dict)
+    outlier: bool = False
+    garment: str = ""
 
 
-def read_samples(sources: Sequence[Path], *, groups: Sequence[str] = ()) -> list[Sample]:
+def read_samples(
+    sources: Sequence[Path], *, groups: Sequence[str] = (), garment: str | None = None
+) -> list[Sample]:
     """All samples of all sources.
 
     groups: columns whose values are never split between training and held-out photos (a photographer,
     a garment); of several the first that a source has. By default each file is a group.
+    garment: column whose equal values are photos of the same garment. By default each file is one.
     """
     samples = []
     for source in sources:
@@ -44,9 +54,11 @@ def read_samples(sources: Sequence[Path], *, groups: Sequence[str] = ()) -> list
                 Sample(
                     file=item.file,
                     source=source.stem,
-                    label=item.label,
+                    label=None if item.label == NONE else item.label,
                     group=f"{source.stem}/{_group(item, groups)}",
                     columns={name: value for name, value in item.columns.items() if value},
+                    outlier=item.label == NONE,
+                    garment=f"{source.stem}/{_group(item, (garment,) if garment else ())}",
                 )
             )
     return samples
@@ -67,6 +79,27 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
                 wanted -= sizes[name]
     training = [sample for sample in samples if sample.group not in held]
     return training, [sample for sample in samples if sample.group in held]
+
+
+def selected(samples: Sequence[Sample], *, at_least: int, at_most: int | None) -> list[Sample]:
+    """The samples without the categories that have fewer than `at_least`, and with no more than
+    `at_most` of each of the others: those whose path hashes lowest, the same in every run.
+
+    The seed project's rules are 2,000 and 7,000. Samples without a label stay.
+    """
+    places: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.label is not None:
+            places[sample.label].append(sample)
+    kept: set[int] = set()
+    for category in places.values():
+        if len(category) >= at_least:
+            kept.update(id(s) for s in sorted(category, key=_hash_of_file)[:at_most])
+    return [sample for sample in samples if sample.label is None or id(sample) in kept]
+
+
+def _hash_of_file(sample: Sample) -> bytes:
+    return hashlib.sha256(sample.file.as_posix().encode()).digest()
 
 
 def label_order(samples: Sequence[Sample], preferred: Sequence[str]) -> tuple[str, ...]:

@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.decode import Limits, decode, fit, read
-from service.domain import Prediction
-from service.encoder import load_encoder
-from service.errors import FashionStudioError
+import numpy as np
+from scipy.special import logsumexp
+
+from service.encoder import load_encoder, read_card
+from service.encoder.bundle import Card
+from service.encoder.calibration import Detector, read_detector
+from service.encoder.prediction import softmax
+from service.errors import SourceInvalid
 from service.settings import Settings
+from service.training.calibrate import share
 from service.training.data import Sample
+from service.training.figures import auroc, calibration_error, reliability, wilson
+from service.training.observe import Observed, observe
+from service.training.retrieval import retrieval_figures
+
+ATTRIBUTES = ("family", "pattern", "sleeve")  # what drawn garments have: colour family, and so on
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    bundle: Path,
+    settings: Settings,
+    samples: Sequence[Sample],
+    *,
+    garment: str = "garment",
+    attributes: Sequence[str] = ATTRIBUTES,
+    by: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:
+    """Every figure of a bundle on these photos, source by source; as JSON has it.
+
+    garment: column that says which photos show the same garment. attributes: columns that neighbours
+    should agree in. by: column that photos without a label are told apart by.
+    A photo whose label the bundle does not know is left out and counted. Raises `BundleInvalid`, and
+    `SourceInvalid` where fewer than two categories are left.
+    """
+    card = read_card(bundle)
+    known = [sample for sample in samples if sample.label is None or sample.label in card.labels]
+    unknown = sorted({str(s.label) for s in samples if s.label not in (None, *card.labels)})
+    _require_two_labels(known, card, unknown)
+    encoder = load_encoder(settings.model_copy(update={"model": bundle}))
+    observed = observe(encoder, known, progress)
+    _require_two_labels(observed.samples, card, unknown)
+    detector = read_detector(bundle, card.calibration)
+    return {
+        "bundle": card.title,
+        "content_sha256": card.content_sha256,
+        "runtime": encoder.description,
+        "calibrated": card.calibration is not None,
+        "labels": list(card.labels),
+        "unreadable": observed.left_out,
+        "unknown_labels": unknown,
+        "of_unknown_labels": len(samples) - len(known),
+        "sources": {
+            name: {
+                **recognition_figures(part, card),
+                "retrieval": retrieval_figures(part, garment, attributes),
+                "rejection": _rejection(part, detector, by),
+            }
+            for name in observed.sources
+            if len((part := observed.of_source(name)).labelled)
+        },
+    }
 
 
 def held_out_figures(
@@ -22,44 +76,122 @@ def held_out_figures(
 ) -> dict[str, dict[str, Any]]:
     """Source by source: top-1 and top-3 accuracy, 95 % interval, recall and photos per category."""
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
-    limits, side = Limits(), encoder.card.input_size
-
-    def predict(sample: Sample) -> Prediction | None:
-        try:
-            picture = decode(read(sample.file, limits), limits, side=side)
-        except FashionStudioError:
-            return None  # said when the pictures were read for training
-        return encoder.predict(fit(picture.pixels, side))
-
-    by_source: dict[str, list[tuple[Sample, Prediction]]] = defaultdict(list)
-    with ThreadPoolExecutor(encoder.requests + 1) as pool:
-        for sample, answer in zip(samples, pool.map(predict, samples), strict=True):
-            if answer is not None:
-                by_source[sample.source].append((sample, answer))
-    return {source: _figures(pairs) for source, pairs in by_source.items()}
-
-
-def _figures(pairs: Sequence[tuple[Sample, Prediction]]) -> dict[str, Any]:
-    total = Counter(str(sample.label) for sample, _ in pairs)
-    right = Counter(answer.label for sample, answer in pairs if answer.label == sample.label)
-    top3 = sum(sample.label in {s.label for s in answer.labels[:3]} for sample, answer in pairs)
-    hits = right.total()
+    observed = observe(encoder, samples).labelled
     return {
-        "photos": len(pairs),
-        "top1": round(hits / len(pairs), 4),
-        "top1_interval_95": [round(bound, 4) for bound in wilson(hits, len(pairs))],
-        "top3": round(top3 / len(pairs), 4),
+        name: _brief(recognition_figures(observed.of_source(name), encoder.card))
+        for name in observed.sources
+    }
+
+
+def _brief(figures: dict[str, Any]) -> dict[str, Any]:
+    names = ("photos", "top1", "top1_interval_95", "top3")
+    return {name: figures[name] for name in names} | {
         "recall": {
-            label: {"photos": count, "recall": round(right[label] / count, 4)}
-            for label, count in sorted(total.items())
+            label: {"photos": row["photos"], "recall": row["recall"]}
+            for label, row in figures["categories"].items()
+            if row["photos"]
+        }
+    }
+
+
+def recognition_figures(part: Observed, card: Card) -> dict[str, Any]:
+    """Accuracy, confusion and calibration of one source's photos that have a label."""
+    known = part.labelled
+    order = np.argsort(-known.logits, axis=1, kind="stable")
+    photos = len(known)
+    top1 = int((order[:, 0] == known.truth).sum())
+    top3 = int((order[:, :3] == known.truth[:, None]).any(axis=1).sum())
+    counts = np.zeros((len(card.labels), len(card.labels)), int)
+    np.add.at(counts, (known.truth, order[:, 0]), 1)
+    bins = {
+        name: reliability(softmax(known.logits, temperature), known.truth)
+        for name, temperature in (("before", 1.0), ("after", card.softmax_temperature))
+    }
+    return {
+        "photos": photos,
+        "top1": round(top1 / photos, 4),
+        "top1_interval_95": _interval(top1, photos),
+        "top3": round(top3 / photos, 4),
+        "top3_interval_95": _interval(top3, photos),
+        "categories": {label: _category(counts, place) for place, label in enumerate(card.labels)},
+        "confusion": counts.tolist(),
+        "calibration": {
+            "temperature": card.softmax_temperature,
+            "error_before": round(calibration_error(bins["before"]), 4),
+            "error_after": round(calibration_error(bins["after"]), 4),
+            "bins": {
+                name: [[round(sure, 4), round(right, 4), n] for sure, right, n in rows]
+                for name, rows in bins.items()
+            },
         },
     }
 
 
-def wilson(hits: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927)."""
-    share = hits / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return (centre - spread) / scale, (centre + spread) / scale
+def _category(counts: np.ndarray, place: int) -> dict[str, Any]:
+    hits, photos, named = counts[place, place], counts[place].sum(), counts[:, place].sum()
+    return {
+        "photos": int(photos),
+        "named": int(named),
+        "recall": round(float(hits / photos), 4) if photos else None,
+        "recall_interval_95": _interval(int(hits), int(photos)) if photos else None,
+        "precision": round(float(hits / named), 4) if named else None,
+        "precision_interval_95": _interval(int(hits), int(named)) if named else None,
+    }
+
+
+def _rejection(part: Observed, detector: Detector | None, by: str | None) -> dict[str, Any]:
+    """What is recognised, and how well each score tells photos with a label from those without."""
+    known, others = part.labelled, part.where(part.truth < 0)
+    figures: dict[str, Any] = {"without_label": len(others)}
+    if detector is not None:
+        figures["recognised"] = share(int(detector.recognises(known.features).sum()), len(known))
+    if not len(others):
+        return figures
+    scores = {name: score(known) for name, score in SCORES.items()}
+    wrong = {name: score(others) for name, score in SCORES.items()}
+    if detector is not None:
+        scores["detector"] = detector.scores(known.features)
+        wrong["detector"] = detector.scores(others.features)
+        rejected = ~detector.recognises(others.features)
+        figures["rejected_without_label"] = share(int(rejected.sum()), len(others))
+    figures["auroc"] = {name: round(auroc(scores[name], wrong[name]), 4) for name in scores}
+    if by is not None:
+        best = "detector" if detector is not None else "max_probability"
+        values = others.column(by)
+        figures["by"] = {
+            value or "–": {
+                "photos": int(chosen.sum()),
+                "auroc": round(auroc(scores[best], wrong[best][chosen]), 4),
+                "rejected": round(float(rejected[chosen].mean()), 4) if detector else 0.0,
+            }
+            for value in sorted(set(values))
+            if (chosen := values == value).any()
+        }
+    return figures
+
+
+SCORES: dict[str, Callable[[Observed], np.ndarray]] = {  # each high where a label fits
+    "max_probability": lambda part: softmax(part.logits).max(axis=1),
+    "max_logit": lambda part: part.logits.max(axis=1),
+    "energy": lambda part: logsumexp(part.logits, axis=1),  # Liu et al. 2020
+    "feature_norm": lambda part: np.linalg.norm(part.features, axis=1),
+}
+
+
+def _interval(hits: int, trials: int) -> list[float]:
+    return [round(bound, 4) for bound in wilson(hits, trials)]
+
+
+def _require_two_labels(samples: Sequence[Sample], card: Card, unknown: Sequence[str]) -> None:
+    found = {sample.label for sample in samples if sample.label is not None}
+    if len(found) > 1:
+        return
+    if unknown and not found:
+        raise SourceInvalid(
+            f"{card.title} knows none of the labels {', '.join(unknown[:5])}; "
+            f"its labels are: {', '.join(card.labels)}."
+        )
+    only = f"only the category {min(map(str, found))}" if found else "no photo with a label"
+    raise SourceInvalid(
+        f"The data has {only} that can be read; at least two categories are needed."
+    )

@@ -1,7 +1,8 @@
-"""The training run: stages of growing pictures, one checkpoint an epoch, a bundle at the end."""
+"""The training run: stages of growing pictures, one checkpoint an epoch, a network at the end."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,37 +13,15 @@ import numpy as np
 
 from service.decode import fit as fit_square
 from service.encoder.bundle import Card, write_bundle
-from service.encoder.keras import collect_weights
+from service.encoder.keras import assign_weights, collect_weights
 from service.errors import TrainingImpossible
 from service.training import checkpoint
 from service.training.batches import Targets, epoch_batches, sampling_weights
 from service.training.data import Sample
-from service.training.network import LOGITS, build, with_tasks
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to train.
-
-    sizes: sides of the training pictures, pixels; the epochs are shared out among them in this order.
-    input_size: side at which the bundle is served. rate: peak of AdamW's learning rate.
-    task_weight: weight of each further task's loss beside the labels' loss.
-    """
-
-    epochs: int = 24
-    sizes: tuple[int, ...] = (96, 112)
-    input_size: int = 128
-    batch: int = 32
-    rate: float = 2e-3
-    weight_decay: float = 0.02
-    smoothing: float = 0.1
-    task_weight: float = 0.3
-    precision: str = "mixed_bfloat16"
-    seed: int = 0
-
-    def side(self, epoch: int) -> int:
-        return self.sizes[min(epoch * len(self.sizes) // self.epochs, len(self.sizes) - 1)]
-
+from service.training.losses import same_garment
+from service.training.network import FEATURES, LOGITS, build, freeze, with_tasks
+from service.training.plan import Plan, best
+from service.training.weights import start_from
 
 Report = Callable[[int, int, int, dict[str, float]], None]  # epoch, step, steps, logs
 
@@ -63,12 +42,11 @@ def train(
     held_out: Data,
     state: Path,
     report: Report,
-    initial: dict[str, np.ndarray] | None = None,
+    initial: dict[str, np.ndarray],
 ) -> tuple[Any, list[dict[str, float]]]:
     """Train, going on from `state` where an earlier run of the same plan left off.
 
-    initial: weights to start from, by Keras path, as of a bundle; those of another shape (the last
-    layer of another label set) are left to chance.
+    initial: weights to start from, by Keras path; empty for chance.
 
     Returns the network for serving, (n, input_size, input_size, 3) -> [features, logits] in float32,
     and one row of figures an epoch. Raises `TrainingImpossible` where `state` is of another run.
@@ -77,9 +55,11 @@ def train(
     keras.utils.set_random_seed(plan.seed)
     keras.config.set_dtype_policy(plan.precision)
     classes = {task: len(names) for task, names in data.targets.classes.items()}
-    network = build(keras, classes[LOGITS], side=None)
-    if initial is not None:
-        _start_from(network, initial)
+    network = build(keras, plan.backbone, classes[LOGITS], side=None)
+    if initial:
+        start_from(network, initial)
+    if plan.frozen is not None:
+        freeze(keras, network, plan.frozen)
     model = with_tasks(keras, network, {task: n for task, n in classes.items() if task != LOGITS})
     steps = len(data.samples) // plan.batch
     if steps == 0:
@@ -87,8 +67,10 @@ def train(
             f"{len(data.samples)} photos do not fill one batch of {plan.batch}; use --batch."
         )
     _compile(keras, model, plan, steps)
-    run = {"plan": _plain(asdict(plan)), "classes": classes, "samples": len(data.samples)}
+    run = {"plan": asdict(plan), "classes": classes, "samples": len(data.samples)}
+    run = json.loads(json.dumps(run))  # as the checkpoint gives it back
     history: list[dict[str, float]] = []
+    finest = state.with_name("best.safetensors")
     if (facts := checkpoint.read_facts(state)) is not None:
         if facts["run"] != run:
             raise TrainingImpossible(
@@ -97,8 +79,9 @@ def train(
         checkpoint.restore(state, _variables(model))
         history = facts["history"]
     weights = sampling_weights(data.samples)
-    for epoch in range(len(history), plan.epochs):
-        began, side = time.monotonic(), plan.side(epoch)
+    while not plan.is_over(accuracies := [row["held_out_accuracy"] for row in history]):
+        epoch, began = len(history), time.monotonic()
+        side = plan.side(epoch)
         model.reset_metrics()
         batches = epoch_batches(
             data.pixels, data.targets, weights, batch=plan.batch, side=side, seed=(plan.seed, epoch)
@@ -118,7 +101,11 @@ def train(
         row["seconds"] = round(time.monotonic() - began, 1)
         history.append(row)
         report(epoch, steps, steps, row)
+        if plan.patience is not None and row["held_out_accuracy"] > max(accuracies, default=-1):
+            checkpoint.save(finest, network.variables, {"epoch": epoch + 1})
         checkpoint.save(state, _variables(model), {"run": run, "history": history})
+    if plan.patience is not None and best(accuracies) < len(history) - 1:
+        checkpoint.restore(finest, network.variables)
     return _for_serving(keras, network, classes[LOGITS], plan), history
 
 
@@ -153,32 +140,21 @@ def _compile(keras: Any, model: Any, plan: Plan, steps: int) -> None:
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay, global_clipnorm=5.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    tasks = list(model.output)
+    tasks = [task for task in model.output if task != FEATURES]
+    losses = {
+        task: keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=plan.smoothing, reduction="mean_with_sample_weight"
+        )
+        for task in tasks
+    }
+    shares = dict.fromkeys(tasks, plan.task_weight) | {LOGITS: 1.0}
     model.compile(
         optimizer,
-        loss={
-            task: keras.losses.CategoricalCrossentropy(
-                from_logits=True,
-                label_smoothing=plan.smoothing,
-                reduction="mean_with_sample_weight",
-            )
-            for task in tasks
-        },
-        loss_weights={task: 1.0 if task == LOGITS else plan.task_weight for task in tasks},
+        loss=losses | {FEATURES: same_garment(keras)},
+        loss_weights=shares | {FEATURES: plan.similarity},
         weighted_metrics={LOGITS: [keras.metrics.CategoricalAccuracy(name="accuracy")]},
     )
     optimizer.build(model.trainable_variables)
-
-
-def _start_from(network: Any, initial: dict[str, np.ndarray]) -> None:
-    placed = 0
-    for variable in network.weights:
-        value = initial.get(variable.path)
-        if value is not None and tuple(value.shape) == tuple(variable.shape):
-            variable.assign(value.astype(np.float32))
-            placed += 1
-    if placed < len(network.weights) // 2:
-        raise TrainingImpossible("The initial weights are of another network.")
 
 
 def _variables(model: Any) -> list[Any]:
@@ -187,13 +163,9 @@ def _variables(model: Any) -> list[Any]:
 
 
 def _for_serving(keras: Any, network: Any, labels: int, plan: Plan) -> Any:
-    weights = network.get_weights()
+    weights = collect_weights(network)
     keras.utils.clear_session()
     keras.config.set_dtype_policy("float32")
-    served = build(keras, labels, side=plan.input_size)
-    served.set_weights(weights)
+    served = build(keras, plan.backbone, labels, side=plan.input_size)
+    assign_weights(served, weights)
     return served
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}

@@ -4,49 +4,75 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from service.encoder import Card
-from service.encoder.bundle import SHIPPED, read_card, read_weights
+from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.keras import import_keras
 from service.errors import BundleInvalid
 from service.settings import Settings
 from service.training.batches import targets_of
-from service.training.data import Sample, label_order, load_pixels, read_samples, split
+from service.training.calibrate import calibrate_on
+from service.training.curves import draw_curves
+from service.training.data import Sample, label_order, load_pixels, read_samples, selected, split
 from service.training.evaluate import held_out_figures
-from service.training.fit import Data, Plan, train, write
+from service.training.fit import Data, train, write
+from service.training.plan import Plan
+from service.training.weights import initial_weights
 
 MARGIN = 1.25  # pictures are kept this much larger than the largest one trained on, for zooming in
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is learnt of which photos.
+
+    sources: as `read_source` takes them. groups, garment: see `read_samples`. tasks: see `targets_of`.
+    at_least, at_most: see `selected`.
+    """
+
+    sources: Sequence[Path]
+    groups: Sequence[str] = ()
+    garment: str | None = None
+    tasks: Sequence[str] = ()
+    at_least: int = 0
+    at_most: int | None = None
+
+
 def train_bundle(
     settings: Settings,
-    sources: Sequence[Path],
+    selection: Selection,
     out: Path,
     plan: Plan,
     *,
     name: str,
     version: str,
-    weights: Path | None,
-    groups: Sequence[str],
-    tasks: Sequence[str],
+    weights: str,
     progress: Callable[[str, int, int], None],
     log: Callable[[str], None],
 ) -> Card:
     """Train and write the bundle `out`; its card's figures are of held-out photos, source by source.
 
-    weights: a bundle to start from. groups, tasks: see `read_samples`, `targets_of`.
+    weights: see `initial_weights`. The run's curves are drawn beside the bundle, as `out`.png.
     The accuracy after each epoch is of the first source's held-out photos.
     Raises `TrainingImpossible`, `SourceInvalid`, `BundleInvalid`, `ExtraMissing`.
     """
+    os.environ.setdefault("KERAS_HOME", str(settings.folder("training", "keras")))  # downloads
     keras = import_keras("tensorflow")
-    samples = read_samples(sources, groups=groups)
+    sources, tasks = selection.sources, selection.tasks
+    samples = selected(
+        read_samples(sources, groups=selection.groups, garment=selection.garment),
+        at_least=selection.at_least,
+        at_most=selection.at_most,
+    )
     labels = label_order(samples, _usual_order())
+    initial, origin = initial_weights(keras, weights, plan.backbone, labels)
     training, held_out = split(samples)
-    run = settings.folder("training", _key(samples, plan, tasks))
+    run = settings.folder("training", _key(samples, plan, tasks, weights))
     side = round(max(*plan.sizes, plan.input_size) * MARGIN)
     cache = settings.folder("training", "pictures")
 
@@ -70,17 +96,14 @@ def train_bundle(
                 f"held-out accuracy {logs['held_out_accuracy']:.3f}, {logs['seconds']:.0f} s"
             )
 
-    network, history = train(
-        keras, plan, data, held, run / "state.safetensors", report,
-        read_weights(weights) if weights is not None else None,
-    )  # fmt: skip
+    network, history = train(keras, plan, data, held, run / "state.safetensors", report, initial)
     facts: dict[str, Any] = {
         "name": name,
         "version": version,
         "labels": labels,
         "training": {
             "sources": {s.stem: sum(x.source == s.stem for x in data.samples) for s in sources},
-            "started_from": read_card(weights).title if weights is not None else None,
+            "started_from": origin,
             "plan": asdict(plan),
             "tasks": {task: len(data.targets.classes[task]) for task in tasks},
             "seconds": round(sum(row["seconds"] for row in history)),
@@ -90,8 +113,13 @@ def train_bundle(
         },
     }
     write(out, network, plan, **facts)
+    if not draw_curves(out.with_name(f"{out.name}.png"), history):
+        log("No curves are drawn: matplotlib is not installed.")
     facts["metrics"] = {"held_out": held_out_figures(out, settings, unseen)}
-    return write(out, network, plan, **facts)
+    card = write(out, network, plan, **facts)
+    if not unseen:
+        return card
+    return calibrate_on(settings, out, data.samples, held_out, progress=progress)
 
 
 def _usual_order() -> tuple[str, ...]:
@@ -102,7 +130,8 @@ def _usual_order() -> tuple[str, ...]:
         return ()
 
 
-def _key(samples: Sequence[Sample], plan: Plan, tasks: Sequence[str]) -> str:
+def _key(samples: Sequence[Sample], plan: Plan, tasks: Sequence[str], weights: str) -> str:
     """The folder of a run's checkpoint: the same data and plan find it again."""
-    what = [[str(s.file), s.label, s.group] for s in samples], asdict(plan), list(tasks)
+    photos = [[str(s.file), s.label, s.group, s.garment, s.outlier] for s in samples]
+    what = photos, asdict(plan), list(tasks), weights
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]

@@ -10,8 +10,7 @@ from typing import Literal
 
 from sqlalchemy import Engine
 
-from service.catalog import any_key, find_key
-from service.domain import ApiKey
+from service.catalog import ApiKey, any_key, find_key
 from service.errors import KeysMissing
 from service.keys import digest
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from flask import g, request
 
-from service.domain import ApiKey, Scope
+from service.catalog import ApiKey
+from service.domain import Scope
 from service.errors import Forbidden, Unauthorized
 from service.web.access import is_loopback
 from service.web.context import context

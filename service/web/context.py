@@ -12,6 +12,7 @@ import numpy as np
 from flask import current_app
 
 from service.domain import Image, Prediction
+from service.model import Model
 from service.studio import Studio
 from service.web import metrics
 from service.web.access import Access
@@ -42,16 +43,18 @@ class Context:
 
     def warm_up(self) -> None:
         """Load the network and infer once. Raises `BundleInvalid`, `ExtraMissing`."""
-        side = self.studio.card.input_size
-        self._infer(Image(np.zeros((side, side, 3), np.uint8), sha256=""))
+        model = self.studio.model
+        side = model.card.input_size
+        self._infer(model, Image(np.zeros((side, side, 3), np.uint8), sha256=""))
 
-    def predict(self, data: bytes) -> Prediction:
-        """Decode and infer in the calling thread.
+    def predict(self, data: bytes, model: Model | None = None) -> Prediction:
+        """Decode and infer in the calling thread, by default with the model that answers now.
 
         Raises what `service.decode.decode` raises, and `TimeLimit`.
         """
         require_time()
-        return self._infer(self.studio.decode(data))
+        model = model if model is not None else self.studio.model
+        return self._infer(model, model.decode(data))
 
     def side_by_side(
         self, function: Callable[[Item], Result], items: Iterable[Item]
@@ -60,8 +63,8 @@ class Context:
         calls = [(copy_context(), item) for item in items]
         return list(self._pool.map(lambda call: call[0].run(function, call[1]), calls))
 
-    def _infer(self, image: Image) -> Prediction:
-        prediction = self.studio.predict(image)
+    def _infer(self, model: Model, image: Image) -> Prediction:
+        prediction = model.predict(image)
         self.inferred = True
         return prediction
 

@@ -8,13 +8,14 @@ from typing import Any
 from flask import Blueprint, Response
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from service.catalog import check_server, queue_state, require_head
+from service.catalog import check_server, open_switch, queue_state, require_head
 from service.errors import (
     DatabaseUnavailable,
     FashionStudioError,
     HomeNotWritable,
     NotReady,
     Overloaded,
+    SchemaAhead,
     WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
@@ -36,6 +37,8 @@ def alive() -> dict[str, Any]:
 @probes.get("/readyz")
 def ready() -> dict[str, Any] | Response:
     """200 once the database answers with the newest schema and the network has inferred once.
+
+    A database that was migrated for the next version is no obstacle: this one goes on until then.
 
     503 with what is `missing` otherwise: the code is that of the first reason. `warnings` are what
     does not keep it from answering, but someone should look at.
@@ -69,6 +72,8 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
         found.append(("database", error))
     except PoolExhausted:
         found.append(("connection", Overloaded()))
+    except SchemaAhead:
+        pass  # a warning
     except FashionStudioError as error:
         found.append(("schema", error))
     if not context().inferred:
@@ -79,6 +84,10 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
 def _warnings() -> list[str]:
     studio = context().studio
     said = []
+    try:
+        require_head(studio.engine)
+    except SchemaAhead as error:
+        said.append(error.detail)
     folders = [studio.images.folder] if studio.images.folder is not None else []
     try:
         folders.append(studio.settings.folder())
@@ -92,4 +101,9 @@ def _warnings() -> list[str]:
     queue = queue_state(studio.engine, silence=STALLED_SECONDS)
     if queue.workers == 0 and queue.jobs.get("todo", 0):
         said.append(WorkerMissing().detail)
+    if studio.trouble is not None:
+        said.append(studio.trouble)
+    switch = open_switch(studio.engine)
+    if switch is not None:
+        said.append(switch.as_line())
     return said

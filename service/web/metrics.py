@@ -25,7 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from service.catalog import kept_recall, queue_state, shelves
+from service.catalog import kept_recall, open_switch, queue_state, serving_model, shelves
 from service.errors import FashionStudioError
 from service.jobs import STALLED_SECONDS
 from service.settings import counts_are_shared
@@ -126,7 +126,17 @@ class Catalog(Collector):
         for name in ("todo", "doing", "failed"):
             jobs.add_metric([name], state.jobs.get(name, 0))
         workers.add_metric([], state.workers)
-        yield from (garments, indexes, recall, measured, jobs, workers)
+        model = _gauge("model", "1 for the model that serves the catalog.", "model")
+        serving = serving_model(self._engine)
+        if serving is not None:
+            model.add_metric([serving.title], 1)
+        done = _gauge("switch_done", "Of a switch under way: done in its stage.", "model", "stage")
+        total = _gauge("switch_total", "Of a switch under way: of how many.", "model", "stage")
+        switch = open_switch(self._engine)
+        if switch is not None:
+            done.add_metric([switch.model, switch.stage], switch.done)
+            total.add_metric([switch.model, switch.stage], switch.total)
+        yield from (garments, indexes, recall, measured, jobs, workers, model, done, total)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

@@ -28,6 +28,7 @@ from service.errors import (
     FashionStudioError,
     Forbidden,
     InvalidParameter,
+    ModelMoved,
     Overloaded,
     RateLimited,
     RequestSlow,
@@ -37,7 +38,8 @@ from service.errors import (
 from service.schemas import Problem
 from service.web.auth import authorize, client
 from service.web.context import context, studio
-from service.web.parameters import PATH, Parameters, json_body, query_parameters
+from service.web.given import Parameters, json_body, query_parameters
+from service.web.paths import PATH
 from service.web.uploads import form_fields
 
 PROBLEM = "application/problem+json"
@@ -53,6 +55,7 @@ ALWAYS = (
     RateLimited,
     FashionStudioError,
     DatabaseUnavailable,
+    ModelMoved,
     Overloaded,
     TimeLimit,
 )

@@ -10,7 +10,7 @@ from pydantic import Field
 from service.errors import Unauthorized
 from service.web.auth import COOKIE
 from service.web.context import context
-from service.web.parameters import Parameters, json_body
+from service.web.given import Parameters, json_body
 
 session = Blueprint("session", __name__)
 

@@ -13,7 +13,8 @@ from werkzeug.datastructures import FileStorage
 from service.decode import SUFFIXES
 from service.errors import ImageMissing
 from service.settings import Settings
-from service.web.parameters import LABEL, Parameters, once_each, validated
+from service.web.given import Parameters, once_each, validated
+from service.web.parameters import LABEL
 
 MULTIPART = "multipart/form-data"
 # A form's own text, beside the images it carries. werkzeug holds it against what is left of one read

@@ -185,6 +185,28 @@ def test_a_server_that_stopped_is_started_again(new_folder):
     assert len(servers(new_folder)) == 1
 
 
+@pytest.mark.parametrize("how", ["stopped", "killed", "running"])
+def test_a_folder_that_was_moved_keeps_its_data(new_folder, how):
+    """Not while its server runs: a second one on the same files would destroy them."""
+    process = use(new_folder, 60)
+    assert process.stdout.readline() == "1\n"
+    if how == "stopped":
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    else:
+        for server in servers(new_folder) if how == "killed" else ():
+            server.kill()
+        kill(process)
+    moved = new_folder.rename(new_folder.with_name("moved"))
+    if how == "running":
+        with pytest.raises(DatabaseUnavailable, match="still in use"):
+            start_embedded(moved)
+        (server,) = servers(new_folder)
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+    assert visit(moved) == 2
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DatabaseUnavailable, match="holds other files") as refusal:
@@ -207,7 +229,7 @@ def test_a_damaged_cluster_gives_one_line_with_postgres_own_words(folder, visits
 def test_a_cluster_of_an_unknown_version_is_named(new_folder):
     new_folder.mkdir()
     (new_folder / "PG_VERSION").write_text("12\n")
-    with pytest.raises(DatabaseUnavailable, match="Postgres 12"):
+    with pytest.raises(DatabaseUnavailable, match=r"Postgres 12, .* `fashion-studio backup`"):
         start_embedded(new_folder)
 
 

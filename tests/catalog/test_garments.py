@@ -8,12 +8,11 @@ from service.catalog import (
     count_by_label,
     delete_garment,
     garment_by_id,
-    garments_page,
     is_empty,
     random_garment,
 )
 from service.domain import LabelCount
-from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
+from service.errors import CatalogEmpty, GarmentNotFound
 
 from .samples import row
 
@@ -67,42 +66,6 @@ def test_counts_are_in_the_models_order_and_include_empty_labels(engine, loader,
         LabelCount("Dress", 0, 0.0),
         LabelCount("Blazer", 1, 0.25),
     ]
-
-
-@pytest.mark.parametrize(("label", "expected"), [(None, range(1, 12)), ("Dress", [2, 5, 8, 11])])
-@pytest.mark.parametrize("limit", [1, 2, 3, 11, 1000])
-def test_pages_hold_every_garment_once(engine, fill, label, expected, limit):
-    fill(11)
-    seen, cursor = [], None
-    while True:
-        garments, cursor = garments_page(engine, label=label, limit=limit, cursor=cursor)
-        assert len(garments) <= limit
-        seen += [garment.id for garment in garments]
-        if cursor is None:
-            break
-    assert seen == list(expected)
-
-
-@pytest.mark.parametrize("cursor", ["", "-1", "x", "1.5", "٣", "9" * 40, "1; DROP TABLE garment"])
-def test_a_cursor_that_no_page_gave_is_refused(engine, model_id, cursor):
-    with pytest.raises(InvalidParameter, match="cursor"):
-        garments_page(engine, cursor=cursor)
-
-
-@pytest.mark.parametrize("limit", [0, -5, 1001])
-def test_a_page_holds_1_to_1000(engine, model_id, limit):
-    with pytest.raises(InvalidParameter, match="limit"):
-        garments_page(engine, limit=limit)
-
-
-def test_an_unknown_label_is_refused(engine, model_id):
-    with pytest.raises(LabelUnknown, match="Choose among"):
-        garments_page(engine, label="Sari")
-
-
-def test_a_label_before_any_model_is_refused(engine):
-    with pytest.raises(LabelUnknown, match="none yet"):
-        garments_page(engine, label="Tee")
 
 
 def test_a_deleted_garment_is_gone(engine, loader):

@@ -63,12 +63,6 @@ def test_another_bundle_is_refused_while_there_are_garments(engine, fill):
     assert serving(engine) == ["tiny"]
 
 
-def test_a_bundle_must_know_the_labels_that_garments_have(engine, fill):
-    fill(3)
-    with pytest.raises(BundleMismatch, match=r"lacks labels that garments have: Dress, Blazer\."):
-        attach(engine, **BUNDLE | {"labels": ("Tee",)})
-
-
 def test_embeddings_of_another_size_are_refused(engine):
     with pytest.raises(BundleMismatch, match=r"512 features.*2048"):
         attach(engine, **BUNDLE | {"feature_size": 512})

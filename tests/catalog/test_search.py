@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.catalog import embedding_of, similar
+from service.catalog import build_indexes, embedding_of, similar
 from service.errors import GarmentNotFound, InvalidParameter, LabelUnknown
 
 from .samples import LABELS, embedding, row
@@ -133,3 +133,15 @@ def test_a_replaced_embedding_is_the_one_that_is_found(engine, loader):
     loader.write([row("a.jpg", embedding=embedding(3))])
     match = similar(engine, embedding(3), labels=["Tee"], n=1)[0][0]
     assert (match.id, match.similarity) == (1, pytest.approx(1, abs=1e-6))
+
+
+def test_a_query_that_is_like_nothing_asks_for_more_candidates_than_pgvector_takes_at_once(
+    engine, shelve
+):
+    shelve("Tee", 1200)
+    build_indexes(engine, threshold=1000)
+    query = embedding(7)
+    found, method = similar(engine, query, labels=["Tee"], n=9)
+    true, _ = similar(engine, query, labels=["Tee"], n=9, exact=True)
+    assert method == "hnsw"
+    assert len(found) == len(true) == 9

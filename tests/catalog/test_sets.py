@@ -15,6 +15,7 @@ IMAGES = [
     SetImage("3.jpg", "Dress", 0.25),
     SetImage("1.jpg", "Blazer", 0.75),
     SetImage("4.jpg", "Tee", 1.0),
+    SetImage("5.jpg", None, 0.375),  # no garment recognised
 ]
 
 
@@ -22,10 +23,21 @@ def test_a_set_comes_back_in_its_order(engine, model_id):
     stored = get_set(engine, store_set(engine, model_id, IMAGES))
     assert stored.images == tuple(IMAGES)
     assert stored.model == "tiny@1"
-    assert stored.images[0].as_dict() == {"filename": "1.jpg", "label": "Blazer", "confidence": 0.5}
+    assert stored.images[0].as_dict() == {
+        "filename": "1.jpg",
+        "label": "Blazer",
+        "confidence": 0.5,
+        "recognised": True,
+    }
     assert stored.images[1].as_dict() == {
         "filename": "2.jpg",
         "error": "The bytes are no complete image.",
+    }
+    assert stored.images[5].as_dict() == {
+        "filename": "5.jpg",
+        "label": None,
+        "confidence": 0.375,
+        "recognised": False,
     }
 
 

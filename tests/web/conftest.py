@@ -66,7 +66,7 @@ def stocked(
     for url in _database(administrator, template):
         settings = Settings(home=home, database_url=url, image_root=str(drawn))
         with Studio(settings) as studio:
-            studio._encoder = encoder
+            studio.model._encoder = encoder
             Loader(studio.engine, studio.model_id).write(rows)
             yield studio
 
@@ -86,7 +86,7 @@ def settings(settings: Settings, drawn: Path) -> Settings:
 def studio(settings: Settings, encoder: Encoder) -> Iterator[Studio]:
     """A studio of the test's own, without garments."""
     with Studio(settings) as studio:
-        studio._encoder = encoder
+        studio.model._encoder = encoder
         yield studio
 
 

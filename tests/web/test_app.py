@@ -6,6 +6,7 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from service.catalog import migrate, open_engine
@@ -50,7 +51,7 @@ def test_a_fault_of_ours_tells_nothing(
     def fail(image: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(stocked, "predict", fail)
+    monkeypatch.setattr(stocked.model, "predict", fail)
     answer = client.post("/api/v1/classify", **form(JPEG))
     assert "secret" not in require_problem(answer, 500, "internal_error")
 
@@ -61,7 +62,7 @@ def test_too_many_requests_for_the_database(
     def fail(image: object) -> None:
         raise PoolExhausted()
 
-    monkeypatch.setattr(stocked, "predict", fail)
+    monkeypatch.setattr(stocked.model, "predict", fail)
     answer = client.post("/api/v1/classify", **form(JPEG))
     require_problem(answer, 503, "overloaded")
     assert answer.headers["Retry-After"]
@@ -95,6 +96,15 @@ def test_not_ready_before_the_network_has_inferred(studio: Studio) -> None:
     assert answer.get_json()["missing"] == ["network"]
     assert client.post("/api/v1/classify", **form(JPEG)).status_code == 200
     assert client.get("/readyz").status_code == 200
+
+
+def test_ready_while_the_next_version_migrates(empty: FlaskClient, studio: Studio) -> None:
+    with studio.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    answer = empty.get("/readyz")
+    assert answer.status_code == 200
+    (warning,) = answer.get_json()["warnings"]
+    assert "9999" in warning
 
 
 def test_not_ready_at_another_schema(empty: FlaskClient, studio: Studio) -> None:

@@ -25,6 +25,28 @@ def ask(live: Live) -> Iterator[Client]:
         yield client
 
 
+def test_reports_and_feedback(ask: Client) -> None:
+    found = ask.report("categories", limit=2)
+    assert (len(found.rows), found.more, found.stored) == (2, True, False)
+    assert ask.refresh_report("outliers").made_at is None
+    deadline = time.monotonic() + 60
+    while ask.report("outliers").made_at is None:
+        assert time.monotonic() < deadline, "the worker does not make it"
+        time.sleep(0.2)
+    assert ask.cancel_report("outliers").progress is None
+
+    photo = ask.similar(JPEG, n=1, label="any")
+    assert photo.query.sha256 is not None
+    first = ask.add_feedback(photo.query.sha256, photo.matches[0].id, "good")
+    second = ask.add_feedback(1, 2, "bad")
+    assert ask.feedback() == [second, first]
+    assert ask.feedback(limit=1, before=second.id) == [first]
+    ask.delete_feedback(first.id)
+    with pytest.raises(ApiError) as gone:
+        ask.delete_feedback(first.id)
+    assert gone.value.code == "feedback_not_found"
+
+
 def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) -> None:
     """One server for all of them: each start takes seconds."""
     photo = tmp_path / "photo.jpg"
@@ -57,6 +79,10 @@ def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) ->
     assert {garment.image_path for garment in everything} == {row.image_path for row in rows}
     assert {garment.label for garment in ask.garments(label="romper")} == {"Romper"}
     assert ask.garments_page(limit=1).next_cursor == "1"
+    newest = ask.garments_page(limit=1, order="newest", label_source="given", q="IMAGES/")
+    assert [garment.id for garment in newest.garments] == [33]
+    today = everything[0].created_at.date()
+    assert len(list(ask.garments(added_from=today, added_to=today))) == 33
 
     garment = ask.add_garment(photo, label="dress", image_path="new/photo.jpg")
     assert (garment.label, garment.label_source) == ("Dress", "given")

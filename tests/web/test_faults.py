@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -196,6 +197,46 @@ def test_a_pool_that_is_used_up_is_a_503(catalog: Engine, photos: list[bytes]) -
         assert answers == {503: 24}
         wait_for(server.ready)
         assert matches(server, photos[0])[0] == 200
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of 1 MiB of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="fashion-studio-disk-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True
+    )
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip("a small file system needs the right to mount one")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_said_and_loses_nothing(
+    catalog: Engine, photos: list[bytes], small_disk: Path
+) -> None:
+    """Garments are added until their pictures fill the disk: each is whole, or it is not there."""
+    with ready_server("--no-worker", FASHION_STUDIO_IMAGE_ROOT=str(small_disk)) as server:
+        added: dict[int, str] = {}
+        while len(added) < 200:
+            photo = photos[len(added) % len(photos)] + bytes([len(added)])
+            status, said, _ = server.ask("POST", "/api/v1/garments", multipart(photo))
+            if status != 201:
+                break
+            added[said["id"]] = said["image_path"]
+        assert (status, said["code"]) == (507, "storage_full")
+        assert added
+        on_disk = {str(p.relative_to(small_disk)) for p in small_disk.rglob("*") if p.is_file()}
+        assert on_disk == set(added.values())
+        with catalog.connect() as connection:
+            newest = connection.scalar(text("SELECT max(id) FROM garment"))
+        assert newest == max(added)
+        assert matches(server, photos[0])[0] == 200
+        gone = min(added)
+        assert server.ask("DELETE", f"/api/v1/garments/{gone}")[0] == 204
+        assert server.ask("POST", "/api/v1/garments", multipart(photo))[0] == 201
 
 
 def test_mutated_pictures_never_break_it(catalog: Engine, photos: list[bytes]) -> None:

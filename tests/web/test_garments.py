@@ -42,7 +42,7 @@ def test_what_an_import_does_not_know_is_null(
     assert answer["matches"][0]["id"] == 1
     own = {"label": garment["label"], "confidence": None}
     assert answer["query"] == {
-        **own, "labels": [own], "id": 2, "image_path": "without.jpg",
+        **own, "recognised": True, "labels": [own], "id": 2, "image_path": "without.jpg",
         "image_url": garment["image_url"],
     }  # fmt: skip
     require_problem(empty.get(garment["image_url"]), 404, "picture_gone")
@@ -108,3 +108,40 @@ def test_the_content_decides_the_type(
         require_problem(empty.get("/api/v1/garments/1/image?width=64"), 404, "picture_gone")
     else:
         assert answer.content_type == kind
+
+
+def test_garments_that_meet_conditions(client: FlaskClient, rows: list[Row]) -> None:
+    def found(query: str) -> list[int]:
+        return [
+            garment["id"] for garment in client.get(f"/api/v1/garments?{query}").json["garments"]
+        ]
+
+    model = client.get("/api/v1/garments/1").json["model"]
+    assert found("order=newest&limit=2") == [33, 32]
+    assert found("label=dress&q=IMAGES/dress") == found("label=Dress")
+    assert found("label_source=predicted") == []
+    assert len(found(f"label_source=given&model={model}")) == 33
+    assert found("model=another@1") == []
+    sure = [row for row in rows if row.confidence is not None and row.confidence > 0.5]
+    assert len(found("min_confidence=0.5")) == len(sure)
+    assert len(found("min_confidence=2.2e-309")) == 33
+    assert found("added_to=2020-01-01") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "label_source=both",
+        "q=",
+        "q=%00",
+        "model=%00",
+        "min_confidence=2",
+        "added_from=yesterday",
+        "added_from=0",
+        "added_to=2026-02-30",
+        "order=random",
+    ],
+)
+def test_a_condition_that_cannot_be_met_is_refused(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/api/v1/garments?{query}")
+    assert query.partition("=")[0] in require_problem(answer, 400, "invalid_parameter")

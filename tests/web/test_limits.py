@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+
+from service.errors import RateLimited
+from service.web.rates import Rates
 
 from .asking import form, require_problem
 from .conftest import JPEG
@@ -60,3 +66,24 @@ def test_json_of_any_size_and_depth(client: FlaskClient, path: str) -> None:
         require_problem(answer, status, "invalid_parameter" if status == 400 else "body_too_large")
     answer = client.open(path, method=method, data=b'{"a": NaN}', content_type="application/json")
     require_problem(answer, 400, "invalid_parameter")
+
+
+def test_a_clock_that_jumps_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    rates = Rates("5/minute")
+    for _ in range(5):
+        rates.count("a")
+    with pytest.raises(RateLimited) as refused:
+        rates.count("a")
+    assert 1 <= refused.value.retry_after <= 120
+    for jump in (-3600, 7200, -86_400, 400 * 86_400):
+        now += jump
+        rates.count("a")
+        assert len([*counted(rates, 10)]) <= 4
+
+
+def counted(rates: Rates, requests: int) -> Iterator[None]:
+    for _ in range(requests):
+        with suppress(RateLimited):
+            yield rates.count("a")

@@ -25,8 +25,10 @@ ONE = ("/api/v1/similar", "/api/v1/classify")
 
 def test_classify_answers_every_label_by_confidence(client: FlaskClient, stocked: Studio) -> None:
     document = client.post("/api/v1/classify", **form(JPEG)).get_json()
-    assert document.keys() == {"label", "confidence", "labels"}
-    assert document["labels"][0] == {k: document[k] for k in ("label", "confidence")}
+    assert document.keys() == {"label", "confidence", "recognised", "labels"}
+    best = document["labels"][0]
+    assert document["label"] == (best["label"] if document["recognised"] else None)
+    assert document["confidence"] == best["confidence"]
     assert {scored["label"] for scored in document["labels"]} == set(stocked.card.labels)
 
 
@@ -101,9 +103,9 @@ def test_a_set_is_answered_in_its_order_and_stored(client: FlaskClient) -> None:
     names = [image["filename"] for image in document["images"]]
     assert names == ["a.png", "notes.txt", "same.png", "same.png", "same.png"]
     assert document["images"][1].keys() == {"filename", "error"}
-    assert document["images"][0].keys() == {"filename", "label", "confidence"}
+    assert document["images"][0].keys() == {"filename", "label", "confidence", "recognised"}
 
-    labels = [image["label"] for image in document["images"] if "label" in image]
+    labels = [image["label"] for image in document["images"] if image.get("recognised")]
     assert {count["label"]: count["count"] for count in document["top"]} == Counter(labels)
     assert sum(count["share"] for count in document["top"]) == pytest.approx(1, abs=1e-5)
     assert document["top"][0]["count"] == max(Counter(labels).values())

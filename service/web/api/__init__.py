@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from service.web.api import classify, garments, imports, sets, similar
+from service.web.api import analytics, classify, feedback, garments, imports, sets, similar
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
-for resource in (similar, classify, sets, garments, imports):
+for resource in (similar, classify, sets, garments, imports, analytics, feedback):
     api.register_blueprint(resource.routes)
 
 __all__ = ["api"]

@@ -11,6 +11,7 @@ from service import curate
 from service.catalog import garment_by_id, garments_page
 from service.errors import (
     GarmentNotFound,
+    GarmentUnrecognised,
     ImageMissing,
     ImagePathTaken,
     ImageTooLarge,
@@ -21,16 +22,12 @@ from service.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from service.recommend import canonical
 from service.schemas import Garment, GarmentPage
+from service.web.conditions import GarmentsParameters
 from service.web.context import context, studio
 from service.web.openapi import operation
-from service.web.parameters import (
-    GarmentsParameters,
-    ImageParameters,
-    NewLabel,
-    parse_garment_id,
-)
+from service.web.parameters import ImageParameters, NewLabel
+from service.web.paths import parse_garment_id
 from service.web.pictures import PICTURE_TYPES, content_type, narrow
 from service.web.uploads import GarmentForm
 
@@ -42,13 +39,14 @@ FRESH = "private, max-age=3600"  # a picture of an id changes only when its file
 @routes.get("")
 @operation(GarmentPage, scope="read", refuses=(LabelUnknown,))
 def list_garments(query: GarmentsParameters) -> dict[str, Any]:
-    """Garments by id, a page at a time.
+    """Garments by id, a page at a time; those that meet every condition.
 
-    A garment that is added meanwhile is on a later page; one that is removed is on none.
+    One that is added meanwhile is on a later page, and with `order=newest` on none; one that is
+    removed is on none.
     """
-    label = None if query.label is None else canonical(query.label, studio().card.labels)
+    conditions = query.conditions(studio().model.labels)
     garments, cursor = garments_page(
-        studio().engine, label=label, limit=query.limit, cursor=query.cursor
+        studio().engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
     )
     return {"garments": [garment.as_dict() for garment in garments], "next_cursor": cursor}
 
@@ -60,6 +58,7 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
     scope="write",
     refuses=(
         LabelUnknown,
+        GarmentUnrecognised,
         ImageMissing,
         ImagePathTaken,
         ImageTooLarge,

@@ -12,7 +12,8 @@ from service.jobs import request_import
 from service.schemas import Import, ImportList
 from service.web.context import studio
 from service.web.openapi import operation
-from service.web.parameters import ImportBody, ImportListParameters, parse_import_id
+from service.web.parameters import ImportBody, ImportListParameters
+from service.web.paths import parse_import_id
 
 routes = Blueprint("imports", __name__, url_prefix="/imports")
 

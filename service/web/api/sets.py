@@ -18,6 +18,7 @@ from service.errors import (
     SetNotFound,
 )
 from service.schemas import PhotoSet
+from service.studio import Model
 from service.web.context import context, studio
 from service.web.openapi import operation
 from service.web.parameters import SetParameters
@@ -37,9 +38,11 @@ routes = Blueprint("sets", __name__, url_prefix="/sets")
 def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Label every photo and keep the set.
 
-    A photo that cannot be read is answered by its `error`; the others are labelled all the same.
+    A photo that cannot be read is answered by its `error`, one in which no garment is recognised by a
+    `label` of null; neither counts in `top`. The others are labelled all the same.
     """
-    set_id = store_set(studio().engine, studio().model_id, _labelled(form))
+    model = studio().model
+    set_id = store_set(studio().engine, model.id, _labelled(form, model))
     place = url_for("api.sets.read_set", set_id=set_id)
     return _body(set_id, query.k), 201, {"Location": place}
 
@@ -53,8 +56,8 @@ def add_images(set_id: str, query: SetParameters, form: SetForm) -> dict[str, An
     photos; a set that another model labelled is not added to.
     """
     get_set(studio().engine, set_id)  # before the network works for nothing
-    most = studio().settings.max_set_images
-    extend_set(studio().engine, set_id, studio().model_id, _labelled(form), most)
+    most, model = studio().settings.max_set_images, studio().model
+    extend_set(studio().engine, set_id, model.id, _labelled(form, model), most)
     return _body(set_id, query.k)
 
 
@@ -73,14 +76,16 @@ def delete_set(set_id: str) -> tuple[str, int]:
     return "", 204
 
 
-def _labelled(form: SetForm) -> list[SetImage]:
+def _labelled(form: SetForm, model: Model) -> list[SetImage]:
     most = studio().settings.max_set_images
     if len(form.images) > most:
         raise InvalidParameter(
             f"images: {len(form.images)} are too many; at most {most} make a set."
         )
     here = context()  # the pool's threads know of no request
-    return here.side_by_side(lambda part: _label(part, here.predict), form.images)
+    return here.side_by_side(
+        lambda part: _label(part, lambda data: here.predict(data, model)), form.images
+    )
 
 
 def _label(part: FileStorage, predict: Any) -> SetImage:
@@ -91,7 +96,8 @@ def _label(part: FileStorage, predict: Any) -> SetImage:
         if error.status >= 500:  # the server's fault, not the photo's
             raise
         return SetImage(name, error=error.detail)
-    return SetImage(name, label=prediction.label, confidence=prediction.confidence)
+    label = prediction.label if prediction.recognised else None
+    return SetImage(name, label=label, confidence=prediction.confidence)
 
 
 def _body(set_id: UUID | str, k: int | None) -> dict[str, Any]:

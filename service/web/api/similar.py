@@ -19,7 +19,8 @@ from service.errors import (
 from service.schemas import Recommendation
 from service.web.context import studio
 from service.web.openapi import operation
-from service.web.parameters import SimilarParameters, parse_garment_id
+from service.web.parameters import SimilarParameters
+from service.web.paths import parse_garment_id
 from service.web.uploads import ImageForm
 
 routes = Blueprint("similar", __name__)
@@ -41,8 +42,9 @@ routes = Blueprint("similar", __name__)
 def similar_to_photo(query: SimilarParameters, form: ImageForm) -> dict[str, Any]:
     """The garments most like a photo."""
     how = query.query()
-    photo = studio().decode(form.image.read())
-    return recommend.similar_to_photo(studio(), photo, how).as_dict()
+    model = studio().model
+    photo = model.decode(form.image.read())
+    return recommend.similar_to_photo(studio(), photo, how, model).as_dict()
 
 
 @routes.get("/garments/<garment_id>/similar")

@@ -18,7 +18,7 @@ def render(template: str, **shown: Any) -> str:
     here = studio()
     return render_template(
         template,
-        labels=here.card.labels,
+        labels=here.model.labels,
         limits=here.settings,
         signed_in=COOKIE in request.cookies,
         **shown,

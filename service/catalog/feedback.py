@@ -1,0 +1,153 @@
+"""Verdicts on matches: kept, shown, taken back, and what they come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+from service.domain import Feedback, Verdict
+from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
+
+# Digests stay when garments go, see migration 0007
+STORE = text("""
+    INSERT INTO feedback (verdict, query_id, query_sha256, match_id, match_sha256)
+    SELECT :verdict, query.id, coalesce(:query_sha256, query.content_sha256),
+           match.id, match.content_sha256
+    FROM garment AS match
+    LEFT JOIN garment AS query ON query.id = CAST(:query_id AS bigint)
+    WHERE match.id = :match_id
+    RETURNING id, query_id, encode(query_sha256, 'hex') AS query_sha256, match_id, verdict,
+              created_at, match_sha256 = query_sha256 AS itself
+""")
+
+LIST = text("""
+    SELECT id, query_id, encode(query_sha256, 'hex') AS query_sha256, match_id, verdict, created_at
+    FROM feedback WHERE id < :before ORDER BY id DESC LIMIT :limit
+""")
+
+DELETE = text("DELETE FROM feedback WHERE id = :id")
+
+# A verdict is about bytes where they are known: a garment whose picture was replaced is another
+# picture, and a picture that was taken in again is the same one. The near-duplicate group is that of
+# the last analysis; identical bytes need none.
+PAIRS = text("""
+    WITH judged AS (
+        SELECT coalesce(encode(query_sha256, 'hex'), query_id::text) AS query,
+               coalesce(encode(match_sha256, 'hex'), match_id::text) AS match,
+               verdict, query_id, query_sha256, match_id, match_sha256
+        FROM feedback
+    ), sides AS (
+        SELECT query AS picture, query_id AS id, query_sha256 AS digest FROM judged
+        UNION
+        SELECT match, match_id, match_sha256 FROM judged
+    ), found AS (
+        SELECT picture, garment.id, image_path, label FROM sides JOIN garment ON content_sha256 = digest
+        UNION ALL
+        SELECT picture, id, image_path, label FROM sides JOIN garment USING (id) WHERE digest IS NULL
+    ), pictures AS (
+        SELECT DISTINCT ON (picture) picture, found.image_path, found.label, group_id
+        FROM found LEFT JOIN catalog_duplicates ON garment_id = found.id
+        ORDER BY picture, found.id
+    ), votes AS (
+        SELECT least(query, match) AS one, greatest(query, match) AS other,
+               count(*) FILTER (WHERE verdict = 'good') AS good,
+               count(*) FILTER (WHERE verdict = 'bad') AS bad
+        FROM judged WHERE query IS NOT NULL AND match IS NOT NULL
+        GROUP BY one, other
+    )
+    SELECT one, other, good, bad,
+           a.image_path AS one_path, a.label AS one_label, a.group_id AS one_group,
+           b.image_path AS other_path, b.label AS other_label, b.group_id AS other_group
+    FROM votes
+    LEFT JOIN pictures AS a ON a.picture = one
+    LEFT JOIN pictures AS b ON b.picture = other
+    ORDER BY one, other
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One side of a judged pair. key: the hex digest of its bytes, or its garment's id where they are
+    unknown.
+
+    image_path, label: of the garment that has it; None where the catalog does not. duplicates: the
+    group of near-duplicates that the garment is in, None where it is alone.
+    """
+
+    key: str
+    image_path: str | None
+    label: str | None
+    duplicates: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPair:
+    """Two pictures, and how many said that they match, or that they do not."""
+
+    one: Picture
+    other: Picture
+    good: int
+    bad: int
+
+
+def store_feedback(
+    engine: Engine,
+    match_id: int,
+    verdict: Verdict,
+    *,
+    query_id: int | None = None,
+    query_sha256: str | None = None,
+) -> Feedback:
+    """Keep a verdict on `match_id`, which was recommended for a garment or for a photo.
+
+    query_sha256: hex digest of the photo's bytes. Raises `GarmentNotFound`, `FeedbackOfItself`.
+    """
+    if query_id == match_id:
+        raise FeedbackOfItself()
+    values = {
+        "match_id": match_id,
+        "verdict": verdict,
+        "query_id": query_id,
+        "query_sha256": None if query_sha256 is None else bytes.fromhex(query_sha256),
+    }
+    with engine.begin() as connection:
+        row = connection.execute(STORE, values).one_or_none()
+        if row is None:
+            raise GarmentNotFound(f"There is no garment {match_id}.")
+        if query_id is not None and row.query_id is None:
+            raise GarmentNotFound(f"There is no garment {query_id}.")
+        if row.itself:
+            raise FeedbackOfItself()
+        return Feedback(
+            row.id, row.query_id, row.query_sha256, row.match_id, row.verdict, row.created_at
+        )
+
+
+def list_feedback(engine: Engine, *, limit: int, before: int | None = None) -> list[Feedback]:
+    """The newest verdicts first. before: only those with a lower id."""
+    values = {"limit": limit, "before": before if before is not None else 2**63 - 1}
+    with engine.connect() as connection:
+        return [Feedback(**row._mapping) for row in connection.execute(LIST, values)]
+
+
+def delete_feedback(engine: Engine, feedback_id: int) -> None:
+    """Raises `FeedbackNotFound`."""
+    with engine.begin() as connection:
+        if connection.execute(DELETE, {"id": feedback_id}).rowcount == 0:
+            raise FeedbackNotFound(f"There is no feedback {feedback_id}.")
+
+
+def judged_pairs(engine: Engine) -> list[JudgedPair]:
+    """Every pair that was judged, whichever of the two was asked about, but for those of which one went
+    that was imported without its photo."""
+    with engine.connect() as connection:
+        return [
+            JudgedPair(
+                Picture(row.one, row.one_path, row.one_label, row.one_group),
+                Picture(row.other, row.other_path, row.other_label, row.other_group),
+                row.good,
+                row.bad,
+            )
+            for row in connection.execute(PAIRS)
+        ]

@@ -1,0 +1,49 @@
+"""feedback: what people said of matches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from service.cli.output import json_option, note, print_json, progress_bar
+from service.feedback import PAIRS, export_feedback
+from service.images import ImageRoot
+from service.settings import load_settings
+from service.studio import open_catalog
+
+
+@click.group()
+def feedback() -> None:
+    """Use what people said of matches, good or bad."""
+
+
+@feedback.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--photos", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
+    help="Where uploaded photos lie that were asked about; they are known by their bytes.",
+)  # fmt: skip
+@json_option
+def export(folder: Path, photos: Path | None, as_json: bool) -> None:
+    """Write the judged pictures to FOLDER, with a table that train reads.
+
+    `train --data FOLDER/feedback.csv --group group --task alike` learns from it. All that was judged
+    together, or shows nearly the same picture, is one group and never split: run `analytics duplicates
+    --refresh` first, so that near-duplicates are known. pairs.csv has the pairs, the bad ones too.
+    """
+    settings = load_settings()
+    with open_catalog(settings) as engine, progress_bar("pictures") as advance:
+        images = ImageRoot(settings.image_root)
+        done = export_feedback(engine, images, folder, photos=photos, progress=advance)
+    if as_json:
+        print_json(done.as_dict())
+        return
+    note(
+        f"{done.pairs} pairs, {done.good} of them good, of {done.pictures} pictures in {done.groups} "
+        f"groups: {done.table}, {folder / PAIRS}"
+    )
+    if done.undecided:
+        note(f"{done.undecided} pairs are left out: as many said good as bad.")
+    if done.missing:
+        note(f"{done.missing} pairs are left out: a picture is not to be had. See --photos.")

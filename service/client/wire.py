@@ -1,0 +1,111 @@
+"""Requests to the HTTP API and what becomes of its answers: a shape, or one of two errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from service.schemas import Problem
+
+API = "/api/v1"
+SECONDS = 30.0
+
+Photo = bytes | str | PathLike[str]
+"""Bytes of an image, or the path of one."""
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class ApiError(Exception):
+    """The server refused, and says why.
+
+    problem: as RFC 9457 has it; its `code` is stable. retry_after: seconds after which the same call
+    may succeed, where the server said so.
+    """
+
+    def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str:
+        return self.problem.code
+
+    @property
+    def status(self) -> int:
+        return self.problem.status
+
+
+class ServerUnreachable(Exception):
+    """The server does not answer, or what answers is not Fashion Studio."""
+
+
+class Wire:
+    """The connections to one server. Safe to use from several threads; close it, or use it as a context.
+
+    url: where the server is, such as `http://127.0.0.1:8000`. key: an API key, where it needs one.
+    timeout: seconds to wait for a connection, and for each piece of an answer.
+    """
+
+    def __init__(self, url: str, *, key: str | None = None, timeout: float = SECONDS) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+
+    def call(self, shape: type[Shape], method: str, path: str, **request: Any) -> Shape:
+        answer = self.send(method, path, **request)
+        try:
+            return shape.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise ServerUnreachable(f"{answer.url} is not Fashion Studio: {error}") from None
+
+    def send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, API + path, **request)
+        except httpx.HTTPError as error:
+            raise ServerUnreachable(
+                f"{self._http.base_url} does not answer: {error or type(error).__name__}."
+            ) from error
+        if answer.is_success:
+            return answer
+        try:
+            problem = Problem.model_validate_json(answer.content)
+        except ValidationError:
+            raise ServerUnreachable(f"{answer.url} answered {answer.status_code}.") from None
+        raise ApiError(problem, _seconds(answer.headers.get("Retry-After")))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def part(field: str, photo: Photo) -> tuple[str, tuple[str, bytes]]:
+    """A file of a form. The server goes by its content; the name is for people."""
+    if isinstance(photo, bytes):
+        return field, ("photo", photo)
+    path = Path(photo)
+    return field, (path.name, path.read_bytes())
+
+
+def query_of(**values: Any) -> Mapping[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdecimal() else None

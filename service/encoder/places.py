@@ -1,0 +1,69 @@
+"""Where a catalog's bundles lie on this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from service.encoder.bundle import CARD, SHIPPED, Card, read_card
+from service.errors import BundleMismatch, HomeNotWritable
+from service.settings import Settings
+
+
+def find_bundle(settings: Settings, title: str, digest: str, folder: str | None) -> Path:
+    """The bundle of that content, wherever it lies: the folder that is set, the one that the catalog
+    names, this machine's own copy, the one that ships.
+
+    title, digest, folder: as the catalog has them. Raises `BundleMismatch` where it is nowhere.
+    """
+    places = [settings.model, Path(folder) if folder else None, kept_at(settings, digest), SHIPPED]
+    for place in places:
+        if place is not None and _digest(place) == digest:
+            return place
+    raise BundleMismatch(
+        f"The catalog's model is {title}, and its bundle is not on this machine"
+        + (f": neither at {folder} nor" if folder else ", not")
+        + f" at {kept_at(settings, digest)}. Copy it there, or set FASHION_STUDIO_MODEL to its folder."
+    )
+
+
+def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
+    """A copy that stays when the folder is trained into anew; the shipped bundle stays as it is.
+
+    Raises `HomeNotWritable`.
+    """
+    if _digest(SHIPPED) == card.content_sha256:
+        return SHIPPED
+    target = kept_at(settings, card.content_sha256)
+    if _digest(target) != card.content_sha256:
+        settings.folder("bundles")
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".keeping-"))
+        try:
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(folder, draft / "bundle").rename(target)
+            read_card(target)
+        except OSError as error:
+            raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error}.") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def forget_bundle(settings: Settings, digest: str) -> None:
+    """Remove this machine's own copy, where there is one."""
+    shutil.rmtree(kept_at(settings, digest), ignore_errors=True)
+
+
+def kept_at(settings: Settings, digest: str) -> Path:
+    return settings.home.expanduser().absolute() / "bundles" / digest[:16]
+
+
+def _digest(folder: Path) -> str | None:
+    """What the card says, unverified; whoever loads the bundle checks it."""
+    try:
+        found = json.loads((folder / CARD).read_text(encoding="utf-8"))["content_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None

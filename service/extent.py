@@ -1,0 +1,92 @@
+"""Which garments a source answers for, and those of them whose photo is gone.
+
+A source's extent is its folder: the folder itself, or the one that a table's paths start at. Garments
+whose photo would lie in there are the source's, however they came in; those of other folders, those
+taken in over HTTP, and those imported without a photo are not.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from service.catalog import Filed, filed_garments, forget_garments
+from service.errors import PruneRefused
+from service.images import OWN, ImageRoot
+
+
+class Gone:
+    """The garments of an extent whose photo is gone, until they are found elsewhere.
+
+    total: all garments of the extent. Safe to use from several threads.
+    """
+
+    def __init__(self, engine: Engine, images: ImageRoot, folder: Path) -> None:
+        self.folder = folder
+        self._engine, self._images = engine, images
+        self._mutex = threading.Lock()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """As of now: what was claimed and not stored is gone again."""
+        self.total = 0
+        self._by_digest: dict[str, list[Filed]] = defaultdict(list)
+        self._found: set[str] = set()
+        inside = os.path.join(os.path.abspath(self.folder), "")
+        for garment in filed_garments(self._engine):
+            file = self._images.file_of(garment.image_path)
+            if file is None or garment.image_path.startswith(OWN) or not file.startswith(inside):
+                continue
+            self.total += 1
+            if _is_gone(file):
+                self._by_digest[garment.content_sha256].append(garment)
+
+    def claim(self, sha256: str, image_path: str) -> Filed | None:
+        """The garment of these bytes, if its photo is gone: so this is it, moved. Of several the one
+        with the same file name. It counts as gone no more."""
+        with self._mutex:
+            found = self._by_digest.get(sha256)
+            if not found or image_path in self._found:  # a source may list a path twice
+                return None
+            name = image_path.rpartition("/")[2]
+            same = (g for g in found if g.image_path.rpartition("/")[2] == name)
+            garment = next(same, found[0])
+            found.remove(garment)
+            self._found.add(image_path)
+            return garment
+
+    @property
+    def garments(self) -> list[Filed]:
+        """Those that were not found elsewhere, by id."""
+        with self._mutex:
+            left = [garment for found in self._by_digest.values() for garment in found]
+        return sorted(left, key=lambda garment: garment.id)
+
+    def prune(self, *, more_than_half: bool = False) -> list[str]:
+        """Remove the garments whose photo is still gone; returns their paths.
+
+        Raises `PruneRefused` where they are more than half of the extent, unless that is meant: a
+        folder that is not mounted looks like one from which everything was deleted.
+        """
+        left = [g for g in self.garments if _is_gone(self._images.file_of(g.image_path) or "")]
+        if len(left) > self.total / 2 and not more_than_half:
+            raise PruneRefused(
+                f"{len(left)} of the {self.total} garments of {self.folder} have lost their photos, "
+                "which is more than half. Nothing was pruned. If they are to go, add --more-than-half."
+            )
+        return forget_garments(self._engine, left) if left else []
+
+
+def _is_gone(file: str) -> bool:
+    """Certainly: one that cannot be looked at may be there."""
+    try:
+        os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

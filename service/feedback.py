@@ -1,0 +1,170 @@
+"""Verdicts on matches as a training set: a folder that `train` reads, without leakage.
+
+Whatever is judged together, or shows nearly the same picture, is in one group, and training never
+splits a group between what it learns and what it is measured on.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from service.catalog import JudgedPair, Picture, judged_pairs
+from service.decode import suffix_of
+from service.errors import FashionStudioError, InvalidParameter
+from service.images import ImageRoot
+from service.sources import IMAGE, LABEL, images_in
+
+TABLE, PAIRS = "feedback.csv", "pairs.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """pairs: written; of them `good` match. undecided: as many said the one as the other. missing: a
+    picture of theirs is neither in the catalog nor among the photos. pictures, groups: of the table."""
+
+    table: Path
+    pairs: int
+    good: int
+    undecided: int
+    missing: int
+    pictures: int
+    groups: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "table": str(self.table),
+            "pairs": self.pairs,
+            "good": self.good,
+            "undecided": self.undecided,
+            "missing": self.missing,
+            "pictures": self.pictures,
+            "groups": self.groups,
+        }
+
+
+def export_feedback(
+    engine: Engine,
+    images: ImageRoot,
+    folder: Path,
+    *,
+    photos: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Exported:
+    """Write the judged pictures to `folder`, with two tables.
+
+    `feedback.csv`, which `train` reads: image_name, category_label (empty where it is unknown), group,
+    and alike, the same for pictures that were said to match. `pairs.csv`: image_name, match_name, verdict,
+    good, bad, group. photos: a folder where uploaded pictures lie, known by their bytes.
+    Raises `InvalidParameter` where the folder cannot be written, `SourceInvalid`.
+    """
+    judged = judged_pairs(engine)
+    decided = [pair for pair in judged if pair.good != pair.bad]
+    uploads = {} if photos is None else {_digest(f.read_bytes()): f for f in images_in(photos)}
+    try:
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        names: dict[str, str | None] = {}
+        for done, pair in enumerate(decided, 1):
+            for picture in (pair.one, pair.other):
+                if picture.key not in names:
+                    names[picture.key] = _copy(picture, images, uploads, folder)
+            progress(done, len(decided))
+        pairs = [p for p in decided if names[p.one.key] and names[p.other.key]]
+        good = [pair for pair in pairs if pair.good > pair.bad]
+        groups, alike = _groups(pairs), _components((p.one.key, p.other.key) for p in good)
+        pictures = {side.key: side for pair in pairs for side in (pair.one, pair.other)}
+        _write(
+            folder / TABLE,
+            (IMAGE, LABEL, "group", "alike"),
+            [
+                (names[key], pictures[key].label, groups[key], alike.get(key))
+                for key in sorted(pictures)
+            ],
+        )
+        _write(
+            folder / PAIRS,
+            (IMAGE, "match_name", "verdict", "good", "bad", "group"),
+            [
+                (names[p.one.key], names[p.other.key], "good" if p.good > p.bad else "bad",
+                 p.good, p.bad, groups[p.one.key])
+                for p in pairs
+            ],
+        )  # fmt: skip
+    except OSError as error:
+        raise InvalidParameter(f"{folder} cannot be written: {error.strerror or error}.") from None
+    return Exported(
+        folder / TABLE,
+        pairs=len(pairs),
+        good=len(good),
+        undecided=len(judged) - len(decided),
+        missing=len(decided) - len(pairs),
+        pictures=len(pictures),
+        groups=len({groups[key] for key in pictures}),
+    )
+
+
+def _copy(
+    picture: Picture, images: ImageRoot, uploads: dict[str, Path], folder: Path
+) -> str | None:
+    """Its name in the folder, by its bytes; None where they are not to be had."""
+    if picture.key in uploads:
+        data = uploads[picture.key].read_bytes()
+    elif picture.image_path is not None:
+        try:
+            data = images.read(picture.image_path)
+        except FashionStudioError:
+            return None
+        if len(picture.key) == 64 and _digest(data) != picture.key:
+            return None  # another picture by now
+    else:
+        return None
+    name = f"images/{_digest(data)}{suffix_of(data)}"
+    (folder / name).write_bytes(data)
+    return name
+
+
+def _groups(pairs: list[JudgedPair]) -> dict[str, str]:
+    """Of every picture the group that must not be split: pairs, and near-duplicates of theirs."""
+    edges = [(pair.one.key, pair.other.key) for pair in pairs]
+    for pair in pairs:
+        edges += [
+            (side.key, f"duplicates {side.duplicates}")
+            for side in (pair.one, pair.other)
+            if side.duplicates is not None
+        ]
+    return _components(edges)
+
+
+def _components(edges: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Of every node the least of those that it is connected with."""
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    for one, other in edges:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    return {node: root(node) for node in list(parent)}
+
+
+def _write(file: Path, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    draft = file.with_name(f".{file.name}.draft")
+    with draft.open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(head)
+        writer.writerows(rows)
+    draft.replace(file)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

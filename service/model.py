@@ -1,0 +1,54 @@
+"""A model as a process has it: what the catalog knows of it, its bundle, and the network once loaded."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from service.decode import Limits, decode, fit
+from service.domain import Image, Prediction
+from service.encoder import Card, Encoder, load_encoder
+from service.settings import Settings
+from service.stages import stage
+
+
+class Model:
+    """Whoever decodes, predicts and searches for one answer does it all with one of these.
+
+    labels: every category that garments may have: the network's own in its order, then those that
+    garments bear because someone gave them.
+    """
+
+    def __init__(
+        self, settings: Settings, model_id: int, folder: Path, card: Card, labels: tuple[str, ...]
+    ) -> None:
+        self.id = model_id
+        self.folder = folder
+        self.card = card
+        self.labels = labels
+        self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
+        self._settings = settings
+        self._encoder: Encoder | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def loaded(self) -> bool:
+        return self._encoder is not None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The network, loaded and warmed up by the first caller; others wait for it."""
+        with self._loading:
+            if self._encoder is None:
+                self._encoder = load_encoder(self._settings, self.folder)
+            return self._encoder
+
+    def decode(self, data: bytes) -> Image:
+        """Decode as large as the network needs. Raises as `service.decode.decode`."""
+        with stage("decode"):
+            return decode(data, self.limits, side=self.card.input_size)
+
+    def predict(self, image: Image) -> Prediction:
+        """Of an image that this model decoded."""
+        with stage("model"):
+            return self.encoder.predict(fit(image.pixels, self.card.input_size))

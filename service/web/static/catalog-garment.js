@@ -1,0 +1,121 @@
+// A garment's page: its neighbours, another label, and a removal that can be taken back.
+
+import { ask } from "./api.js";
+import { card, placeholders } from "./card.js";
+import { mendPictures } from "./catalog-pictures.js";
+import { leadBack } from "./catalog-place.js";
+import { $, percent, similarity } from "./dom.js";
+import { calm, say, toast, trouble } from "./say.js";
+
+const NEIGHBOURS = 12;
+const SECONDS = 10; // as long as a toast with a button stays
+
+const garment = $("garment");
+const path = `/garments/${garment.dataset.id}`;
+let near = "auto";
+let leaving = null; // the timer of a removal that can still be taken back
+
+// --- what is like it ------------------------------------------------------------------------------
+
+async function showNeighbours() {
+  const asked = near;
+  $("near-none").hidden = true;
+  $("near").replaceChildren(...placeholders(6));
+  try {
+    const { matches } = await ask(`${path}/similar?n=${NEIGHBOURS}&label=${asked}`);
+    if (asked !== near) return;
+    $("near").replaceChildren(...matches.map((match, place) => {
+      const number = similarity(match.similarity);
+      return card(match, { href: `/garments/${match.id}`, number, place, says: `${match.label}, similarity ${number}: garment ${match.id}` });
+    }));
+    $("near-none").hidden = matches.length > 0;
+  } catch (error) {
+    $("near").replaceChildren();
+    trouble(error, showNeighbours);
+  }
+}
+
+for (const chip of document.querySelectorAll("[data-near]")) {
+  chip.addEventListener("click", () => {
+    near = chip.dataset.near;
+    for (const each of document.querySelectorAll("[data-near]")) each.setAttribute("aria-pressed", each === chip);
+    showNeighbours();
+  });
+}
+
+// --- another label --------------------------------------------------------------------------------
+
+async function relabel(label) {
+  const select = $("label");
+  select.disabled = true;
+  calm();
+  try {
+    const changed = await ask(path, { method: "PATCH", json: { label } });
+    garment.dataset.label = changed.label;
+    $("label-said").textContent = changed.label;
+    $("source-said").textContent = `${changed.label_source} label`;
+    $("confidence-said").textContent = changed.confidence === null ? "unknown" : percent(changed.confidence);
+    toast(`The label is ${changed.label}.`);
+    if (near === "auto") showNeighbours();
+  } catch (error) {
+    trouble(error, () => relabel(label));
+  } finally {
+    select.disabled = false;
+    select.value = garment.dataset.label;
+  }
+}
+
+$("label").addEventListener("change", ({ target }) => relabel(target.value));
+
+// --- removed, after a while -----------------------------------------------------------------------
+
+// Until it is asked for nothing is lost, not even where the browser dies: see docs/adr/0029.
+function remove() {
+  if (leaving) return;
+  calm();
+  mark(true);
+  leaving = setTimeout(() => commit().then((done) => done && location.assign("/catalog")), SECONDS * 1000);
+  const shown = toast("Garment removed.", { text: "Undo", act: takeBack });
+  shown.querySelector("button").focus();
+}
+
+function takeBack() {
+  clearTimeout(leaving);
+  leaving = null;
+  mark(false);
+  $("remove").focus();
+  say("Garment kept.");
+}
+
+function mark(going) {
+  garment.classList.toggle("going", going);
+  garment.inert = going;
+}
+
+// Whether it is gone now.
+async function commit() {
+  clearTimeout(leaving);
+  leaving = null;
+  try {
+    await ask(path, { method: "DELETE", keepalive: true });
+    return true;
+  } catch (error) {
+    if (error.code === "garment_not_found") return true;
+    mark(false);
+    trouble(error, () => commit().then((done) => done && location.assign("/catalog")));
+    return false;
+  }
+}
+
+$("remove").addEventListener("click", remove);
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[href]");
+  if (!leaving || !link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault(); // the next page should not have it any more
+  if (await commit()) location.assign(link.href);
+});
+addEventListener("pagehide", () => leaving && commit());
+
+leadBack(document.querySelector("[data-back]"));
+mendPictures(garment);
+showNeighbours();

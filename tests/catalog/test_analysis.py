@@ -1,0 +1,241 @@
+"""The analysis that stores neighbours, and the reports on what it found."""
+
+import threading
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from service.catalog import (
+    analyse,
+    analysis_standing,
+    cancel_analysis,
+    delete_garment,
+    read_report,
+    relabel_garment,
+)
+from service.catalog.analysis import begun
+from service.errors import AnalysisCancelled, AnalysisRunning
+
+from .samples import clustered, row
+
+
+@pytest.fixture
+def run(engine, tmp_path):
+    """Analyses the test's catalog."""
+
+    def run(**how):
+        return analyse(engine, duplicate_similarity=0.99, folder=tmp_path, **how)
+
+    return run
+
+
+@pytest.fixture
+def stock(loader):
+    """Sixty Tees and sixty Dresses of given labels, the groups apart, and three that are not right:
+    61 is a Tee labelled Dress, 62 a copy of garment 1 in other bytes, 63 like nothing."""
+    tees, dresses = clustered(60, 1), clustered(60, 2)
+    garments = [("Tee", vector) for vector in tees[:59]]
+    garments += [("Dress", vector) for vector in dresses]
+    rng = np.random.default_rng(5)
+    garments += [
+        ("Dress", tees[59]),
+        ("Tee", tees[0] * (1 + rng.normal(0, 0.01, 2048))),
+        ("Tee", rng.permutation(tees[0])),
+    ]
+    loader.write(
+        [
+            row(
+                f"{i:03}.jpg",
+                label=label,
+                label_source="given",
+                embedding=vector.astype(np.float32),
+                content_sha256=f"{i:064x}",
+            )
+            for i, (label, vector) in enumerate(garments)
+        ]
+    )
+    return garments
+
+
+def found(engine, name):
+    return read_report(engine, name).as_dict()["rows"]
+
+
+def test_each_garment_has_its_nearest_of_any_label(engine, stock, run):
+    assert run() == 122
+    vectors = np.stack([vector for _, vector in stock]).astype(np.float16).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    with engine.connect() as connection:
+        query = text("SELECT * FROM catalog_neighbours WHERE garment_id = :id ORDER BY rank")
+        for garment_id in (1, 60, 120, 122):
+            rows = connection.execute(query, {"id": garment_id}).all()
+            right = np.argsort(-cosines[garment_id - 1], kind="stable")[:10]
+            assert [r.neighbour_id for r in rows] == (right + 1).tolist()
+            assert [r.similarity for r in rows] == pytest.approx(
+                cosines[garment_id - 1][right], abs=1e-5
+            )
+            assert [r.neighbour_label for r in rows] == [stock[at][0] for at in right]
+
+
+def test_a_copy_a_wrong_label_and_a_stranger_are_found(engine, stock, run):
+    run()
+    copies = found(engine, "duplicates")
+    assert [(c["garment_id"], c["group_id"], c["garments"]) for c in copies] == [
+        (1, 1, 2),
+        (121, 1, 2),
+    ]
+    assert not copies[0]["identical"]
+    assert copies[0]["similarity"] == copies[1]["similarity"] > 0.99
+    first = found(engine, "mislabels")[0]
+    assert (first["garment_id"], first["label"], first["suggested_label"]) == (120, "Dress", "Tee")
+    assert (first["suspicion"], first["suggested"], first["same_label"]) == (1.0, 10, 0)
+    outliers = found(engine, "outliers")
+    assert outliers[0]["garment_id"] == 122
+    assert outliers[0]["isolation"] > 3.5
+    assert [o["isolation"] for o in outliers] == sorted(
+        (o["isolation"] for o in outliers), reverse=True
+    )
+
+
+def test_thresholds_are_of_each_label_and_their_precision_holds(engine, stock, run):
+    run()
+    rows = found(engine, "thresholds")
+    assert {r["label"] for r in rows} == {"Tee", "Dress"}
+    with engine.connect() as connection:
+        again = text("""
+            SELECT avg((label = neighbour_label)::int)::float8, count(*) FROM catalog_neighbours
+            WHERE label = :label AND similarity >= :similarity AND similarity < 0.99
+        """)
+        for r in rows:
+            assert r["precision"] >= r["wanted_precision"]
+            # numbers are rounded to six digits
+            values = {"label": r["label"], "similarity": r["similarity"] - 1e-6}
+            assert connection.execute(again, values).one() == (
+                pytest.approx(r["precision"], abs=0.01), pytest.approx(r["pairs"], abs=2),
+            )  # fmt: skip
+
+
+def test_a_report_says_what_happened_since(engine, stock, loader, run, model_id):
+    report = read_report(engine, "mislabels")
+    assert (report.made_at, report.rows) == (None, [])
+    assert "never searched" in report.note
+    assert "`fashion-studio analytics mislabels --refresh`" in report.note
+    assert read_report(engine, "categories").note is None
+    run()
+    assert read_report(engine, "mislabels").note is None
+    assert read_report(engine, "mislabels").made_at is not None
+    loader.write([row("new.jpg")])
+    delete_garment(engine, 5)
+    note = read_report(engine, "outliers").note
+    assert note.startswith("Of the garments 1 came or changed and 1 went since this was made. `")
+    run()
+    assert read_report(engine, "outliers").note is None
+
+
+def test_a_garment_that_was_put_right_is_no_longer_listed(engine, stock, run, model_id):
+    run()
+    relabel_garment(engine, 120, "Tee", confidence=None, digest=None, model_id=model_id)
+    delete_garment(engine, 121)
+    assert 120 not in {r["garment_id"] for r in found(engine, "mislabels")}
+    assert found(engine, "duplicates") == []
+
+
+def test_another_model_makes_it_worthless(engine, stock, run):
+    run()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model SET serving = false"))
+    assert read_report(engine, "outliers").note.startswith("This was made with another model")
+
+
+def test_catalogs_of_none_and_one(engine, run, loader):
+    assert run() == 0
+    assert read_report(engine, "duplicates").note is None
+    loader.write([row("a.jpg")])
+    assert run() == 1
+    for name in ("duplicates", "mislabels", "outliers", "thresholds"):
+        assert read_report(engine, name).rows == []
+
+
+def test_a_catalog_without_a_model_has_nothing_to_analyse(engine, run):
+    assert run() == 0
+    assert analysis_standing(engine).made_at is None
+
+
+def test_one_that_is_cancelled_or_fails_leaves_what_was_there(engine, stock, run, monkeypatch):
+    run()
+    made_at = analysis_standing(engine).made_at
+    monkeypatch.setattr("service.catalog.analysis.BEAT_EVERY", 0)
+
+    def cancel(done, total):
+        cancel_analysis(engine)
+
+    monkeypatch.setattr("service.catalog.nearest.ROWS", 50)
+    with pytest.raises(AnalysisCancelled):
+        run(progress=cancel)
+    with pytest.raises(ZeroDivisionError):
+        run(progress=lambda done, total: 1 // 0)
+    assert analysis_standing(engine).made_at == made_at
+    assert analysis_standing(engine).progress is None
+    assert found(engine, "duplicates")
+
+
+def test_one_runs_at_a_time_and_tells_how_far_it_is(engine, stock, run, monkeypatch):
+    monkeypatch.setattr("service.catalog.analysis.BEAT_EVERY", 0)
+    monkeypatch.setattr("service.catalog.nearest.ROWS", 50)
+    seen = []
+
+    def look(done, total):
+        seen.append(analysis_standing(engine).progress)
+        with pytest.raises(AnalysisRunning):
+            run()
+
+    run(progress=look)
+    assert seen == [(50, 122), (100, 122), (122, 122)]
+    assert analysis_standing(engine).progress is None
+
+
+def test_a_killed_one_is_forgotten_by_the_next(engine, stock, run):
+    with engine.begin() as connection:  # as a killed process leaves it
+        connection.execute(
+            text(
+                "INSERT INTO analysis (model_id, duplicate_similarity, total, heartbeat_at)"
+                " SELECT id, 0.99, 122, now() - interval '2 minutes' FROM model WHERE serving"
+            )
+        )
+    assert analysis_standing(engine).progress is None
+    run()
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM analysis")) == 1
+
+
+def test_garments_that_go_meanwhile_do_not_stop_it(engine, stock, run):
+    def remove(done, total):
+        delete_garment(engine, 1)
+
+    assert run(progress=remove) == 122
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM neighbourhood")) == 121
+    assert found(engine, "duplicates") == []
+    assert read_report(engine, "outliers").note is None
+
+
+def test_two_sessions_do_not_hold_it_at_once(engine, model_id):
+    with begun(engine, duplicate_similarity=0.9) as record:
+        assert record is not None
+        refused = []
+
+        def second():
+            try:
+                with begun(engine, duplicate_similarity=0.9):
+                    pass
+            except AnalysisRunning as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        assert len(refused) == 1
+    assert analysis_standing(engine).made_at is None

@@ -1,0 +1,92 @@
+"""Verdicts in the database: what is kept, and what outlives the garments."""
+
+import pytest
+
+from service.catalog import (
+    analyse,
+    delete_feedback,
+    delete_garment,
+    judged_pairs,
+    list_feedback,
+    store_feedback,
+)
+from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
+
+from .samples import embedding, row
+
+
+@pytest.fixture
+def stock(loader):
+    """Garments 1 to 5 of their own bytes, and 6 without a photo."""
+    loader.write(
+        [row(f"{i}.jpg", content_sha256=f"{i:064x}", embedding=embedding(i)) for i in range(1, 6)]
+        + [row("6.jpg", content_sha256=None, confidence=None, embedding=embedding(6))]
+    )
+
+
+def names(pairs):
+    return [(p.one.image_path, p.other.image_path, p.good, p.bad) for p in pairs]
+
+
+def test_a_verdict_is_kept_listed_and_taken_back(engine, stock):
+    first = store_feedback(engine, 2, "good", query_id=1)
+    assert (first.query_id, first.query_sha256, first.match_id) == (1, f"{1:064x}", 2)
+    second = store_feedback(engine, 2, "bad", query_sha256="ab" * 32)
+    assert (second.query_id, second.query_sha256) == (None, "ab" * 32)
+    assert list_feedback(engine, limit=10) == [second, first]
+    assert list_feedback(engine, limit=10, before=second.id) == [first]
+    assert list_feedback(engine, limit=1) == [second]
+    delete_feedback(engine, first.id)
+    assert list_feedback(engine, limit=10) == [second]
+    with pytest.raises(FeedbackNotFound):
+        delete_feedback(engine, first.id)
+
+
+def test_garments_that_are_not_there_and_the_same_picture_are_refused(engine, stock):
+    with pytest.raises(GarmentNotFound, match="no garment 99"):
+        store_feedback(engine, 99, "good", query_id=1)
+    with pytest.raises(GarmentNotFound, match="no garment 98"):
+        store_feedback(engine, 1, "good", query_id=98)
+    with pytest.raises(FeedbackOfItself):
+        store_feedback(engine, 1, "good", query_id=1)
+    with pytest.raises(FeedbackOfItself):
+        store_feedback(engine, 1, "good", query_sha256=f"{1:064x}")
+    assert list_feedback(engine, limit=10) == []
+
+
+def test_verdicts_on_a_pair_are_counted_whichever_was_asked_about(engine, stock):
+    store_feedback(engine, 2, "good", query_id=1)
+    store_feedback(engine, 1, "good", query_id=2)
+    store_feedback(engine, 2, "bad", query_sha256=f"{1:064x}")
+    store_feedback(engine, 6, "bad", query_id=1)
+    assert sorted(names(judged_pairs(engine))) == [
+        ("1.jpg", "2.jpg", 2, 1),
+        ("1.jpg", "6.jpg", 0, 1),
+    ]
+
+
+def test_a_verdict_outlives_its_garments_and_meets_the_picture_again(engine, stock, loader):
+    store_feedback(engine, 2, "good", query_id=1)
+    store_feedback(engine, 6, "good", query_id=1)
+    delete_garment(engine, 2)
+    delete_garment(engine, 6)
+    kept = list_feedback(engine, limit=10)
+    assert [(one.query_id, one.match_id) for one in kept] == [(1, None), (1, None)]
+    # 6 had no photo that could be known again
+    assert names(judged_pairs(engine)) == [("1.jpg", None, 1, 0)]
+    loader.write([row("moved/2.jpg", content_sha256=f"{2:064x}")])
+    assert names(judged_pairs(engine)) == [("1.jpg", "moved/2.jpg", 1, 0)]
+
+
+def test_a_verdict_is_about_the_picture_that_was_seen(engine, stock, loader):
+    store_feedback(engine, 2, "good", query_id=1)
+    loader.write([row("2.jpg", content_sha256="ef" * 32)])  # another photo at that path
+    assert names(judged_pairs(engine)) == [("1.jpg", None, 1, 0)]
+
+
+def test_pairs_know_the_near_duplicates_of_their_pictures(engine, stock, loader, tmp_path):
+    loader.write([row("copy.jpg", content_sha256="99" * 32, embedding=embedding(1))])
+    analyse(engine, duplicate_similarity=0.99, folder=tmp_path)
+    store_feedback(engine, 2, "good", query_id=1)
+    (pair,) = judged_pairs(engine)
+    assert (pair.one.duplicates, pair.other.duplicates) == (1, None)

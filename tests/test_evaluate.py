@@ -1,0 +1,180 @@
+"""Figures against cases that are known, and the command's documents."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.encoder.bundle import SHIPPED
+from service.errors import SourceInvalid
+from service.settings import Settings
+from service.training.data import Sample, read_samples
+from service.training.evaluate import evaluate
+from service.training.figures import auroc, calibration_error, neighbours, reliability
+from service.training.observe import Observed
+from service.training.retrieval import retrieval_figures
+from tests.test_encoder import change_card
+
+
+def test_auroc_of_known_cases() -> None:
+    assert auroc(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1
+    assert auroc(np.array([1.0]), np.array([1.0])) == 0.5
+    assert auroc(np.array([1.0, 3.0]), np.array([0.0, 2.0, 4.0])) == 0.5
+
+
+def test_calibration_error_of_a_known_case() -> None:
+    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
+    truth = np.array([0] * 5 + [1] * 5 + [0] * 6 + [1] * 4)
+    bins = reliability(probabilities, truth)
+    assert bins == [(pytest.approx(0.6), 0.6, 10), (pytest.approx(0.9), 0.5, 10)]
+    assert calibration_error(bins) == pytest.approx(0.2)
+
+
+def test_neighbours_are_those_of_all_comparisons() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1500, 8))  # more than one block
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    similarities = rows @ rows.T
+    np.fill_diagonal(similarities, -np.inf)
+    assert np.array_equal(neighbours(rows, 3), np.argsort(-similarities, axis=1)[:, :3])
+    assert neighbours(rows[:2], 3).tolist() == [[1, -1, -1], [0, -1, -1]]
+
+
+def test_retrieval_of_a_known_case() -> None:
+    """Two garments of two views and one of one view, on a circle; the other label lies apart."""
+    angles = np.radians([0, 1, 20, 21, 40, 180, 182])
+    features = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    garments = ["1", "1", "2", "2", "3", "4", "5"]
+    colours = ["red", "red", "red", "red", "blue", "red", "blue"]
+    part = Observed(
+        tuple(
+            Sample(Path("x"), "s", "T", g, {"garment": g, "family": c})
+            for g, c in zip(garments, colours, strict=True)
+        ),
+        features,
+        np.zeros((7, 2), np.float32),
+        np.array([0, 0, 0, 0, 0, 1, 1]),
+    )
+    figures = retrieval_figures(part, "garment", ("family", "pattern"))
+    assert figures["same_garment"]["photos"] == 4
+    assert figures["same_garment"]["recall_at_1"] == 1
+    # Of nine others, five at most: three of the same category, two of the other; and so on
+    assert figures["precision_at_9"] == pytest.approx(
+        np.mean([3 / 5] * 4 + [4 / 6] + [1 / 6] * 2), abs=1e-4
+    )
+    assert figures["attributes"] == {
+        "family": {
+            "agreement": pytest.approx(np.mean([2 / 3] * 4 + [0, 0, 0]), abs=1e-4),
+            "chance": pytest.approx(np.mean([2 / 3] * 4 + [0, 0, 0]), abs=1e-4),
+        }
+    }
+    assert retrieval_figures(part, "sender", ())["same_garment"] is None
+
+
+def test_a_bundle_is_evaluated_on_drawn_garments(home: Path, drawn: Path) -> None:
+    samples = read_samples([drawn / "garments.csv"])
+    others = [Sample(s.file, s.source, None, s.group) for s in samples[:5]]
+    report = evaluate(SHIPPED, Settings(home=home), [*samples, *others])
+    (figures,) = report["sources"].values()
+    assert figures["photos"] == 33
+    assert figures["top1"] <= figures["top3"]
+    assert figures["top1_interval_95"][0] <= figures["top1"] <= figures["top1_interval_95"][1]
+    counts = np.array(figures["confusion"])
+    assert counts.sum() == 33
+    assert np.trace(counts) == round(33 * figures["top1"])
+    for place, row in enumerate(figures["categories"].values()):
+        assert row["photos"] == counts[place].sum() == 3
+        assert row["recall"] == pytest.approx(counts[place, place] / 3, abs=1e-4)
+        if row["named"]:
+            assert row["precision"] == pytest.approx(
+                counts[place, place] / counts[:, place].sum(), abs=1e-4
+            )
+    assert figures["rejection"]["without_label"] == 5
+    assert set(figures["rejection"]["auroc"]) >= {"max_probability", "energy", "detector"}
+    assert figures["retrieval"]["attributes"]["family"]["chance"] < 0.5
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "service.cli", "evaluate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+
+
+def test_the_command_saves_what_it_prints(
+    environment: dict[str, str], drawn: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(SHIPPED, tmp_path / "other")
+    change_card(copy, version="2 <beta>")
+    data = ("--data", drawn / "garments.csv", "--all", "--out", tmp_path / "out")
+    done = run(SHIPPED, *data, "--compare", copy, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert json.loads((tmp_path / "out/evaluation.json").read_text()) == document
+    first, second = document["bundles"]
+    assert first["sources"] == second["sources"]
+    assert (first["bundle"], second["bundle"][-8:]) == ("lite0-fashion@2", "2 <beta>")
+    page = (tmp_path / "out/evaluation.html").read_text()
+    assert "2 &lt;beta&gt;" in page
+    assert "http" not in page
+    assert f"{document['bundles'][0]['sources']['garments']['top1']:.1%}" in page
+
+
+def test_held_out_photos_are_a_part_of_all(
+    environment: dict[str, str], drawn: Path, tmp_path: Path
+) -> None:
+    done = run(SHIPPED, "--data", drawn / "garments.csv", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "right label" in done.stdout
+    assert "taken for" in done.stdout
+    document = json.loads((tmp_path / "evaluation.json").read_text())
+    assert 0 < document["bundles"][0]["sources"]["garments"]["photos"] < 12
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["{0},Tee", "{1},Tee"], "only the category Tee"),
+        (["{0},Sari", "{1},Sock"], "knows none of the labels Sari, Sock; its labels are: Blazer"),
+        (["{0},", "{1},"], "no photo with a label"),
+        (["{0},Tee", "text.jpg,Dress"], "only the category Tee"),
+    ],
+)
+def test_data_that_says_nothing_is_refused(
+    home: Path, drawn: Path, tmp_path: Path, lines: list[str], words: str
+) -> None:
+    photos = sorted(drawn.glob("images/*.jpg"))[:2]
+    (tmp_path / "text.jpg").write_text("hello")
+    table = tmp_path / "t.csv"
+    table.write_text("image_name,category_label\n" + "\n".join(lines).format(*photos) + "\n")
+    with pytest.raises(SourceInvalid, match=words):
+        evaluate(SHIPPED, Settings(home=home), read_samples([table]))
+
+
+def test_what_is_left_out_is_counted(home: Path, drawn: Path, tmp_path: Path) -> None:
+    photos = sorted(drawn.glob("images/*.jpg"))[:3]
+    table = tmp_path / "t.csv"
+    lines = [f"{photos[0]},Blazer", f"{photos[1]},Tee", f"{photos[2]},Sari", "gone.jpg,Tee"]
+    table.write_text("image_name,category_label\n" + "\n".join(lines) + "\n")
+    report = evaluate(SHIPPED, Settings(home=home), read_samples([table]))
+    assert (report["unreadable"], report["of_unknown_labels"]) == (1, 1)
+    assert report["unknown_labels"] == ["Sari"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"format": 9}, "format 9; this version reads up to 1"), ({"labels": ["a", "b"]}, "altered")],
+)
+def test_a_bundle_that_cannot_be_read_is_one_line(
+    environment: dict[str, str], tmp_path: Path, fields: dict[str, object], words: str
+) -> None:
+    copy = shutil.copytree(SHIPPED, tmp_path / "bundle")
+    change_card(copy, **fields)
+    done = run(copy)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,145 @@
+"""Feedback from an answer to a training set without leakage."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.catalog import Loader, analyse, store_feedback
+from service.settings import Settings
+from service.studio import Studio
+from service.training.data import read_samples, split
+
+from .catalog.samples import clustered, row
+from .test_cli import assert_one_line, run
+
+
+@pytest.fixture
+def settings(settings: Settings, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(drawn))
+    return settings.model_copy(update={"image_root": str(drawn)})
+
+
+@pytest.fixture
+def pictures(
+    environment: dict[str, str], studio: Studio, drawn: Path, tmp_path: Path
+) -> list[Path]:
+    """33 garments of drawn pictures, by id; the second nearly shows what the first does."""
+    files = sorted(drawn.glob("images/*.jpg"))
+    vectors = clustered(len(files), 3)
+    vectors[1] = vectors[0] * 1.01
+    Loader(studio.engine, studio.model_id).write(
+        [
+            row(
+                file.relative_to(drawn).as_posix(),
+                label="Dress" if at % 2 else "Tee",
+                predicted_label="Dress",
+                embedding=vector,
+                content_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+            )
+            for at, (file, vector) in enumerate(zip(files, vectors, strict=True))
+        ]
+    )
+    analyse(studio.engine, duplicate_similarity=0.9999, folder=tmp_path)
+    return files
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as table:
+        return list(csv.DictReader(table))
+
+
+def test_train_reads_what_is_exported_and_splits_no_group(
+    studio: Studio, pictures: list[Path], tmp_path: Path
+) -> None:
+    for query in range(3, 33, 2):  # fifteen pairs: every fifth is a bad one
+        store_feedback(
+            studio.engine, query + 1, "bad" if query % 5 == 0 else "good", query_id=query
+        )
+    store_feedback(studio.engine, 3, "good", query_id=1)
+    store_feedback(studio.engine, 31, "good", query_id=2)  # 1 and 2 are near-duplicates
+    out = tmp_path / "judged"
+    said = json.loads(run("feedback", "export", out, "--json").stdout)
+    assert (said["pairs"], said["undecided"], said["missing"]) == (17, 0, 0)
+    table = read(out / "feedback.csv")
+    assert len(table) == said["pictures"] == 32
+    assert list(table[0]) == ["image_name", "category_label", "group", "alike"]
+    for line in table:
+        digest = Path(line["image_name"]).stem
+        assert hashlib.sha256((out / line["image_name"]).read_bytes()).hexdigest() == digest
+    by_name = {line["image_name"]: line for line in table}
+    pairs = read(out / "pairs.csv")
+    for pair in pairs:
+        one, other = by_name[pair["image_name"]], by_name[pair["match_name"]]
+        assert one["group"] == other["group"] == pair["group"]
+        assert (one["alike"] == other["alike"] != "") == (pair["verdict"] == "good")
+
+    def group_of(at: int) -> str:
+        digest = hashlib.sha256(pictures[at - 1].read_bytes()).hexdigest()
+        (line,) = (line for name, line in by_name.items() if digest in name)
+        return line["group"]
+
+    assert group_of(1) == group_of(2) == group_of(3) == group_of(31)
+    assert group_of(5) != group_of(7)
+    samples = read_samples([out / "feedback.csv"], groups=["photographer", "group"])
+    assert {sample.group for sample in samples} == {f"feedback/{line['group']}" for line in table}
+    assert {sample.label for sample in samples} == {"Tee", "Dress"}
+    assert all(sample.file.exists() for sample in samples)
+    training, held_out = split(samples)
+    assert held_out
+    assert {s.group for s in training}.isdisjoint({s.group for s in held_out})
+    assert any("alike" in sample.columns for sample in samples)
+
+
+def test_uploaded_photos_are_known_by_their_bytes(
+    studio: Studio, pictures: list[Path], real_photos: Path, tmp_path: Path
+) -> None:
+    photo = next(real_photos.glob("images/*.jpg"))
+    digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+    store_feedback(studio.engine, 4, "good", query_sha256=digest)
+    out = tmp_path / "judged"
+    without = run("feedback", "export", out)
+    assert "1 pairs are left out: a picture is not to be had." in without.stderr
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    shutil.copy(photo, uploads / "renamed.jpg")
+    said = json.loads(run("feedback", "export", out, "--photos", uploads, "--json").stdout)
+    assert (said["pairs"], said["pictures"], said["missing"]) == (1, 2, 0)
+    labels = {
+        Path(line["image_name"]).stem: line["category_label"] for line in read(out / "feedback.csv")
+    }
+    assert labels[digest] == ""
+    assert [s.label for s in read_samples([out / "feedback.csv"]) if digest in s.file.name] == [
+        None
+    ]
+
+
+def test_a_tie_and_a_picture_that_changed_are_left_out(
+    studio: Studio,
+    pictures: list[Path],
+    drawn: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(drawn, root)
+    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(root))
+    store_feedback(studio.engine, 4, "good", query_id=3)
+    store_feedback(studio.engine, 3, "bad", query_id=4)
+    store_feedback(studio.engine, 6, "good", query_id=5)
+    shutil.copy(pictures[9], root / pictures[4].relative_to(drawn))
+    said = json.loads(run("feedback", "export", tmp_path / "judged", "--json").stdout)
+    assert (said["pairs"], said["undecided"], said["missing"]) == (0, 1, 1)
+
+
+def test_without_feedback_the_tables_are_empty(pictures: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "judged"
+    assert run("feedback", "export", out).returncode == 0
+    assert read(out / "feedback.csv") == read(out / "pairs.csv") == []
+    (tmp_path / "file").write_text("in the way")
+    assert_one_line(run("feedback", "export", tmp_path / "file" / "x"), 2, "cannot be written")

@@ -1,0 +1,49 @@
+"""The int8 network: made by NNCF, served by OpenVINO alone."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from service.encoder import load_encoder
+from service.encoder.bundle import SHIPPED
+from service.encoder.openvino import OpenVinoEncoder
+from service.encoder.quantize import quantize
+from service.errors import BundleInvalid, ExtraMissing
+from service.settings import Settings
+from tests.test_encoder import cosine, squares
+
+
+def test_int8_is_served_once_it_was_made(tmp_path: Path, drawn: Path) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    settings = Settings(home=tmp_path, precision="int8")
+    with pytest.raises(BundleInvalid, match=r"no int8 network.*fashion-studio quantize"):
+        load_encoder(settings)
+    full = OpenVinoEncoder(SHIPPED, settings.folder("models"), precision="f32")
+    pictures = squares(drawn, 4, full.card.input_size)
+    network = quantize(SHIPPED, settings.folder("models"), pictures)
+    assert sorted(file.name for file in network.parent.glob("int8*")) == ["int8.bin", "int8.xml"]
+    encoder = load_encoder(settings)
+    assert encoder.description.startswith("openvino int8")
+    for square in pictures:
+        quantized, wanted = encoder.predict(square), full.predict(square)
+        assert cosine(quantized.embedding, wanted.embedding) > 0.9
+        assert 1 - cosine(quantized.embedding, wanted.embedding) > 1e-6  # it is another network
+
+
+def test_without_nncf_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "nncf" else find(name, *a)
+    )
+    with pytest.raises(ExtraMissing, match=r"fashion-studio\[int8\]"):
+        quantize(SHIPPED, tmp_path, [])
+
+
+def test_the_precision_is_one_that_is_known() -> None:
+    with pytest.raises(ValueError, match="precision"):
+        Settings(precision="int4")

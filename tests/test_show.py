@@ -1,0 +1,107 @@
+"""Contact sheets: whatever is asked, everything lies in its place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageColor
+
+from service.domain import LabelConfidence, LabelCount, Match, Recommendation
+from service.errors import ImageUndecodable
+from service.show import (
+    BIG,
+    CAPTION,
+    GAP,
+    HEIGHT,
+    MARGIN,
+    PAPER,
+    TILE,
+    WIDTH,
+    percent,
+    recommendation_sheet,
+    set_sheet,
+    similarity,
+)
+
+from .pictures import encoded, picture
+
+LONG = "Sweatshirt with a very long hood, a zip and a name that no caption holds"
+PORTRAIT, LANDSCAPE = encoded(picture(90, 120)), encoded(picture(160, 90))
+
+
+def answered(n: int, label: str = "Dress") -> Recommendation:
+    labels = (LabelConfidence(label, 0.7), LabelConfidence(LONG, 0.2), LabelConfidence("Tee", 0.1))
+    matches = tuple(Match(i, f"{i}.jpg", label, 0.9) for i in range(n))
+    return Recommendation(labels, matches, (label,), "exact", n, "tiny@1")
+
+
+def pixels(sheet: Pillow.Image) -> np.ndarray:
+    return np.asarray(sheet.convert("RGB"))
+
+
+def is_all(part: np.ndarray, colour: str) -> bool:
+    return part.size > 0 and bool((part == ImageColor.getrgb(colour)).all())
+
+
+@pytest.mark.parametrize("label", ["Dress", LONG, "Überwurf", "Платье"])
+@pytest.mark.parametrize("n", [0, 1, 2, 9, 100])
+def test_nothing_is_drawn_into_margins_or_between_matches(n: int, label: str) -> None:
+    drawn = pixels(recommendation_sheet(PORTRAIT, answered(n, label), lambda _: PORTRAIT))
+    edge = MARGIN // 2
+    for part in (drawn[:edge], drawn[-edge:], drawn[:, :edge], drawn[:, -edge:]):
+        assert is_all(part, PAPER)
+    left = MARGIN + BIG[0]
+    if n > 1:
+        assert is_all(drawn[:, left + 1 : left + MARGIN - 1], PAPER)
+        between = left + MARGIN + WIDTH
+        assert is_all(drawn[:, between + 1 : between + GAP - 1], PAPER)
+
+
+def test_a_hundred_matches_are_about_as_wide_as_high() -> None:
+    sheet = recommendation_sheet(PORTRAIT, answered(100), lambda _: PORTRAIT)
+    assert 0.7 < sheet.width / sheet.height < 1.4
+
+
+def test_a_picture_that_is_gone_is_an_empty_frame() -> None:
+    def read(image_path: str) -> bytes:
+        if image_path == "0.jpg":
+            raise ImageUndecodable("It is gone.")
+        return PORTRAIT
+
+    drawn = pixels(recommendation_sheet(None, answered(2), read))
+    left = 2 * MARGIN + BIG[0]
+    assert is_all(drawn[MARGIN + 20 : MARGIN + 100, left + 20 : left + WIDTH - 20], TILE)
+    assert is_all(drawn[MARGIN + 20 : MARGIN + 100, MARGIN + 20 : MARGIN + 200], TILE)
+    second = left + WIDTH + GAP
+    assert not is_all(drawn[MARGIN + 20 : MARGIN + 100, second + 20 : second + WIDTH - 20], TILE)
+
+
+def test_a_picture_fills_its_frame_unless_it_would_lose_much() -> None:
+    left = 2 * MARGIN + BIG[0]
+    for data, whole in ((PORTRAIT, False), (LANDSCAPE, True)):
+        drawn = pixels(recommendation_sheet(PORTRAIT, answered(2), lambda _, data=data: data))
+        top = drawn[MARGIN + 2 : MARGIN + 20, left + 20 : left + WIDTH - 20]
+        assert is_all(top, TILE) is whole
+        assert not is_all(drawn[MARGIN + HEIGHT // 2, left + 20 : left + WIDTH - 20], TILE)
+
+
+def test_bars_are_as_long_as_their_counts() -> None:
+    counts = [LabelCount("Dress", 8, 0.8), LabelCount(LONG, 2, 0.2)]
+    images = [(PORTRAIT, "Dress", 0.9)] * 8 + [(LANDSCAPE, LONG, 0.3)] * 2
+    sheet = set_sheet(images, counts, unread=3)
+    drawn = pixels(sheet)
+    accent = (drawn == ImageColor.getrgb("#8a3b2a")).all(axis=2).sum(axis=1)
+    lengths = sorted({int(length) for length in accent if length > 40})
+    assert lengths[0] == pytest.approx(lengths[-1] / 4, abs=20)
+    assert is_all(drawn[:, : MARGIN // 2], PAPER)
+    assert is_all(drawn[:, -MARGIN // 2 :], PAPER)
+    first = set_sheet(images[:1], counts[:1])
+    assert first.height - MARGIN > HEIGHT + CAPTION
+
+
+def test_numbers_are_written_as_on_the_page() -> None:
+    assert [percent(share) for share in (0, 0.004, 0.5, 1)] == ["0 %", "under 1 %", "50 %", "100 %"]
+    assert [similarity(cosine) for cosine in (1, 0.9951, 0.981, -0.2)] == [
+        "1.000", "0.995", "0.98", "-0.20",
+    ]  # fmt: skip

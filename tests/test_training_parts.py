@@ -1,0 +1,211 @@
+"""What a training run is made of: what is learnt of which photo, the loss of similarity, weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.encoder.keras import import_keras
+from service.errors import TrainingImpossible
+from service.training.backbones import pooled
+from service.training.batches import epoch_rows, sampling_weights, targets_of
+from service.training.curves import draw_curves
+from service.training.data import Sample, label_order, read_samples, selected
+from service.training.lite import BLOCK_LAYERS, LAYERS, STAGES, keras_path
+from service.training.losses import TEMPERATURE, same_garment
+from service.training.network import FEATURES, LOGITS, build, freeze
+from service.training.plan import Plan
+from service.training.weights import initial_weights, start_from
+from tests.pictures import encoded, picture
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    return import_keras("tensorflow")
+
+
+def sample(label: str | None, name: str = "a", **more: Any) -> Sample:
+    return Sample(Path(f"{name}.jpg"), "photos", label, "group", **more)
+
+
+def test_a_photo_of_none_of_the_categories_is_any_of_them_alike(tmp_path: Path) -> None:
+    for folder in ("Tee", "Top", "none"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").write_bytes(encoded(picture()))
+    samples = read_samples([tmp_path])
+    assert [(s.label, s.outlier) for s in samples] == [
+        ("Tee", False),
+        ("Top", False),
+        (None, True),
+    ]
+    targets, weights = targets_of(samples, ("Tee", "Top"), ()).wanted(LOGITS, np.arange(3))
+    assert targets.tolist() == [[1, 0], [0, 1], [0.5, 0.5]]
+    assert weights.tolist() == [1, 1, 1]
+
+
+def test_a_photo_without_a_label_teaches_its_tasks_alone() -> None:
+    samples = [sample("Tee", columns={"colour": "red"}), sample(None, columns={"colour": "blue"})]
+    targets = targets_of(samples, ("Tee", "Top"), ["colour"])
+    assert targets.wanted(LOGITS, np.arange(2))[1].tolist() == [1, 0]
+    assert targets.wanted("colour", np.arange(2))[1].tolist() == [1, 1]
+
+
+def test_the_second_half_of_a_batch_shows_the_garments_of_the_first() -> None:
+    garments = np.array([0, 0, 0, 1, 1, 2])
+    rows = epoch_rows(garments, np.full(6, 1 / 6), 4, np.random.default_rng(0))
+    assert rows.shape == (1, 4)
+    for _ in range(20):
+        for first, _, second, _ in epoch_rows(
+            garments, np.full(6, 1 / 6), 4, np.random.default_rng(3)
+        ):
+            assert garments[first] == garments[second]
+            assert (first == second) == (garments[first] == 2)
+
+
+def test_rare_categories_are_drawn_more_often_than_they_are() -> None:
+    samples = [sample("Tee")] * 90 + [sample("Romper")] * 10
+    weights = sampling_weights(samples)
+    assert weights[90:].sum() == pytest.approx(0.25)  # square roots: 3 in 9 + 3
+
+
+def test_the_loss_of_similarity_is_the_published_one(keras: Any) -> None:
+    rng = np.random.default_rng(0)
+    features, garments = rng.normal(size=(6, 8)), np.array([0, 1, 2, 0, 1, 0])
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    scores = np.exp(unit @ unit.T / TEMPERATURE)
+    expected = []
+    for i in range(6):
+        others = [j for j in range(6) if j != i]
+        alike = [j for j in others if garments[j] == garments[i]]
+        total = sum(scores[i, j] for j in others)
+        expected.append(-np.mean([np.log(scores[i, j] / total) for j in alike]) if alike else 0)
+    loss = same_garment(keras)(garments[:, None], features.astype(np.float32))
+    assert float(loss) == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_categories_too_small_go_and_large_ones_are_cut_the_same_each_time() -> None:
+    samples = [sample("Tee", f"t{i}") for i in range(9)] + [sample("Top", "a"), sample(None, "n")]
+    kept = selected(samples, at_least=2, at_most=5)
+    assert [s.label for s in kept] == ["Tee"] * 5 + [None]
+    again = selected(samples[::-1], at_least=2, at_most=5)
+    assert {s.file for s in again} == {s.file for s in kept}
+
+
+def test_a_run_ends_after_its_epochs_or_when_it_gains_no_more() -> None:
+    assert not Plan(epochs=3).is_over([0.5, 0.4])
+    assert Plan(epochs=3).is_over([0.5, 0.4, 0.3])
+    patient = Plan(epochs=9, patience=2)
+    assert not patient.is_over([])
+    assert not patient.is_over([0.5, 0.6, 0.5])
+    assert patient.is_over([0.5, 0.6, 0.5, 0.6])
+
+
+@pytest.mark.parametrize("name", ["efficientnetlite0", "efficientnetv2b0"])
+def test_every_backbone_has_a_catalogs_2048_features(keras: Any, name: str) -> None:
+    keras.utils.clear_session()
+    pixels = keras.layers.Input((64, 64, 3))
+    assert pooled(keras, name, pixels).shape == (None, 2048)
+
+
+def test_pytorchs_names_are_all_of_the_small_networks_weights(keras: Any) -> None:
+    keras.utils.clear_session()
+    pixels = keras.layers.Input((64, 64, 3))
+    network = keras.Model(pixels, pooled(keras, "efficientnetlite0", pixels))
+    prefixes = [(layer, layer) for layer in LAYERS] + [
+        (f"_blocks.{number}.{layer}", layer)
+        for number in range(sum(stage[-1] for stage in STAGES))
+        for layer in BLOCK_LAYERS
+        if number or layer not in ("_expand_conv", "_bn0")  # the first block does not expand
+    ]
+    parts = ("weight", "bias", "running_mean", "running_var")
+    named = {
+        keras_path(f"{prefix}.{part}")
+        for prefix, layer in prefixes
+        for part in (parts if "bn" in layer else parts[:1])
+    }
+    assert named == {w.path for w in network.weights if not w.path.startswith("standardise/")}
+
+
+def test_frozen_layers_and_statistics_stay(keras: Any) -> None:
+    keras.utils.clear_session()
+    network = build(keras, "efficientnetlite0", 3, side=None)
+    freeze(keras, network, 0.5)
+    model = keras.Model(network.input, network.outputs[1])
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    before = {w.path: w.numpy() for w in network.weights}
+    model.train_on_batch(np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)), np.eye(4, 3))
+    moved = {w.path for w in network.weights if not np.array_equal(w.numpy(), before[w.path])}
+    assert {"block10_depthwise_conv/kernel", "logits/kernel", "standardise/moving_mean"} <= moved
+    assert not any(path.startswith(("stem_", "block0_", "block3_")) for path in moved)
+    assert "block10_depthwise_bn/moving_mean" not in moved
+
+
+def test_a_bundle_of_other_labels_keeps_its_last_layer_to_itself(
+    keras: Any, tmp_path: Path
+) -> None:
+    from service.training.fit import write
+
+    keras.utils.clear_session()
+    plan = Plan(backbone="efficientnetlite0", input_size=64)
+    network = build(keras, plan.backbone, 2, side=64)
+    write(tmp_path / "b", network, plan, name="socks", version="1", labels=("Sock", "Hat"))
+    same, title = initial_weights(keras, str(tmp_path / "b"), plan.backbone, ("Sock", "Hat"))
+    other, _ = initial_weights(keras, str(tmp_path / "b"), plan.backbone, ("Hat", "Sock"))
+    assert title == "socks@1"
+    assert same.keys() - other.keys() == {"logits/kernel", "logits/bias"}
+
+
+def test_weights_of_another_network_are_refused(keras: Any) -> None:
+    keras.utils.clear_session()
+    network = build(keras, "efficientnetlite0", 2, side=64)
+    with pytest.raises(TrainingImpossible, match="of another network"):
+        start_from(network, {"block1_conv1/kernel": np.zeros((3, 3, 3, 32))})
+
+
+def test_one_photo_in_a_category_is_told_with_its_name() -> None:
+    with pytest.raises(TrainingImpossible, match="Top has one photo"):
+        label_order([sample("Tee"), sample("Tee"), sample("Top")], ())
+
+
+def test_curves_are_a_png(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    rows = [
+        {"epoch": n, "side": 64 + 16 * (n > 1), "loss": 3 / n, f"{FEATURES}_loss": 1 / n,
+         f"{LOGITS}_accuracy": 0.3, "held_out_accuracy": 0.2}
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    assert draw_curves(tmp_path / "curves.png", rows)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--backbone", "vgg"], "choose of: xception, resnet50"),
+        (["--backbone", "inceptionv3", "--sizes", "72"], "takes pictures of 75 pixels or more"),
+        (["--sizes", "80,wide"], "--sizes is '80,wide'"),
+        (["--backbone", "xception", "--weights", "imagenet"], "cannot be downloaded"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(tmp_path: Path, more: list[str], words: str) -> None:
+    for label in ("Tee", "Top"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(2):
+            path = tmp_path / "photos" / label / f"{number}.png"
+            path.write_bytes(encoded(picture()))
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "FASHION_STUDIO_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "train", "--data", str(tmp_path / "photos"),
+         "--out", str(tmp_path / "bundle"), *more],
+        env=os.environ | nowhere, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "bundle").exists()

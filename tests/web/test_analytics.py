@@ -1,0 +1,65 @@
+"""Reports over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from service.catalog import REPORTS, STORED, queue_state
+from service.report_schemas import Analysis, Report
+from service.studio import Studio
+
+from .asking import require_problem
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_report_is_answered_as_described(client: FlaskClient, name: str) -> None:
+    answer = client.get(f"/api/v1/analytics/{name}")
+    assert answer.status_code == 200
+    report = Report.model_validate(answer.get_json())
+    assert (report.report, report.stored) == (name, name in STORED)
+    names = [column.name for column in report.columns]
+    assert all(list(row) == names for row in report.rows)
+
+
+def test_categories_count_the_catalog(client: FlaskClient) -> None:
+    rows = client.get("/api/v1/analytics/categories").get_json()["rows"]
+    assert len(rows) == 11
+    assert {row["garments"] for row in rows} == {3}
+    assert sum(row["share"] for row in rows) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_limit_cuts(client: FlaskClient) -> None:
+    cut = client.get("/api/v1/analytics/categories?limit=2").get_json()
+    assert (len(cut["rows"]), cut["more"]) == (2, True)
+    require_problem(client.get("/api/v1/analytics/categories?limit=0"), 400, "invalid_parameter")
+
+
+def test_an_empty_catalog_has_empty_reports(empty: FlaskClient) -> None:
+    for name in REPORTS:
+        answer = empty.get(f"/api/v1/analytics/{name}")
+        assert answer.status_code == 200
+        if name not in ("categories", "models"):  # these name what there could be
+            assert answer.get_json()["rows"] == []
+
+
+def test_an_unknown_report_is_no_report(client: FlaskClient) -> None:
+    said = require_problem(client.get("/api/v1/analytics/sales"), 404, "report_not_found")
+    assert "categories" in said
+
+
+def test_a_stored_report_is_made_in_the_background(empty: FlaskClient, studio: Studio) -> None:
+    answer = empty.post("/api/v1/analytics/duplicates/refresh")
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == "/api/v1/analytics/duplicates"
+    assert Analysis.model_validate(answer.get_json()).made_at is None
+    assert empty.post("/api/v1/analytics/outliers/refresh").status_code == 202  # the same analysis
+    assert queue_state(studio.engine, silence=60).jobs == {"todo": 1}
+    assert empty.post("/api/v1/analytics/outliers/cancel").status_code == 202
+
+
+@pytest.mark.parametrize("name", ["categories", "sales"])
+def test_only_stored_reports_are_made_and_cancelled(client: FlaskClient, name: str) -> None:
+    for path in (f"/api/v1/analytics/{name}/refresh", f"/api/v1/analytics/{name}/cancel"):
+        said = require_problem(client.post(path), 404, "report_not_found")
+        assert "duplicates, mislabels, outliers, thresholds" in said
