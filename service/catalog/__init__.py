@@ -1,13 +1,13 @@
 """The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
 
 `embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
-`server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model
-bundle; `load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports`
-and `queue` watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away
-and back; `projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`,
-`listing`, `search` and `sets` answer; `reports` are about the catalog as a whole, those that an
-`analysis` stores by `neighbourhoods`, `nearest` and `judgements`;
-`curation` changes single garments; `feedback` keeps what people say of matches; `keys` says who may ask.
+`server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model bundle;
+`load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports` and `queue`
+watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away and back;
+`projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`, `listing`,
+`search` and `sets` answer; `reports` are about the catalog as a whole, those that an `analysis` stores
+by `neighbourhoods`, `nearest` and `judgements`; `curation` changes single garments; `feedback` keeps
+what people say of matches; `keys` says who may ask.
 """
 
 from service.catalog import further_tables as further_tables  # into the metadata of `tables`
@@ -99,6 +99,7 @@ from service.catalog.sets import (
     SetImage,
     StoredSet,
     delete_set,
+    extend_set,
     get_set,
     store_set,
     top_of,
@@ -227,6 +228,7 @@ __all__ = [
     "SetImage",
     "StoredSet",
     "store_set",
+    "extend_set",
     "get_set",
     "top_of_set",
     "top_of",

@@ -20,6 +20,11 @@ STORE_IMAGES = text("""
     VALUES (:set_id, :position, :filename, :label, :confidence, :error)
 """)
 
+# The lock lets those who add to the same set at once take turns, so that no two share a position
+LOCK = text("SELECT model_id FROM upload_set WHERE id = :set_id FOR UPDATE")
+
+COUNT = text("SELECT count(*) FROM upload WHERE set_id = :set_id")
+
 GET = text("""
     SELECT upload_set.id, upload_set.created_at, model.name || '@' || model.version AS model
     FROM upload_set JOIN model ON model.id = upload_set.model_id
@@ -83,22 +88,26 @@ def store_set(engine: Engine, model_id: int, images: Sequence[SetImage]) -> UUID
     """Keep a set; returns its id."""
     with engine.begin() as connection:
         set_id = connection.execute(STORE, {"model_id": model_id}).scalar_one()
-        if images:
-            connection.execute(
-                STORE_IMAGES,
-                [
-                    {
-                        "set_id": set_id,
-                        "position": position,
-                        "filename": image.filename,
-                        "label": image.label,
-                        "confidence": image.confidence,
-                        "error": image.error,
-                    }
-                    for position, image in enumerate(images)
-                ],
-            )
+        _store_images(connection, set_id, images, 0)
     return set_id
+
+
+def extend_set(
+    engine: Engine, set_id: UUID | str, model_id: int, images: Sequence[SetImage], most: int
+) -> None:
+    """Add images behind those that a set has, up to `most` in all.
+
+    Raises `SetNotFound`, or `InvalidParameter` beyond `most` or where another model labelled the set.
+    """
+    with engine.begin() as connection:
+        row = _require(connection, set_id)
+        own = connection.execute(LOCK, {"set_id": row["id"]}).scalar_one()
+        count = connection.execute(COUNT, {"set_id": row["id"]}).scalar_one()
+        if own != model_id:
+            raise InvalidParameter("Another model labelled this set. Start a new one.")
+        if count + len(images) > most:
+            raise InvalidParameter(f"images: the set has {count}; at most {most} make a set.")
+        _store_images(connection, row["id"], images, count)
 
 
 def get_set(engine: Engine, set_id: UUID | str) -> StoredSet:
@@ -134,6 +143,24 @@ def delete_set(engine: Engine, set_id: UUID | str) -> None:
     with engine.begin() as connection:
         row = _require(connection, set_id)
         connection.execute(text("DELETE FROM upload_set WHERE id = :id"), {"id": row["id"]})
+
+
+def _store_images(
+    connection: Connection, set_id: UUID, images: Sequence[SetImage], first: int
+) -> None:
+    rows = [
+        {
+            "set_id": set_id,
+            "position": position,
+            "filename": image.filename,
+            "label": image.label,
+            "confidence": image.confidence,
+            "error": image.error,
+        }
+        for position, image in enumerate(images, first)
+    ]
+    if rows:
+        connection.execute(STORE_IMAGES, rows)
 
 
 def _require(connection: Connection, set_id: UUID | str) -> dict[str, Any]:

@@ -84,6 +84,14 @@ class Client(Wire):
         files = [part("images", photo) for photo in photos]
         return self.call(PhotoSet, "POST", "/sets", params=query_of(k=k), files=files)
 
+    def extend_set(
+        self, set_id: UUID | str, photos: Iterable[Photo], *, k: int | None = None
+    ) -> PhotoSet:
+        """Label more photos and add them to a set, behind those that it has."""
+        files = [part("images", photo) for photo in photos]
+        path = f"/sets/{set_id}/images"
+        return self.call(PhotoSet, "POST", path, params=query_of(k=k), files=files)
+
     def get_set(self, set_id: UUID | str, *, k: int | None = None) -> PhotoSet:
         return self.call(PhotoSet, "GET", f"/sets/{set_id}", params=query_of(k=k))
 

@@ -67,6 +67,8 @@ def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) ->
     assert kept.images[2].error
     assert kept.top[0].count == 2
     assert ask.get_set(kept.id, k=1) == kept
+    more = ask.extend_set(kept.id, [JPEG], k=1)
+    assert (len(more.images), more.top[0].count) == (4, 3)
     ask.delete_set(kept.id)
     with pytest.raises(ApiError) as gone:
         ask.get_set(kept.id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -111,6 +113,28 @@ def test_a_set_is_answered_in_its_order_and_stored(client: FlaskClient) -> None:
     assert answer.headers["Location"] == f"/api/v1/sets/{document['id']}"
     assert client.get(answer.headers["Location"]).get_json() == document
     assert len(client.get(answer.headers["Location"] + "?k=1").get_json()["top"]) == 1
+
+
+def test_a_set_is_sent_in_parts(settings: Settings, studio: Studio) -> None:
+    studio.settings = settings.model_copy(update={"max_set_images": 6})
+    client = create_app(studio).test_client()
+    first = client.post("/api/v1/sets", **form(JPEG, b"text", field="images", name="first"))
+    more = first.headers["Location"] + "/images"
+
+    def add(name: str) -> int:
+        return client.post(more, **form(JPEG, JPEG, field="images", name=name)).status_code
+
+    with ThreadPoolExecutor(3) as pool:  # at once: one of them no longer fits
+        assert sorted(pool.map(add, "abc")) == [200, 200, 400]
+    document = client.get(first.headers["Location"]).get_json()
+    names = [image["filename"] for image in document["images"]]
+    assert names[:2] == ["first", "first"]
+    assert names[2::2] == names[3::2]  # parts are not mixed
+    assert document["top"][0]["count"] == 5
+    answer = client.post(more, **form(JPEG, field="images"))
+    assert "the set has 6" in require_problem(answer, 400, "invalid_parameter")
+    unknown = f"/api/v1/sets/{UUID(int=0)}/images"
+    require_problem(client.post(unknown, **form(JPEG, field="images")), 404, "set_not_found")
 
 
 def test_a_set_is_forgotten_once(client: FlaskClient) -> None:

@@ -395,8 +395,7 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
         _, state, _ = server.ask("GET", "/readyz")
         assert "noisy@2 is embedding" in state["warnings"][0]
         assert (
-            'fashion_studio_model{model="lite0-fashion@2"} 1.0'
-            in server.ask("GET", "/metrics")[1]
+            'fashion_studio_model{model="lite0-fashion@2"} 1.0' in server.ask("GET", "/metrics")[1]
         )
         killed.kill()
         killed.communicate()

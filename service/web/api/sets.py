@@ -9,7 +9,7 @@ from flask import Blueprint, url_for
 from werkzeug.datastructures import FileStorage
 
 from service import catalog
-from service.catalog import SetImage, get_set, store_set, top_of_set
+from service.catalog import SetImage, extend_set, get_set, store_set, top_of_set
 from service.errors import (
     FashionStudioError,
     ImageMissing,
@@ -18,6 +18,7 @@ from service.errors import (
     SetNotFound,
 )
 from service.schemas import PhotoSet
+from service.studio import Model
 from service.web.context import context, studio
 from service.web.openapi import operation
 from service.web.parameters import SetParameters
@@ -40,19 +41,24 @@ def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, d
     A photo that cannot be read is answered by its `error`, one in which no garment is recognised by a
     `label` of null; neither counts in `top`. The others are labelled all the same.
     """
-    most = studio().settings.max_set_images
-    if len(form.images) > most:
-        raise InvalidParameter(
-            f"images: {len(form.images)} are too many; at most {most} make a set."
-        )
-    here = context()  # the pool's threads know of no request
     model = studio().model
-    images = here.side_by_side(
-        lambda part: _label(part, lambda data: here.predict(data, model)), form.images
-    )
-    set_id = store_set(studio().engine, model.id, images)
+    set_id = store_set(studio().engine, model.id, _labelled(form, model))
     place = url_for("api.sets.read_set", set_id=set_id)
     return _body(set_id, query.k), 201, {"Location": place}
+
+
+@routes.post("/<set_id>/images")
+@operation(PhotoSet, scope="write", refuses=(SetNotFound, ImageMissing, ImageTooLarge))
+def add_images(set_id: str, query: SetParameters, form: SetForm) -> dict[str, Any]:
+    """Label more photos and add them to a set, behind those that it has.
+
+    So a large set is sent in parts, each answered in good time. The set keeps to its largest number of
+    photos; a set that another model labelled is not added to.
+    """
+    get_set(studio().engine, set_id)  # before the network works for nothing
+    most, model = studio().settings.max_set_images, studio().model
+    extend_set(studio().engine, set_id, model.id, _labelled(form, model), most)
+    return _body(set_id, query.k)
 
 
 @routes.get("/<set_id>")
@@ -68,6 +74,18 @@ def delete_set(set_id: str) -> tuple[str, int]:
     """Forget a set."""
     catalog.delete_set(studio().engine, set_id)
     return "", 204
+
+
+def _labelled(form: SetForm, model: Model) -> list[SetImage]:
+    most = studio().settings.max_set_images
+    if len(form.images) > most:
+        raise InvalidParameter(
+            f"images: {len(form.images)} are too many; at most {most} make a set."
+        )
+    here = context()  # the pool's threads know of no request
+    return here.side_by_side(
+        lambda part: _label(part, lambda data: here.predict(data, model)), form.images
+    )
 
 
 def _label(part: FileStorage, predict: Any) -> SetImage:

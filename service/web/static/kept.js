@@ -38,12 +38,26 @@ async function within(store, act) {
       }
     };
     database = await done(opening);
-    return await act(database.transaction(store, "readwrite").objectStore(store));
+    const transaction = database.transaction(store, "readwrite");
+    const found = await act(transaction.objectStore(store));
+    await complete(transaction); // not before does it outlive the page
+    return found;
   } catch {
     return undefined;
   } finally {
     database?.close();
   }
+}
+
+// Files as plain bytes: what browsers make of a File in a database differs.
+export const pack = async (file) => file && { name: file.name, type: file.type, data: await file.arrayBuffer() };
+export const unpack = (kept) => kept && new File([kept.data], kept.name, { type: kept.type });
+
+function complete(transaction) {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = resolve;
+    transaction.onabort = () => reject(transaction.error);
+  });
 }
 
 function done(request) {

@@ -1,6 +1,6 @@
 // Photos that were asked about, so that "back" and a reload show them again. They stay in this browser.
 
-import { get, put } from "./kept.js";
+import { get, pack, put, unpack } from "./kept.js";
 
 const MOST = 20;
 const here = new Map(); // key -> file, of this page
@@ -10,7 +10,7 @@ let writing = Promise.resolve();
 export function keep(file) {
   const key = [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
   here.set(key, file);
-  writing = put("photos", { key, file }, MOST);
+  writing = pack(file).then((packed) => put("photos", { key, file: packed }, MOST));
   return key;
 }
 
@@ -21,7 +21,7 @@ export const stored = () => writing;
 export async function recall(key) {
   if (!here.has(key)) {
     const found = await get("photos", key);
-    if (found) here.set(key, found.file);
+    if (found) here.set(key, unpack(found.file));
   }
   return here.get(key);
 }

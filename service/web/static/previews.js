@@ -1,6 +1,6 @@
 // Small pictures of a set's photos, so that its page shows them again in this browser after a reload.
 
-import { all, drop, get, put } from "./kept.js";
+import { all, drop, get, pack, put, unpack } from "./kept.js";
 
 const MOST = 6; // sets
 const WIDTH = 360;
@@ -8,17 +8,20 @@ const WIDTH = 360;
 // Makes them one after another, beside whatever goes on; `files` in the set's order.
 export async function keepPreviews(id, files) {
   const previews = [];
-  for (const file of files) previews.push(await narrow(file));
+  for (const file of files) previews.push(await pack(await narrow(file)));
   await put("previews", { key: id, previews }, MOST);
 }
 
 // One a photo, null where it could not be shown; none where this browser does not know the set.
 export async function previewsOf(id) {
-  return (await get("previews", id))?.previews ?? [];
+  return (await get("previews", id))?.previews.map(unpack) ?? [];
 }
 
 // {key, previews, at} of the sets that this browser sent last, the newest first.
-export const recentSets = async () => ((await all("previews")) ?? []).sort((a, b) => b.at - a.at);
+export async function recentSets() {
+  const sets = (await all("previews")) ?? [];
+  return sets.sort((a, b) => b.at - a.at).map((set) => ({ ...set, previews: set.previews.map(unpack) }));
+}
 
 export const dropPreviews = (id) => drop("previews", id);
 

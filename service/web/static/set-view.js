@@ -1,9 +1,8 @@
 // A set of photos, drawn: its bar chart, its pictures, what could not be read. Nothing here asks the server.
 
 import { blank, caption } from "./card.js";
-import { $, button, make, megabytes, percent, plural } from "./dom.js";
+import { $, button, make, percent, plural } from "./dom.js";
 
-const PREVIEWS = 24; // while they are sent
 const addresses = new WeakMap(); // file -> its blob URL
 
 function picture(file, name) {
@@ -15,22 +14,28 @@ function picture(file, name) {
 
 export function drawGoing(files) {
   $("going-title").textContent = plural(files.length, "photo");
-  $("going-photos").replaceChildren(...files.slice(0, PREVIEWS).map((file) =>
-    make("div", { class: "card" }, picture(file, file.name))));
-  drawSent(0, files.reduce((sum, file) => sum + file.size, 0));
+  $("going-bar").max = files.length;
+  $("going-note").textContent = "Sending the first ones";
+  $("going-photos").replaceChildren(...files.map((file) => make("div", { class: "card" }, picture(file, file.name))));
+  drawSent(0);
 }
 
-// The bar shows bytes on their way; once all are there it only says that something goes on.
-export function drawSent(bytes, total) {
+// The bar counts a photo half when it has arrived, and whole when it is named.
+export function drawSent(photos) {
   const bar = $("going-bar");
-  if (bytes < total) {
-    bar.max = total;
-    bar.value = bytes;
-    $("going-note").textContent = `Sending, ${megabytes(bytes)} of ${megabytes(total)}`;
-  } else {
-    bar.removeAttribute("value");
-    $("going-note").textContent = "All sent. Naming what they show …";
-  }
+  const named = $("going-photos").querySelectorAll(".named").length;
+  bar.value = (named + photos) / 2;
+}
+
+export function drawNamed({ images }) {
+  const tiles = [...$("going-photos").children];
+  images.forEach(({ label, confidence, error }, place) => {
+    if (tiles[place].classList.contains("named")) return;
+    tiles[place].classList.add("named");
+    tiles[place].append(error ? make("span", { class: "wrong" }, error) : caption(label ?? "No garment", label && percent(confidence)));
+  });
+  $("going-note").textContent = `${images.length} of ${tiles.length} named`;
+  drawSent(images.length);
 }
 
 // files: the photos in the set's order, as far as this browser has them. chosen: the only label shown, or

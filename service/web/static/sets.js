@@ -1,17 +1,19 @@
 // What is in these photos: they are sent, counted in SQL, and shown under an address of their own.
 
-import { ask, form, Problem, send } from "./api.js";
+import { ask, Problem } from "./api.js";
 import { csv, save } from "./csv.js";
-import { $, megabytes, plural } from "./dom.js";
+import { $, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { keep, stored } from "./photos.js";
 import { dropPreviews, keepPreviews, previewsOf, recentSets } from "./previews.js";
+import { sendSet } from "./send-set.js";
 import { calm, say, toast, trouble } from "./say.js";
-import { drawGoing, drawRecent, drawSent, drawSet } from "./set-view.js";
+import { drawGoing, drawNamed, drawRecent, drawSent, drawSet } from "./set-view.js";
 
 const sets = new Map(); // id -> its answer
 const photos = new Map(); // id -> its photos, as far as this browser has them
 let current = new AbortController();
+let going = null; // the id of the set that is being sent, once it has one
 
 async function show() {
   const id = location.pathname.split("/")[2];
@@ -55,20 +57,28 @@ function open(id) {
   for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== id;
 }
 
-async function askAbout(files) {
+// id: of the set that an earlier try began.
+async function askAbout(files, id = null) {
+  const { maxImages } = document.body.dataset;
   current.abort();
   const mine = (current = new AbortController());
+  going = id;
   calm();
   try {
-    requireFitting(files);
+    if (files.length > maxImages) {
+      throw new Problem(`${files.length} photos are too many; at most ${maxImages} make a set.`, "too_many");
+    }
     drawGoing(files);
     open("going");
     $("going-title").focus();
     say(`Sending ${plural(files.length, "photo")}`);
-    const set = await send("/sets", form("images", files), { sent: (bytes, total) => drawSent(bytes, total), signal: mine.signal });
+    const set = await sendSet(files, { id, sent: drawSent, signal: mine.signal, named: (soFar) => {
+      going = soFar.id;
+      sets.set(going, soFar);
+      photos.set(going, files);
+      drawNamed(soFar);
+    } });
     if (mine.signal.aborted) return;
-    sets.set(set.id, set);
-    photos.set(set.id, files);
     keepPreviews(set.id, files);
     history.pushState(null, "", `/sets/${set.id}`);
     await show();
@@ -76,20 +86,20 @@ async function askAbout(files) {
     $("set-title").focus();
   } catch (error) {
     if (mine.signal.aborted) return;
+    const begun = going;
     await show();
-    trouble(error, () => askAbout(files));
+    trouble(error, () => askAbout(files, begun));
   }
 }
 
-function requireFitting(files) {
-  const { maxImages, maxSet } = document.body.dataset;
-  const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  if (files.length > maxImages) {
-    throw new Problem(`${files.length} photos are too many; at most ${maxImages} make a set.`, "too_many");
+// What is named by now is a set too.
+function stop() {
+  if (going) {
+    const { images } = sets.get(going);
+    keepPreviews(going, photos.get(going).slice(0, images.length));
+    history.pushState(null, "", `/sets/${going}`);
   }
-  if (bytes > maxSet) {
-    throw new Problem(`The photos have ${megabytes(bytes)}; at most ${megabytes(maxSet)} make a set.`, "too_large");
-  }
+  return show();
 }
 
 async function similar(file) {
@@ -136,7 +146,7 @@ async function forget() {
 $("share").addEventListener("click", share);
 $("csv").addEventListener("click", download);
 $("forget").addEventListener("click", forget);
-$("stop").addEventListener("click", show);
+$("stop").addEventListener("click", stop);
 takeFiles(askAbout);
 addEventListener("popstate", show);
 show();

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from ..serving import wait_for
 from .site import Site
 from .visitor import Visitor
 
@@ -79,11 +80,9 @@ def test_a_reload_shows_the_pictures_again_and_others_see_names(
     visitor: Visitor, site: Site, visit: Callable[[Site, str], Visitor], photos: list[Path]
 ) -> None:
     page = send(visitor, photos)
-    page.wait_for_function(
-        """id => import("/static/previews.js").then(({ previewsOf }) => previewsOf(id))
-            .then((previews) => previews.length === 12)""",
-        arg=page.url.split("/")[-1],
-    )
+    kept = """id => import("/static/previews.js")
+        .then(({ previewsOf }) => previewsOf(id)).then((previews) => previews.length)"""
+    wait_for(lambda: page.evaluate(kept, page.url.split("/")[-1]) == 12)
     page.reload()
     expect(page.locator("#images img")).to_have_count(11)
     other = visit(site, visitor.size).open(page.url)
@@ -176,16 +175,22 @@ def test_a_set_is_forgotten(visitor: Visitor, photos: list[Path]) -> None:
 
 def test_progress_is_shown_and_stopped(visitor: Visitor, photos: list[Path]) -> None:
     page = visitor.open("/sets")
-    with visitor.held(r"/api/v1/sets"):
+    with visitor.held(r"/api/v1/sets$"):
         page.set_input_files(CHOOSE, photos)
         expect(page.locator("#going-title")).to_have_text("12 photos")
-        page.wait_for_timeout(2000)  # a slow answer
-        expect(page.locator("#going-bar")).to_be_visible()
-        assert page.locator("#going-photos .card").count() == 12
-        visitor.look("going")
         page.click("#stop")
         expect(page.locator("#home")).to_be_visible()
-    assert page.url.endswith("/sets")
+        assert page.url.endswith("/sets")
+    with visitor.held(r"/api/v1/sets/.*/images$"):
+        page.set_input_files(CHOOSE, photos)
+        expect(page.locator("#going-note")).to_have_text("8 of 12 named")
+        page.wait_for_timeout(2000)  # a slow answer
+        assert page.locator("#going-photos .card").count() == 12
+        assert 8 <= page.locator("#going-bar").evaluate("bar => bar.value") < 12
+        visitor.look("going")
+        page.click("#stop")
+        expect(page.locator("#set-title")).to_have_text("8 photos")
+    assert len(tiles(page)) == 8
 
 
 def test_a_lost_connection_is_said_and_the_photos_sent_again(
@@ -193,12 +198,15 @@ def test_a_lost_connection_is_said_and_the_photos_sent_again(
 ) -> None:
     visitor.forgiven.append("ERR_INTERNET_DISCONNECTED")
     page = visitor.open("/sets")
-    visitor.context.set_offline(True)
-    page.set_input_files(CHOOSE, photos)
+    with visitor.held(r"/api/v1/sets/.*/images$"):
+        page.set_input_files(CHOOSE, photos)
+        expect(page.locator("#going-note")).to_have_text("8 of 12 named")
+        visitor.context.set_offline(True)
     expect(page.locator("#trouble")).to_contain_text("The server does not answer")
     visitor.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#set-title")).to_have_text("12 photos")
+    assert len(tiles(page)) == 11
 
 
 def test_too_many_photos_are_not_sent(visitor: Visitor, photos: list[Path]) -> None:
