@@ -15,7 +15,8 @@ def build(keras: Any, backbone: str, labels: int, *, side: int | None) -> Any:
     """(n, side, side, 3) values 0..255 -> [(n, f) features, (n, labels) logits], both float32.
 
     side: None leaves the input's size open, for training at several sizes.
-    Head 512-128-labels with ReLU and dropout 0.1 as in the seed.
+    Head 512-128-labels with ReLU and dropout 0.1 as in the seed. Dropout has a seed of its own, because
+    Keras on PyTorch otherwise draws from PyTorch's state, which no checkpoint holds.
     """
     layers = keras.layers
     pixels = layers.Input((side, side, 3), name="pixels")
@@ -23,9 +24,9 @@ def build(keras: Any, backbone: str, labels: int, *, side: int | None) -> Any:
         pooled(keras, backbone, pixels)
     )
     hidden = layers.Dense(512, activation="relu", name="head_1")(features)
-    hidden = layers.Dropout(0.1, name="head_1_dropout")(hidden)
+    hidden = layers.Dropout(0.1, seed=1, name="head_1_dropout")(hidden)
     hidden = layers.Dense(128, activation="relu", name="head_2")(hidden)
-    hidden = layers.Dropout(0.1, name="head_2_dropout")(hidden)
+    hidden = layers.Dropout(0.1, seed=2, name="head_2_dropout")(hidden)
     logits = layers.Dense(labels, dtype="float32", name=LOGITS)(hidden)
     return keras.Model(pixels, [features, logits], name=backbone)
 
