@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     )
     precision: Literal["auto", "bf16", "f32", "int8"] = Field(
         default="auto",
-        description="how OpenVINO computes; auto: bf16 where the processor has it, else f32; "
+        description="how OpenVINO computes; auto: as the bundle says, or else "
+        "bf16 where the processor has it; "
         "int8: once it was made by quantize",
     )
     access: Literal["auto", "keys", "open"] = Field(

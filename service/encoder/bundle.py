@@ -49,6 +49,7 @@ class Card(BaseModel):
     input_size: side of the square input, pixels. feature_size: length of the embedding.
     temperature: logits are divided by it before the softmax, unless `calibration` has another.
     content_sha256: hash over network, weights and what they are for; the model's identity in a catalog.
+    precision: in which it is best computed; None: the faster one that the CPU has.
     calibration: None: probabilities are the network's own, and nothing is rejected.
     """
 
@@ -62,6 +63,7 @@ class Card(BaseModel):
     feature_size: int = Field(ge=1)
     preprocessing: Preprocessing = Preprocessing()
     temperature: float = Field(default=1.0, gt=0)
+    precision: Literal["bf16", "f32"] | None = None
     files: dict[str, str]
     content_sha256: str
     created_at: datetime

@@ -21,8 +21,9 @@ from service.encoder.quantize import int8_network
 class OpenVinoEncoder:
     """Runs a bundle with OpenVINO. Make it after a fork, never before: its threads do not survive one.
 
-    precision: `bf16`, `f32`, or `int8` where `quantize` made such a network; by default the faster of
-    the first two that the CPU computes natively, which is also that of int8's unquantised layers.
+    precision: `bf16`, `f32`, or `int8` where `quantize` made such a network; by default
+    what the card says, or else the faster of the first two that the CPU computes natively, which is also
+    that of int8's unquantised layers.
     requests: infer requests that run side by side; by default one more than compute at once.
     """
 
@@ -38,7 +39,7 @@ class OpenVinoEncoder:
         self._detector = read_detector(folder, self.card.calibration)
         core = openvino.Core()
         native = core.get_property("CPU", ov.device.capabilities)
-        default = "bf16" if "BF16" in native else "f32"
+        default = self.card.precision or ("bf16" if "BF16" in native else "f32")
         self.precision = precision or default
         xml = converted(folder, self.card, cache)
         if self.precision == "int8":
