@@ -1,13 +1,12 @@
 """The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
 
-`embedded` and `engine` lead from settings to a SQLAlchemy engine whose errors are one clear line;
-`server`, `tables` and `migration` are about the schema; `models` ties the catalog to one model bundle;
-`load`, `bulk`, `rows` and `runs` take garments in, `files` follows their photos, `imports` and `queue`
-watch that, `dump` gives them out; `backup`, `restore` and `pgtools` carry all of it away and back;
-`projection`, `shelves`, `indexes` and `recall` are about similarity indexes; `garments`, `listing`,
-`search` and `sets` answer; `reports` are about the catalog as a whole, those that an `analysis` stores
-by `neighbourhoods`, `nearest` and `judgements`; `curation` changes single garments; `feedback` keeps
-what people say of matches; `keys` says who may ask.
+`embedded` and `engine` lead from settings to an engine with clear errors; `server`, `tables` and `migration`
+are about the schema; `models` ties it to one model bundle; `load`, `bulk`, `rows` and `runs` take garments
+in, `files` follows their photos, `imports` and `queue` watch that, `dump` gives them out; `backup`,
+`restore` and `pgtools` carry all of it away and back; `projection`, `shelves`, `indexes` and `recall` are
+about similarity indexes; `garments`, `listing`, `search` and `sets` answer; `reports` are about the catalog
+as a whole, those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`; `curation`
+changes single garments; `feedback` keeps what people say of matches; `keys` says who may ask.
 """
 
 from service.catalog import further_tables as further_tables  # into the metadata of `tables`

@@ -182,7 +182,7 @@ class Client(Wire):
 
     def refresh_report(self, name: str) -> Analysis:
         """Let the server make a stored report anew; `report` tells how far it is."""
-        return self.call(Analysis, "POST", f"/analytics/{name}")
+        return self.call(Analysis, "POST", f"/analytics/{name}/refresh")
 
     def cancel_report(self, name: str) -> Analysis:
         return self.call(Analysis, "POST", f"/analytics/{name}/cancel")

@@ -75,7 +75,7 @@ $("analyse")?.addEventListener("click", async () => {
   $("analyse").disabled = true;
   try {
     const { made_at: before } = await ask("/analytics/mislabels?limit=1");
-    await ask("/analytics/mislabels", { method: "POST" });
+    await ask("/analytics/mislabels/refresh", { method: "POST" });
     $("analysis-title").textContent = "The comparison waits for its turn.";
     $("analysis-note").textContent = "";
     look(before);
