@@ -87,7 +87,7 @@ def read(npz: Path) -> None:
 
 def empty(studio: Studio) -> None:
     with studio.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("TRUNCATE garment"))
+        connection.execute(text("TRUNCATE garment CASCADE"))
         build_indexes(studio.engine)  # drops those that an empty catalog does not need
         connection.execute(text("CHECKPOINT"))
 

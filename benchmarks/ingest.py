@@ -44,7 +44,7 @@ def main() -> None:
                 list(pool.map(encoder.predict, squares))
                 bare.append(len(squares) / (time.perf_counter() - began))
                 with studio.engine.begin() as connection:
-                    connection.execute(text("TRUNCATE garment"))
+                    connection.execute(text("TRUNCATE garment CASCADE"))
                 summary = ingest(studio, arguments.source)
                 assert summary.added == len(squares), summary
                 taken.append(summary.added / summary.seconds)

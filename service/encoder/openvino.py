@@ -38,9 +38,9 @@ class OpenVinoEncoder:
         self.card: Card = read_card(folder)
         self._detector = read_detector(folder, self.card.calibration)
         core = openvino.Core()
-        native = core.get_property("CPU", ov.device.capabilities)
-        default = self.card.precision or ("bf16" if "BF16" in native else "f32")
-        self.precision = precision or default
+        capabilities = core.get_property("CPU", ov.device.capabilities)
+        native = "bf16" if "BF16" in capabilities else "f32"
+        self.precision = precision or self.card.precision or native
         xml = converted(folder, self.card, cache)
         if self.precision == "int8":
             xml = int8_network(xml)
@@ -49,7 +49,7 @@ class OpenVinoEncoder:
             "CPU",
             {
                 ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
-                ov.hint.inference_precision: default if precision == "int8" else self.precision,
+                ov.hint.inference_precision: native if precision == "int8" else self.precision,
                 ov.cache_dir: str(xml.parent),
             },
         )

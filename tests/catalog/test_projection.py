@@ -100,7 +100,7 @@ def test_exact_search_reads_few_embeddings_whole(engine, shelve, monkeypatch):
         return execute(connection, statement, parameters, **how)
 
     monkeypatch.setattr(psycopg.Connection, "execute", explain)
-    assert similar(engine, vectors[3], labels=["Tee"], n=9)[1] == "exact"
+    assert similar(engine, vectors[3], labels=["Tee"], n=9, exact=True)[1] == "exact"
     plan = explained[0].fetchone()[0][0]["Plan"]
     pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
     assert pages < 2000  # one embedding lies on two pages or three, and its index's

@@ -157,4 +157,7 @@ def test_spans_cover_the_request_its_stages_and_its_statements(stocked: Studio) 
     (search,) = [span for span in spans if "<=>" in str(span.attributes)]
     assert search.attributes["db.system.name"] == "postgresql"
     assert "-0." not in search.attributes["db.query.text"]  # the statement, not its values
-    assert len({span.context.trace_id for span in spans}) == 1
+    # beside the request, a thread looks which model serves
+    (request,) = [span for span in spans if span.name == "POST /api/v1/similar"]
+    of_it = {span.name for span in spans if span.context.trace_id == request.context.trace_id}
+    assert {"POST /api/v1/similar", "decode", "model", search.name} <= of_it
