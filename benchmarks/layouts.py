@@ -136,6 +136,7 @@ def ask(
 ) -> list[float]:
     values = {
         "query": HalfVector(query), "label_0": label, "labels": [label], "n": N, "exclude": [],
+        "content": None,
         "candidates": layout.candidates, "slack": SLACK,
     }  # fmt: skip
     values["components"] = values["small"] = small.of(layout, query[None])[0]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from service.catalog import ids_of_content, is_empty, similar
+from service.catalog import is_empty, similar
 from service.decode import read
 from service.domain import Prediction
 from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
@@ -170,7 +170,6 @@ def _search(
     progress: Progress,
 ) -> None:
     for turn, photo in enumerate(photos):
-        itself = ids_of_content(studio.engine, photo.sha256)
         first = turn % len(gates)
         for gate in (*gates[first:], *gates[:first]):
             searched = _searched(photo, gate, model)
@@ -182,7 +181,7 @@ def _search(
                 photo.prediction.embedding,
                 labels=searched,
                 n=gate.query.n,
-                exclude=itself,
+                content=photo.sha256,
                 model_id=model.id,
             )
             gate.ms.append(1000 * (time.perf_counter() - began))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from service.catalog import (
     category_names,
     garment_by_id,
-    ids_of_content,
     is_empty,
     random_garment,
     similar,
@@ -81,7 +80,7 @@ def similar_to_photo(
                 prediction.embedding,
                 labels=searched,
                 n=query.n,
-                exclude=ids_of_content(studio.engine, photo.sha256),
+                content=photo.sha256,
                 min_similarity=query.min_similarity,
                 exact=query.exact,
                 model_id=model.id,

@@ -40,7 +40,6 @@ from service.catalog.garments import (
     count_by_label,
     embedding_of,
     garment_by_id,
-    ids_of_content,
     is_empty,
     random_garment,
 )
@@ -199,7 +198,6 @@ __all__ = [
     "delete_garment",
     "remove_picture",
     "is_empty",
-    "ids_of_content",
     "similar",
     "embedding_of",
     "Shelf",

@@ -23,8 +23,6 @@ EMBEDDING = "SELECT halfvec_send(embedding), model_id FROM garment WHERE id = %(
 
 GET = text(SELECT + "WHERE garment.id = :id")
 
-OF_CONTENT = text("SELECT id FROM garment WHERE content_sha256 = :digest ORDER BY id")
-
 HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
 
 NEXT = text("SELECT id FROM garment WHERE id >= :id ORDER BY id LIMIT 1")
@@ -86,12 +84,6 @@ def count_by_label(engine: Engine) -> list[LabelCount]:
     """Every category in the model's order, also those without garments."""
     with engine.connect() as connection:
         return [LabelCount(**row._mapping) for row in connection.execute(COUNT_BY_LABEL)]
-
-
-def ids_of_content(engine: Engine, sha256: str) -> list[int]:
-    """The garments whose picture has these very bytes. sha256: hex digest."""
-    with engine.connect() as connection:
-        return list(connection.scalars(OF_CONTENT, {"digest": bytes.fromhex(sha256)}))
 
 
 def is_empty(engine: Engine) -> bool:

@@ -67,6 +67,7 @@ def similar(
     labels: Sequence[str],
     n: int,
     exclude: Collection[int] = (),
+    content: str | None = None,
     min_similarity: float | None = None,
     exact: bool = False,
     model_id: int | None = None,
@@ -74,7 +75,8 @@ def similar(
     """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
 
     query: an embedding, (2048,) float32, or the id of a garment, which never matches itself.
-    n: 1 to 100. exclude: ids of garments to leave out. min_similarity: cosine, -1 to 1.
+    n: 1 to 100. exclude: ids of garments to leave out. content: hex SHA-256 of the query's picture;
+    a garment of those very bytes is the query itself. min_similarity: cosine, -1 to 1.
     exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
     model_id: which model embedded the query; by default the one that serves. Where another serves by
     now, this one's garments are searched as long as they are kept.
@@ -104,6 +106,7 @@ def similar(
         values = {
             "query": _vector(query),
             "exclude": sorted(exclude),
+            "content": None if content is None else bytes.fromhex(content),
             "n": n,
             "slack": SLACK,
             "model_id": model_id,

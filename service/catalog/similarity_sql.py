@@ -34,6 +34,13 @@ APPROXIMATE = """
            set_config('hnsw.iterative_scan', 'strict_order', true)
 """
 
+# Garments to leave out, and those whose picture has the very bytes of the query's. An array, because
+# it is then looked up once.
+OTHERS = """
+            id <> ALL (CAST(%(exclude)s AS bigint[]))
+            AND id <> ALL (ARRAY(SELECT id FROM garment WHERE content_sha256 = %(content)s))
+""".strip()
+
 # One arm per index, because a label's index gives the order of its arm. The components choose the
 # candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
 # lower ids are among the n. No garment beyond `reach` is a candidate.
@@ -44,7 +51,7 @@ INDEX_ARM = """(
     FROM (
         SELECT id, image_path, label, embedding, components <-> %(components)s AS at_least
         FROM garment
-        WHERE label = {label} AND id <> ALL (CAST(%(exclude)s AS bigint[]))
+        WHERE label = {label} AND {others}
         ORDER BY components <-> %(components)s
         FETCH FIRST %(candidates)s ROWS WITH TIES
     ) AS candidates
@@ -58,7 +65,7 @@ EXACT_ARM = """(
     WITH filtered AS MATERIALIZED (
         SELECT id, coalesce(components <-> %(components)s, 0) AS at_least
         FROM garment
-        WHERE label = ANY (%(labels)s) AND id <> ALL (CAST(%(exclude)s AS bigint[]))
+        WHERE label = ANY (%(labels)s) AND {others}
     ), enough AS (
         SELECT sqrt(2 * greatest(max(embedding <=> %(query)s), 0)) + %(slack)s AS furthest
         FROM garment
@@ -84,5 +91,6 @@ def similar_sql(indexed: Sequence[str], others: bool) -> str:
 
     indexed: SQL literals, their % doubled.
     """
-    arms = [INDEX_ARM.format(label=label) for label in indexed] + [EXACT_ARM] * others
+    arms = [INDEX_ARM.format(label=label, others=OTHERS) for label in indexed]
+    arms += [EXACT_ARM.format(others=OTHERS)] * others
     return SIMILAR.format(arms="\nUNION ALL\n".join(arms))

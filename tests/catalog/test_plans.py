@@ -193,6 +193,14 @@ def test_every_row_asked_for_comes_back(engine, stock, shelve):
     assert [m.similarity for m in matches] == sorted((m.similarity for m in matches), reverse=True)
     matches, method = similar(engine, first, labels=["Tee"], n=100)
     assert (len(matches), method) == (100, "hnsw")
+    with engine.begin() as connection:
+        digest = {"digest": bytes(32), "id": first}
+        connection.execute(
+            text("UPDATE garment SET content_sha256 = :digest WHERE id = :id"), digest
+        )
+    matches, method = similar(engine, query, labels=["Tee"], n=100, content="00" * 32)
+    assert (len(matches), method) == (100, "hnsw")
+    assert first not in {match.id for match in matches}
 
     floor = exact[40].similarity
     matches, method = similar(engine, query, labels=["Tee"], n=100, min_similarity=floor)

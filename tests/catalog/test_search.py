@@ -63,6 +63,19 @@ def test_an_excluded_garment_makes_room_for_the_next(engine, fill):
     assert matches[0].id == second
 
 
+def test_garments_of_the_querys_own_bytes_make_room_for_the_next(engine, loader):
+    twins, others = "ab" * 32, "ef" * 32
+    loader.write(
+        [
+            row(f"{i}.jpg", embedding=embedding(i), content_sha256=twins if i < 2 else others)
+            for i in range(9)
+        ]
+    )
+    found = similar(engine, embedding(1), labels=["Tee"], n=9, content=twins)[0]
+    assert {match.image_path for match in found} == {f"{i}.jpg" for i in range(2, 9)}
+    assert len(similar(engine, embedding(1), labels=["Tee"], n=9)[0]) == 9
+
+
 def test_matches_below_min_similarity_are_left_out(engine, fill):
     fill(90)
     every = similar(engine, embedding(0), labels=LABELS, n=100)[0]
