@@ -4,6 +4,9 @@ Safe while the old version serves: it neither reads nor writes what is added.
 """
 
 from alembic import op
+from sqlalchemy import Connection, text
+
+from service.errors import DowngradeRefused
 
 revision = "0007"
 down_revision = "0006"
@@ -29,10 +32,25 @@ CREATE INDEX ix_feedback_query_id ON feedback (query_id);
 CREATE INDEX ix_feedback_match_id ON feedback (match_id);
 """
 
+# Nobody says it again, so it is not lost unasked
+LOCK = "LOCK TABLE feedback IN ACCESS EXCLUSIVE MODE"
+
 
 def upgrade() -> None:
     op.execute(UPGRADE)
 
 
+def check_downgrade(connection: Connection) -> None:
+    """Asked before any revision above this one is undone. Raises `DowngradeRefused`."""
+    verdicts = connection.scalar(text("SELECT count(*) FROM feedback"))
+    if verdicts:
+        raise DowngradeRefused(
+            f"Revision 0006 has no place for the {verdicts} verdicts on matches. Keep them by "
+            "`fashion-studio feedback export`, then empty the table feedback."
+        )
+
+
 def downgrade() -> None:
+    op.execute(LOCK)
+    check_downgrade(op.get_bind())
     op.execute("DROP TABLE feedback")

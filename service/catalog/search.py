@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -111,13 +112,17 @@ def similar(
             "slack": SLACK,
             "model_id": model_id,
         }
-        try:
-            found, indexed = _nearest(connection, searched, values, exact)
-        except ModelMoved:
-            if model_id is None or not has_generation(engine, model_id):
-                raise
-            with reading(beside(engine, model_id)) as elsewhere:
-                found, indexed = _nearest(elsewhere, searched, values, exact)
+        for last in (False, True):  # twice: models may take turns between two looks
+            try:
+                found, indexed = _nearest(connection, searched, values, exact)
+                break
+            except ModelMoved:
+                if last or model_id is None:
+                    raise
+            if has_generation(engine, model_id):
+                with suppress(ModelMoved), reading(beside(engine, model_id)) as elsewhere:
+                    found, indexed = _nearest(elsewhere, searched, values, exact)
+                    break
     floor = -math.inf if min_similarity is None else min_similarity
     matches = (Match(*row) for *row, _ in found)
     return (

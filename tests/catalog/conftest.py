@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from service.catalog import Loader, attach
+from service.catalog import Loader, attach, open_engine
 
 from .samples import BUNDLE, LABELS, clustered, embedding, row
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Engine]:
+    """An engine on a database that was never migrated."""
+    engine = open_engine(empty_database_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

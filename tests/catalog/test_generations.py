@@ -41,7 +41,8 @@ from service.errors import (
 )
 
 from .samples import BUNDLE, clustered, row
-from .test_migration import SCHEMA, test_alembic_finds_nothing_to_change
+from .schema import SCHEMA
+from .test_schema import test_alembic_finds_nothing_to_change
 
 NEW = BUNDLE | {"name": "new", "content_sha256": "11" * 32, "labels": ("Dress", "Tee", "Robe")}
 COUNT = 150
