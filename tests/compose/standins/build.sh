@@ -18,7 +18,7 @@ if ! docker image inspect "$base" >/dev/null 2>&1; then
         exit 1
     }
     cp /etc/ssl/certs/ca-certificates.crt "$root/system/etc/ssl/certs/"  # it trusts whom this machine trusts
-    rm -rf "$root"/system/var/cache/apt/archives/*.deb "$root"/system/var/lib/apt/lists/*
+    rm -rf "$root"/system/var/cache/apt/* "$root"/system/var/lib/apt/lists/*
     tar -C "$root/system" -c . | docker import --change 'CMD ["bash"]' - "$base" >/dev/null
 fi
 for name in python postgres nginx prometheus; do

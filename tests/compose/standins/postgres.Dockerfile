@@ -8,7 +8,7 @@ RUN groupadd --system --gid 999 postgres \
     && mkdir -p /etc/postgresql-common \
     && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \
     && apt-get install --yes --no-install-recommends postgresql-17 postgresql-17-pgvector \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && install --directory --owner=postgres --group=postgres --mode=1777 \
         /var/lib/postgresql/data /var/run/postgresql
 ENV PATH=$PATH:/usr/lib/postgresql/17/bin PGDATA=/var/lib/postgresql/data LANG=C.UTF-8

@@ -3,7 +3,7 @@ ARG BASE
 FROM ${BASE}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends prometheus \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && install --directory --owner=nobody --group=nogroup /prometheus
 USER nobody
 VOLUME /prometheus

@@ -3,5 +3,5 @@ ARG BASE
 FROM ${BASE}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 python3-venv \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && ln -s python3 /usr/bin/python
