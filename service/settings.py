@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         default=None,
         description="any Postgres with pgvector, postgresql+psycopg://…; unset: the embedded server",
     )
+    database_password_file: Path | None = Field(
+        default=None, description="file that holds the password of a database URL without one"
+    )
     model: Path | None = Field(
         default=None, description="folder of a model bundle; unset: the bundle that ships"
     )

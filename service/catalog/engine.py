@@ -46,8 +46,34 @@ def open_database(
     Raises `SettingsInvalid`, `HomeNotWritable` or `DatabaseUnavailable`; a server elsewhere is not
     asked before the first query.
     """
-    url = settings.database_url or start_embedded(settings.folder() / "postgres")
+    url = database_url(settings) or start_embedded(settings.folder() / "postgres")
     return open_engine(url, pool_size=pool_size, statement_seconds=statement_seconds)
+
+
+def database_url(settings: Settings) -> str | None:
+    """The URL that is set, with the password of its file; None: the embedded server.
+
+    Raises `SettingsInvalid` for a file that cannot be read, is empty, or belongs to no URL, or to one
+    with a password.
+    """
+    file, name = settings.database_password_file, "FASHION_STUDIO_DATABASE_PASSWORD_FILE"
+    if file is None:
+        return settings.database_url
+    if settings.database_url is None:
+        raise SettingsInvalid(f"{name} is set, but FASHION_STUDIO_DATABASE_URL is not. Set both.")
+    url = parse_url(settings.database_url)
+    if url.password is not None:
+        raise SettingsInvalid(
+            f"FASHION_STUDIO_DATABASE_URL has a password, and {name} is set too. Leave one out."
+        )
+    try:
+        password = file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "it is no text"
+        raise SettingsInvalid(f"{name}={file} cannot be read: {said}.") from None
+    if not password:
+        raise SettingsInvalid(f"{name}={file} is empty. It holds the password, and nothing else.")
+    return url.set(password=password).render_as_string(hide_password=False)
 
 
 def open_engine(url: str, *, pool_size: int = 5, statement_seconds: float | None = None) -> Engine:

@@ -82,9 +82,8 @@ def serve(
         "post_worker_init": announce,
         "child_exit": _forget_counts,
     }
-    server = Server(
-        settings.model_copy(update={"database_url": url, "access": access}), options, report
-    )
+    found = {"database_url": url, "database_password_file": None, "access": access}
+    server = Server(settings.model_copy(update=found), options, report)
     arbiter = Supervisor(server, Companion() if background else None)
     # Once a worker has said why it cannot start, gunicorn's own lines about that are noise
     arbiter.log.error_log.addFilter(lambda record: not failures.poll())
