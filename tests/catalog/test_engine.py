@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from service.catalog import check_server, open_database, open_engine
+from service.catalog.engine import database_url as database_url_of
 from service.catalog.server import judge_versions
 from service.errors import DatabaseUnavailable, DatabaseUnfit, SettingsInvalid
 from service.settings import Settings
@@ -121,6 +122,33 @@ def test_open_database_takes_the_url_of_the_settings(database_url):
     engine = open_database(Settings(database_url=database_url))
     assert check_server(engine) == []
     engine.dispose()
+
+
+def test_the_password_may_lie_in_a_file(tmp_path, database_url):
+    file, url = tmp_path / "password", "postgresql://studio@database/studio"
+    file.write_text("p@ss: wörd/ \n")
+    found = database_url_of(Settings(database_url=url, database_password_file=file))
+    assert make_url(found).password == "p@ss: wörd/ "
+    assert database_url_of(Settings(database_url=database_url)) == database_url
+
+
+@pytest.mark.parametrize(
+    ("url", "content", "said"),
+    [
+        (None, "secret", "FASHION_STUDIO_DATABASE_URL is not. Set both"),
+        ("postgresql://studio:other@database/studio", "secret", "has a password.*Leave one out"),
+        ("postgresql://studio@database/studio", "\n", "is empty"),
+        ("postgresql://studio@database/studio", None, "cannot be read: No such file"),
+    ],
+)
+def test_a_password_file_that_cannot_serve_is_refused(tmp_path, url, content, said):
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsInvalid, match=said) as caught:
+        database_url_of(Settings(database_url=url, database_password_file=file))
+    assert "secret" not in str(caught.value)
+    assert "other" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

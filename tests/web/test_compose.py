@@ -1,0 +1,93 @@
+"""The files for docker compose agree with the service, which they describe from outside."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from flask.testing import FlaskClient
+
+from service.settings import Settings
+
+HOUSE = Path(__file__).parents[2]
+DEPLOY = HOUSE / "deploy"
+METRIC = re.compile(r"\bfashion_studio_\w+")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict:
+    return yaml.safe_load((HOUSE / "docker-compose.yml").read_text())
+
+
+def test_every_variable_of_ours_is_a_setting(compose: dict) -> None:
+    known = {f"FASHION_STUDIO_{name.upper()}" for name in Settings.model_fields}
+    for name in ("migrate", "web", "worker"):
+        ours = compose["services"][name]["environment"].keys()
+        assert ours
+        assert ours <= known
+
+
+def test_every_service_is_confined_and_limited(compose: dict) -> None:
+    for name, service in compose["services"].items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert {"memory", "cpus", "pids"} <= service["deploy"]["resources"]["limits"].keys(), name
+        for port in service.get("ports", ()):
+            assert port.startswith(("127.0.0.1:", "${LISTEN:-127.0.0.1}:")), name
+
+
+def test_no_password_stands_in_the_environment(compose: dict) -> None:
+    for name, service in compose["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if "PASSWORD" in variable:
+                assert variable.endswith("_FILE"), (name, variable)
+                assert value.startswith("/run/secrets/"), (name, variable)
+
+
+def test_every_file_that_is_mounted_is_there(compose: dict) -> None:
+    mounts = [
+        volume.partition(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", ())
+        if volume.startswith("./")
+    ]
+    assert mounts
+    for mount in mounts:
+        assert (HOUSE / mount).exists(), mount
+
+
+def test_memory_shared_by_an_index_build_fits(compose: dict) -> None:
+    """Postgres's documented need: shared memory of maintenance_work_mem, here up to 1 GB."""
+    assert int(compose["services"]["database"]["shm_size"].removesuffix("mb")) >= 1024
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_there_are(client: FlaskClient) -> None:
+    """Names of the metrics in the service's own answer, sums and buckets of histograms with them."""
+    client.get("/api/v1/garments")
+    described = re.findall(r"^# TYPE (\w+) (\w+)$", client.get("/metrics").text, re.MULTILINE)
+    known = {name for name, _ in described}
+    histograms = [name for name, kind in described if kind == "histogram"]
+    known |= {f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")}
+    dashboard = (DEPLOY / "grafana/dashboards/fashion-studio.json").read_text()
+    panels = json.loads(dashboard)["panels"]
+    assert panels
+    alerts = (DEPLOY / "prometheus/alerts.yml").read_text()
+    for asked in (dashboard, alerts):
+        names = set(METRIC.findall(asked))
+        assert names
+        assert names <= known, names - known
+
+
+def test_the_proxy_and_the_service_agree() -> None:
+    conf = (DEPLOY / "nginx/default.conf").read_text()
+
+    def number(directive: str) -> int:
+        found = re.search(rf"^\s*{directive} (\d+)", conf, re.MULTILINE)
+        assert found is not None, directive
+        return int(found[1])
+
+    settings = Settings()
+    assert number("client_max_body_size") * 2**20 > settings.max_set_bytes
+    assert number("proxy_read_timeout") > settings.request_seconds
