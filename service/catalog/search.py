@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import psycopg
 from pgvector import HalfVector
-from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog import categories
@@ -22,7 +21,7 @@ from service.catalog.garments import stored_embedding
 from service.catalog.generations import beside, has_generation
 from service.catalog.projection import SLACK, kept
 from service.catalog.shelves import index_name
-from service.catalog.similarity_sql import APPROXIMATE, LOOKUP, similar_sql
+from service.catalog.similarity_sql import APPROXIMATE, LOOKUP, literals, similar_sql
 from service.catalog.tables import COMPONENTS
 from service.domain import Match, Method
 from service.errors import InvalidParameter, ModelMoved
@@ -173,7 +172,7 @@ def _search(
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
         asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
-        statement = similar_sql(_literals(connection, indexed), len(indexed) < len(labels))
+        statement = similar_sql(literals(connection, indexed), len(indexed) < len(labels))
         attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
         with driver_of(connection) as driver, stage("sql", attributes):
             # One transaction, which the settings end with: psycopg sends what is in a pipeline
@@ -194,12 +193,6 @@ def _enough(found: Sequence[tuple[Any, ...]]) -> bool:
         return True
     *_, similarity, reach = found[-1]
     return NEARLY * math.sqrt(2 * max(1 - similarity, 0)) <= reach
-
-
-def _literals(connection: Connection, labels: Sequence[str]) -> list[str]:
-    """Labels as they stand in a statement that psycopg fills in."""
-    with driver_of(connection) as driver:
-        return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]
 
 
 def _look_up(

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg import sql
+from sqlalchemy import Connection
+
+from service.catalog.engine import driver_of
+
 # One label at a time: the arrays of several would be planned anew at each use, which costs more.
 # `here` says whether the garments that this connection sees are those of the query's model (see
 # `generations`). It is asked in the query's own transaction, and reads `garment`, so that its lock
@@ -89,8 +94,14 @@ LIMIT %(n)s
 def similar_sql(indexed: Sequence[str], others: bool) -> str:
     """The query of labels by their indexes and, where there are `others`, of `labels` exactly.
 
-    indexed: SQL literals, their % doubled.
+    indexed: as `literals` gives them.
     """
     arms = [INDEX_ARM.format(label=label, others=OTHERS) for label in indexed]
     arms += [EXACT_ARM.format(others=OTHERS)] * others
     return SIMILAR.format(arms="\nUNION ALL\n".join(arms))
+
+
+def literals(connection: Connection, labels: Sequence[str]) -> list[str]:
+    """Labels as they stand in a statement that psycopg fills in."""
+    with driver_of(connection) as driver:
+        return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]

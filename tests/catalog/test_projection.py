@@ -184,4 +184,4 @@ def test_a_batch_under_way_while_it_is_fitted_gets_its_components_too(engine, sh
     fitted.join(30)
     stored = components(engine)
     assert len(stored) == 61
-    assert np.array_equal(stored[-1], stored[0])
+    assert stored[-1] == pytest.approx(stored[0], abs=1e-6)  # a product's rows may round apart
