@@ -8,7 +8,7 @@ BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint audit format lock bench bundle results clean
+.PHONY: help demo test compose-test soak lint audit format lock bench bundle results clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.
 test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and run all of them (ARGS=…)
 	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
+
+compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engine (ARGS=--stand-ins: without a registry of images)
+	@tests/compose/run.sh $(ARGS)
 
 soak: $(VENV)/dev ## the long tests, about half an hour: use under load, broken pictures, upgrades of a full catalog (ARGS=…)
 	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py tests/catalog/test_upgrades.py --timeout 3600 -s $(ARGS)
