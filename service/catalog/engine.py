@@ -30,6 +30,8 @@ LIBPQ_DEFAULTS = {
     "keepalives_count": 3,
 }
 
+TOO_LONG = "The database took too long for a statement."
+
 IDLE_SECONDS = 1.0  # after which a pooled connection is asked before it is used
 POOL_SECONDS = 10  # to wait for a free connection of the pool
 
@@ -131,12 +133,14 @@ def parse_url(url: str) -> URL:
 def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
     """psycopg's own connection, for what SQLAlchemy has no words for: COPY, pipelines.
 
-    Errors within become `DatabaseUnavailable` as they do in SQLAlchemy's own statements.
+    Errors within become `DatabaseUnavailable` and `TimeLimit` as they do in SQLAlchemy's own statements.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     try:
         yield driver
+    except psycopg.errors.QueryCanceled:
+        raise TimeLimit(TOO_LONG) from None
     except psycopg.Error as error:
         if not is_unavailable(error):
             raise
@@ -166,7 +170,7 @@ def _translate(context: ExceptionContext) -> None:
     if not isinstance(context.original_exception, Exception):  # Ctrl-C counts as a disconnect
         return
     if isinstance(context.original_exception, psycopg.errors.QueryCanceled):
-        raise TimeLimit("The database took too long for a statement.") from None
+        raise TimeLimit(TOO_LONG) from None
     if context.is_disconnect or is_unavailable(context.original_exception):
         url = context.engine.url if context.engine is not None else URL.create("postgresql")
         raise unavailable(url, context.original_exception) from None
