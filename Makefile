@@ -44,6 +44,7 @@ lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into req
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
 	echo "tf-keras~=2.20.0" | $(BIN)/uv pip compile - --no-deps --upgrade $(LOCK) -o requirements/seed.txt
+	echo "hatchling>=1.27" | $(BIN)/uv pip compile - --upgrade $(LOCK) -o requirements/build.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"

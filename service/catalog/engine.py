@@ -30,8 +30,6 @@ LIBPQ_DEFAULTS = {
     "keepalives_count": 3,
 }
 
-TOO_LONG = "The database took too long for a statement."
-
 IDLE_SECONDS = 1.0  # after which a pooled connection is asked before it is used
 POOL_SECONDS = 10  # to wait for a free connection of the pool
 
@@ -139,13 +137,13 @@ def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
     assert isinstance(driver, psycopg.Connection)
     try:
         yield driver
-    except psycopg.errors.QueryCanceled:
-        raise TimeLimit(TOO_LONG) from None
     except psycopg.Error as error:
-        if not is_unavailable(error):
+        said = _said_of(error, connection.engine.url)
+        if said is None:
             raise
-        connection.invalidate()
-        raise unavailable(connection.engine.url, error) from None
+        if isinstance(said, DatabaseUnavailable):
+            connection.invalidate()
+        raise said from None
 
 
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailable:
@@ -166,14 +164,23 @@ def is_unavailable(error: BaseException | None) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(UNAVAILABLE)
 
 
+def _said_of(error: BaseException, url: URL) -> DatabaseUnavailable | TimeLimit | None:
+    """An error of psycopg's in our words; None: it is about the query."""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return TimeLimit("The database took too long for a statement.")
+    return unavailable(url, error) if is_unavailable(error) else None
+
+
 def _translate(context: ExceptionContext) -> None:
-    if not isinstance(context.original_exception, Exception):  # Ctrl-C counts as a disconnect
+    error = context.original_exception
+    if not isinstance(error, Exception):  # Ctrl-C counts as a disconnect
         return
-    if isinstance(context.original_exception, psycopg.errors.QueryCanceled):
-        raise TimeLimit(TOO_LONG) from None
-    if context.is_disconnect or is_unavailable(context.original_exception):
-        url = context.engine.url if context.engine is not None else URL.create("postgresql")
-        raise unavailable(url, context.original_exception) from None
+    url = context.engine.url if context.engine is not None else URL.create("postgresql")
+    said = _said_of(error, url)
+    if said is None and context.is_disconnect:
+        said = unavailable(url, error)
+    if said is not None:
+        raise said from None
 
 
 def _ping_idle(

@@ -11,9 +11,7 @@ from service.catalog import (
     store_feedback,
     store_set,
 )
-from service.errors import (
-    DowngradeRefused,
-)
+from service.errors import DowngradeRefused
 
 from .samples import row
 from .schema import HEAD, schema
