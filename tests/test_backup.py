@@ -40,7 +40,7 @@ from service.errors import (
     SchemaOutdated,
     StorageFull,
 )
-from service.images import ImageRoot
+from service.images import Images, open_images
 from service.ingest import ingest
 from service.studio import Studio
 from tests.catalog.conftest import loader, model_id, shelve
@@ -80,9 +80,9 @@ def other(empty_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> ImageRoot:
+def root(tmp_path: Path) -> Images:
     (tmp_path / "images").mkdir()
-    return ImageRoot(str(tmp_path / "images"))
+    return open_images(str(tmp_path / "images"))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def answers(engine: Engine, vectors: np.ndarray, **how: object) -> list[object]:
 
 
 def test_a_restored_catalog_gives_the_same_answers(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     """The projection comes along, so that the same indexes are due."""
     build_indexes(engine, threshold=50)
@@ -133,7 +133,7 @@ def test_a_restored_catalog_gives_the_same_answers(
 
 
 def test_ids_go_on_where_they_were(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     back_up(engine, root, file)
     restore(other, root, file)
@@ -144,7 +144,7 @@ def test_ids_go_on_where_they_were(
 
 
 def test_a_catalog_that_is_not_empty_is_kept_unless_told(
-    engine: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     back_up(engine, root, file)
     before = contents(engine)
@@ -160,7 +160,7 @@ def test_a_catalog_that_is_not_empty_is_kept_unless_told(
 
 
 def test_a_backup_of_an_earlier_revision_comes_back(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     before = answers(engine, few, exact=True)
     migrate(engine, "0002")
@@ -216,7 +216,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(
     engine: Engine,
     other: Engine,
     few: np.ndarray,
-    root: ImageRoot,
+    root: Images,
     file: Path,
     spoil: Callable[[Path], object],
     error: type[FashionStudioError],
@@ -234,7 +234,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(
 
 
 def test_rows_that_do_not_fit_leave_the_catalog_as_it_was(
-    engine: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     back_up(engine, root, file)
     with engine.begin() as connection:
@@ -248,7 +248,7 @@ def test_rows_that_do_not_fit_leave_the_catalog_as_it_was(
 
 
 def test_a_dump_that_ends_midway_leaves_the_catalog_as_it_was(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     """As where whoever restores is killed: only a COMMIT at the very end counts."""
     back_up(engine, root, file)
@@ -263,7 +263,7 @@ def test_a_dump_that_ends_midway_leaves_the_catalog_as_it_was(
 
 
 def test_a_server_that_is_newer_than_every_pg_dump_is_said(
-    engine: Engine, root: ImageRoot, file: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, root: Images, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pgtools, "_installed", lambda: iter([pgtools.Tools(9, Path("/nowhere"))]))
     with pytest.raises(PostgresToolsMissing, match=r"Postgres 18.*of version 18 or later.*on PATH"):
@@ -279,7 +279,7 @@ def test_the_oldest_tools_that_are_new_enough_are_taken() -> None:
 def test_a_backup_that_fails_leaves_the_older_one(
     engine: Engine,
     few: np.ndarray,
-    root: ImageRoot,
+    root: Images,
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -310,7 +310,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_said_and_leaves_the_older_one(
-    engine: Engine, few: np.ndarray, root: ImageRoot, small_disk: Path
+    engine: Engine, few: np.ndarray, root: Images, small_disk: Path
 ) -> None:
     file = small_disk / "catalog.backup"
     file.write_text("older")
@@ -325,7 +325,7 @@ def test_pictures_come_along_where_asked(
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(drawn / "images", root / "shop")
-    studio.images = ImageRoot(str(root))
+    studio.images = open_images(str(root))
     ingest(studio, root)
     made = back_up(studio.engine, studio.images, file, with_pictures=True)
     assert made.pictures["included"] == 33
@@ -335,10 +335,10 @@ def test_pictures_come_along_where_asked(
     first = sorted((root / "shop").iterdir())[0]
     (elsewhere / "shop" / first.name).write_bytes(b"mine")
     with pytest.raises(FashionStudioError, match="another picture"):
-        restore(other, ImageRoot(str(elsewhere)), file)
+        restore(other, open_images(str(elsewhere)), file)
     assert [found.name for found in elsewhere.rglob("*.jpg")] == [first.name]
     (elsewhere / "shop" / first.name).unlink()
-    restored = restore(other, ImageRoot(str(elsewhere)), file)
+    restored = restore(other, open_images(str(elsewhere)), file)
     assert restored.pictures == {"in_place": 33, "missing": 0, "other": 0, "restored": 33}
     for photo in (root / "shop").iterdir():
         assert (elsewhere / "shop" / photo.name).read_bytes() == photo.read_bytes()
@@ -378,7 +378,7 @@ def test_a_catalog_moves_to_another_server_of_another_version_and_back(
     other: Engine,
     server_16: Engine,
     few: np.ndarray,
-    root: ImageRoot,
+    root: Images,
     tmp_path: Path,
 ) -> None:
     before = answers(engine, few, exact=True)
