@@ -64,6 +64,12 @@ class Gone:
             return garment
 
     @property
+    def digests(self) -> frozenset[str]:
+        """The SHA-256 of those, which may be found elsewhere."""
+        with self._mutex:
+            return frozenset(digest for digest, found in self._by_digest.items() if found)
+
+    @property
     def garments(self) -> list[Filed]:
         """Those that were not found elsewhere, by id."""
         with self._mutex:

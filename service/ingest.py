@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from service.catalog import Building, Run, build_indexes
 from service.errors import DatabaseUnavailable, FashionStudioError, ImportCancelled, ImportLost
 from service.extent import Gone
-from service.intake import BATCH, Labels, Options, take_in
+from service.intake import BATCH, Engine, Items, Labels, Options, outcomes, take_in
 from service.sources import Item, folder_of, read_source
 from service.storage import Location
 from service.studio import Studio
@@ -25,7 +26,8 @@ def ingest(
     image_root: Location | None = None,
     batch_size: int = BATCH,
     dry_run: bool = False,
-    wanted: Callable[[Item], bool] = lambda item: True,
+    engine: Engine = outcomes,
+    wanted: Callable[[Item], bool] | None = None,
     prune: Callable[[Gone], list[str]] = lambda gone: [],
     progress: Callable[[Summary], None] = lambda summary: None,
     building: Callable[[Building], None] = lambda building: None,
@@ -34,17 +36,15 @@ def ingest(
 
     labels: `given` uses the source's label where it has one, `predicted` always the model's.
     image_root: where a table's paths start; by default at the table's folder.
-    wanted: which of the source's photos; the others are as they were. prune: handed the garments whose
-    photo is gone, removes them as it sees fit and returns their paths.
+    engine: what decodes and embeds; by default this process.
+    wanted: which of the source's photos, where not all; the others are as they were. prune: handed the
+    garments whose photo is gone, removes them as it sees fit and returns their paths.
     Raises `SourceInvalid`, `DatabaseUnavailable`, `StorageUnavailable`, `ImportCancelled`, and what
     `prune` raises; a broken photo is recorded and stops nothing.
     """
-
-    def items() -> Iterator[Item]:
-        return filter(
-            wanted, read_source(source, labels=studio.model.labels, image_root=image_root)
-        )
-
+    items: Items = partial(read_source, source, labels=studio.model.labels, image_root=image_root)
+    if wanted is not None:
+        items = partial(_only, wanted, items)
     options = Options(labels=labels, batch_size=batch_size, dry=dry_run)
     items()  # a source that is at fault leaves no record
     gone = Gone(studio.engine, studio.images, folder_of(source, image_root))
@@ -53,11 +53,17 @@ def ingest(
     else:
         run = Run.start(studio.engine, source=str(source), labels=labels)
         with recorded(run):
-            summary = take_in(studio, items, options, gone=gone, run=run, progress=progress)
+            summary = take_in(
+                studio, items, options, gone=gone, run=run, engine=engine, progress=progress
+            )
         build_indexes(studio.engine, progress=building)
     summary.gone = [garment.image_path for garment in gone.garments]
     summary.pruned = prune(gone)
     return summary
+
+
+def _only(wanted: Callable[[Item], bool], items: Items) -> Iterator[Item]:
+    return filter(wanted, items())
 
 
 @contextmanager

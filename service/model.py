@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from service.decode import Limits, decode, fit
 from service.domain import Image, Prediction
@@ -16,11 +17,19 @@ class Model:
     """Whoever decodes, predicts and searches for one answer does it all with one of these.
 
     labels: every category that garments may have: the network's own in its order, then those that
-    garments bear because someone gave them.
+    garments bear because someone gave them. threads: of the processor, for the network; None: all.
+    Sent to another process it is loaded anew there.
     """
 
     def __init__(
-        self, settings: Settings, model_id: int, folder: Path, card: Card, labels: tuple[str, ...]
+        self,
+        settings: Settings,
+        model_id: int,
+        folder: Path,
+        card: Card,
+        labels: tuple[str, ...],
+        *,
+        threads: int | None = None,
     ) -> None:
         self.id = model_id
         self.folder = folder
@@ -28,6 +37,7 @@ class Model:
         self.labels = labels
         self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
         self._settings = settings
+        self._threads = threads
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
 
@@ -40,8 +50,11 @@ class Model:
         """The network, loaded and warmed up by the first caller; others wait for it."""
         with self._loading:
             if self._encoder is None:
-                self._encoder = load_encoder(self._settings, self.folder)
+                self._encoder = load_encoder(self._settings, self.folder, threads=self._threads)
             return self._encoder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._settings, self.id, self.folder, self.card, self.labels)
 
     def decode(self, data: bytes) -> Image:
         """Decode as large as the network needs. Raises as `service.decode.decode`."""

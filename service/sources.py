@@ -15,7 +15,7 @@ from pathlib import Path
 
 from service.decode import SUFFIXES
 from service.errors import SourceInvalid
-from service.storage import Location, P, is_remote, is_url, locate, reached, walk
+from service.storage import Location, P, exists, is_remote, is_url, locate, reached, walk
 
 IMAGE, LABEL = "image_name", "category_label"
 
@@ -69,7 +69,7 @@ def _reaching(source: Location, items: Iterator[Item]) -> Iterator[Item]:
 def _read(
     source: Location, labels: Sequence[str] | None, image_root: Location | None
 ) -> Iterator[Item]:
-    if not source.exists():
+    if not exists(source):
         raise SourceInvalid(f"{source} does not exist.")
     if source.is_dir():
         if (annotations := _annotations(source)) is not None:

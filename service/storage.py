@@ -90,6 +90,17 @@ def size_of(location: Location) -> int:
     return int(info["size"])
 
 
+def exists(location: Location) -> bool:
+    """Raises `StorageUnavailable`, where a store's own answer to this question would be no."""
+    if isinstance(location, Path):
+        return location.exists()
+    try:
+        call(location, "info")
+    except OSError:
+        return False
+    return True
+
+
 def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
     """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
 

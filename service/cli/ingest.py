@@ -20,10 +20,11 @@ from service.cli.output import (
     progress_bar,
     show_building,
 )
-from service.errors import InvalidParameter, PruneRefused
+from service.errors import ExtraMissing, InvalidParameter, PruneRefused
 from service.extent import Gone
 from service.ingest import BATCH, Summary
 from service.ingest import ingest as take_in
+from service.intake import Engine, outcomes
 from service.storage import Location
 from service.watch import Keeping, Watcher
 
@@ -44,6 +45,14 @@ SHOWN = 10  # rejects named for people; the JSON and the table import_error have
     type=LOCATION,
     help="Where a table's paths start; by default at the table's folder.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who decodes and embeds: this process, or the Ray cluster of RAY_ADDRESS.",
+)
+@click.option("--workers", type=int, help="Ray's actors, a core each; by default all cores.")
 @click.option("--batch-size", type=int, default=BATCH, show_default=True, help="Photos a commit.")
 @click.option("--dry-run", is_flag=True, help="Read and compare only; change nothing.")
 @click.option("--watch", is_flag=True, help="Go on, and follow every change, until Ctrl-C.")
@@ -55,6 +64,8 @@ def ingest(
     source: Location,
     labels: Literal["given", "predicted"],
     image_root: Location | None,
+    engine: Literal["local", "ray"],
+    workers: int | None,
     batch_size: int,
     dry_run: bool,
     watch: bool,
@@ -75,6 +86,7 @@ def ingest(
     if not 1 <= batch_size <= 10_000:
         raise InvalidParameter(f"--batch-size is {batch_size}; it must be from 1 to 10000.")
     _require_fitting(watch, dry_run, prune, yes, more_than_half)
+    decoding = _engine(engine, workers, alone=watch or dry_run)
     refusals: list[PruneRefused] = []
 
     def forget(gone: Gone) -> list[str]:
@@ -105,6 +117,7 @@ def ingest(
             image_root=image_root,
             batch_size=batch_size,
             dry_run=dry_run,
+            engine=decoding,
             prune=forget,
             progress=lambda s: advance(s.seen, None, f"{s.seen / max(s.seconds, 1e-9):.0f}/s"),
             building=show_building(advance),
@@ -131,6 +144,22 @@ def _require_fitting(
             "--prune asks on a terminal. Elsewhere, and with --watch, add --yes; --dry-run shows what "
             "would go."
         )
+
+
+def _engine(name: Literal["local", "ray"], workers: int | None, *, alone: bool) -> Engine:
+    if name == "local":
+        if workers is not None:
+            raise InvalidParameter("--workers belongs to --engine ray.")
+        return outcomes
+    if alone:
+        raise InvalidParameter("--engine ray goes neither with --watch nor with --dry-run.")
+    try:
+        from service.intake.cluster import on_ray
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"--engine ray needs {error.name}: pip install 'fashion-studio[ray]'."
+        ) from None
+    return on_ray(workers)
 
 
 def _keep_in_step(source: Path, how: Keeping, as_json: bool) -> None:

@@ -47,9 +47,12 @@ def bundle_folder(settings: Settings) -> Path:
     return settings.model if settings.model is not None else SHIPPED
 
 
-def load_encoder(settings: Settings, folder: Path | None = None) -> Encoder:
+def load_encoder(
+    settings: Settings, folder: Path | None = None, *, threads: int | None = None
+) -> Encoder:
     """A bundle, by default the configured one, on the configured runtime, warmed up by a real inference.
 
+    threads: of the processor, for OpenVINO; None: all.
     Raises `BundleInvalid`, also where int8 is wanted and was not made, `ExtraMissing`, `HomeNotWritable`.
     """
     folder = folder if folder is not None else bundle_folder(settings)
@@ -60,4 +63,4 @@ def load_encoder(settings: Settings, folder: Path | None = None) -> Encoder:
     from service.encoder.openvino import OpenVinoEncoder
 
     precision = None if settings.precision == "auto" else settings.precision
-    return OpenVinoEncoder(folder, settings.folder("models"), precision=precision)
+    return OpenVinoEncoder(folder, settings.folder("models"), precision=precision, threads=threads)

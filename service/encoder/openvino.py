@@ -25,6 +25,7 @@ class OpenVinoEncoder:
     what the card says, or else the faster of the first two that the CPU computes natively, which is also
     that of int8's unquantised layers.
     requests: infer requests that run side by side; by default one more than compute at once.
+    threads: of the processor that it computes on; by default all.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class OpenVinoEncoder:
         *,
         precision: str | None = None,
         requests: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self.card: Card = read_card(folder)
         self._detector = read_detector(folder, self.card.calibration)
@@ -51,7 +53,8 @@ class OpenVinoEncoder:
                 ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
                 ov.hint.inference_precision: native if precision == "int8" else self.precision,
                 ov.cache_dir: str(xml.parent),
-            },
+            }
+            | ({ov.inference_num_threads: threads} if threads is not None else {}),
         )
         optimal = compiled.get_property(ov.optimal_number_of_infer_requests)
         self.requests = requests or optimal + 1  # one waits its turn, so that no core ever idles

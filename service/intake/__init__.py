@@ -1,6 +1,8 @@
 """Photos into the catalog: decoded and embedded side by side, written in batches, each one commit."""
 
 from service.intake.flow import take_in
+from service.intake.local import outcomes
 from service.intake.photo import BATCH, Items, Labels, Options, printable
+from service.intake.work import Engine
 
-__all__ = ["BATCH", "Items", "Labels", "Options", "printable", "take_in"]
+__all__ = ["BATCH", "Engine", "Items", "Labels", "Options", "outcomes", "printable", "take_in"]

@@ -7,7 +7,7 @@ import os
 from service.errors import ImportsDisabled, SourceForbidden, SourceInvalid
 from service.settings import Settings
 from service.sources import lies_in
-from service.storage import Location, is_remote, is_url, locate, reached
+from service.storage import Location, exists, is_remote, is_url, locate
 
 
 def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Location, ...]]:
@@ -28,9 +28,8 @@ def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Loc
     if not lies_in(path, roots):
         raise _forbidden()
     path = path.resolve()
-    with reached(source):
-        if not path.exists():
-            raise SourceInvalid(f"{source} does not exist.")
+    if not exists(path):
+        raise SourceInvalid(f"{source} does not exist.")
     return path, roots
 
 

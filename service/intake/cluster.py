@@ -1,0 +1,175 @@
+"""Photos decoded and embedded by a Ray cluster: Ray Data reads the source and streams it through actors.
+
+The order stays the source's, and rows are written by the process that began the import, so that ledger,
+batches and resuming are those of one machine. An actor whose process or machine dies is started again,
+and what it had under way is done again. Every machine needs this package, the bundle, and the photos
+under the same path or URL. Needs the extra `ray`: import it only where it is asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import pickle
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow
+import ray
+import ray.data
+from ray.data import Datasource, ReadTask
+from ray.data.block import BlockMetadata
+
+from service.catalog import Filed, Loader, open_database
+from service.encoder import find_bundle
+from service.errors import FashionStudioError, InvalidParameter
+from service.images import open_images
+from service.intake.photo import Items, Options, Outcome, Photo, outcome_of, photos_of
+from service.intake.work import Engine, Work
+from service.model import Model
+from service.settings import Settings
+from service.storage import FETCHERS, is_remote
+
+CHUNK = 32  # photos to a task: a second or less of one core, done again where an actor dies
+DATA = "pickled"  # the one column: a list of photos, or of what became of them, or an error
+READER_CPUS = (
+    0  # not as an actor's, or else Ray does both in one process; it waits more than it works
+)
+
+
+def on_ray(workers: int | None = None) -> Engine:
+    """An engine of actors with a core each; None: as many as the cluster has cores.
+
+    The cluster is that of RAY_ADDRESS, or one of this machine's own until the import ends.
+    Raises `InvalidParameter`.
+    """
+    if workers is not None and workers < 1:
+        raise InvalidParameter(f"--workers is {workers}; it must be at least 1.")
+    return lambda work: _outcomes(work, workers)
+
+
+def _outcomes(work: Work, workers: int | None) -> Iterator[Outcome]:
+    settings, model = work.studio.settings, work.model
+    source = _Photos(settings, model.id, work.source, work.skip, work.options)
+    with _joined():
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = context.print_on_execution_start = False
+        context.target_max_block_size = (
+            1  # bytes: each chunk goes its own way as soon as it is read
+        )
+        read = ray.data.read_datasource(source, override_num_blocks=1, num_cpus=READER_CPUS)
+        embedded = read.map(
+            _Embedder,
+            fn_constructor_args=(settings, model, work.options, work.gone.digests),
+            concurrency=workers or max(1, int(ray.cluster_resources().get("CPU", 1))),
+            num_cpus=1,
+        )
+        for row in embedded.iter_rows():
+            for done in _opened(row):
+                if isinstance(done, Photo):
+                    yield outcome_of(done, model, work.options, work.gone.claim)
+                else:
+                    yield done
+
+
+@contextmanager
+def _joined() -> Iterator[None]:
+    """Part of the cluster. What Ray prints goes to stderr: stdout is for the answer."""
+    begun = not ray.is_initialized()
+    with redirect_stdout(sys.stderr):
+        if begun:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray tells its makers by default
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own files have the rest
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            if begun:
+                ray.shutdown()
+
+
+@dataclass(frozen=True)
+class _Photos(Datasource):
+    """The photos behind the first `skip`, chunk by chunk, with what the ledger knows of them.
+
+    Read by one task, since a source is a list; one that dies reads it again.
+    """
+
+    settings: Settings
+    model_id: int
+    source: Items
+    skip: int
+    options: Options
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+        return [ReadTask(self._blocks, BlockMetadata(None, None, None))]
+
+    def _blocks(self) -> Iterable[pyarrow.Table]:
+        try:
+            engine = open_database(self.settings, pool_size=1)
+            loader, images = Loader(engine, self.model_id), open_images(self.settings.image_root)
+            rest = itertools.islice(self.source(), self.skip, None)
+            photos = photos_of(rest, images, loader, self.options.batch_size)
+            while chunk := list(itertools.islice(photos, CHUNK)):
+                yield pyarrow.table({DATA: [pickle.dumps(chunk)]})
+        except FashionStudioError as error:
+            yield pyarrow.table({DATA: [pickle.dumps(error)]})
+
+
+class _Embedder:
+    """An actor: chunks of photos to what becomes of them, on one core.
+
+    gone: the digests of garments without a photo. One of these may be a garment that was moved, which
+    only the process that began the import can tell: such a photo goes back as it came.
+    """
+
+    def __init__(
+        self, settings: Settings, model: Model, options: Options, gone: frozenset[str]
+    ) -> None:
+        card = model.card
+        folder = find_bundle(settings, card.title, card.content_sha256, str(model.folder))
+        self._model = Model(settings, model.id, folder, card, model.labels, threads=1)
+        self._options, self._gone = options, gone
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            photos = _opened(row)
+            _ = self._model.encoder
+            remote = any(is_remote(photo.item.file) for photo in photos)
+            with ThreadPoolExecutor(FETCHERS if remote else 2) as pool:
+                return {DATA: pickle.dumps(list(pool.map(self._outcome, photos)))}
+        except FashionStudioError as error:
+            return {DATA: pickle.dumps(error)}
+
+    def _outcome(self, photo: Photo) -> Outcome | Photo:
+        try:
+            return outcome_of(photo, self._model, self._options, self._claim)
+        except _Unsettled:
+            return photo
+
+    def _claim(self, sha256: str, image_path: str) -> Filed | None:
+        if sha256 in self._gone:
+            raise _Unsettled
+        return None
+
+
+class _Unsettled(Exception):
+    """Whether the photo is a garment that was moved cannot be told here."""
+
+
+def _opened(row: dict[str, Any]) -> list[Any]:
+    """A chunk that a task of this run wrote. Raises the error that it met instead."""
+    found: list[Any] | FashionStudioError = pickle.loads(row[DATA])
+    if isinstance(found, FashionStudioError):
+        raise found
+    return found
