@@ -2,6 +2,7 @@
 
 import { blank, card, placeholders } from "./card.js";
 import { $, button, make, percent, plural, similarity } from "./dom.js";
+import { judged, showVerdicts } from "./verdicts.js";
 
 const GUESSES = 3;
 const WAYS = { exact: "every one compared", hnsw: "by index (HNSW)" };
@@ -44,9 +45,11 @@ export function drawMatches(answer, question, search) {
     ? `${plural(matches.length, "garment")} · cosine, ${WAYS[answer.method] ?? answer.method} · ${answer.model}` : "";
   $("matches").replaceChildren(...matches.map((match, place) => {
     const number = similarity(match.similarity);
-    return card(match, { number, place, title: "More like this",
+    const drawn = card(match, { number, place, title: "More like this",
       says: `${match.label}, similarity ${number}: more like this` });
+    return judged(drawn, query, match);
   }));
+  showVerdicts(query);
   $("none").hidden = matches.length > 0;
   if (!matches.length) drawNone(known, question, search);
   return `${$("query-label").textContent}. ${title}: ${plural(matches.length, "garment")}.`;

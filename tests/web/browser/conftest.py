@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 
-from service.catalog import Row
+from service.catalog import Row, open_engine
+from service.keys import create_key
 
-from .site import Site, serving
+from .site import Opening, Site, serving
 from .visitor import SIZES, Visitor
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -33,33 +35,44 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(
+def opening(
     browser: Browser,
     administrator: Engine,
     template: str,
     home: Path,
-    drawn: Path,
-    rows: list[Row],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
+) -> Opening:
+    """opening(root, rows) is a context: a site of one's own with these garments, pictures in `root`."""
+
+    def open_site(root: Path, rows: list[Row]) -> AbstractContextManager[Site]:
+        log = tmp_path_factory.mktemp("site") / "log"
+        return serving(administrator, template, home, root, rows, log)
+
+    return open_site
+
+
+@pytest.fixture(scope="session")
+def site(opening: Opening, drawn: Path, rows: list[Row]) -> Iterator[Site]:
     """33 drawn garments, ids from 1, that all tests share: they leave them alone."""
-    log = tmp_path_factory.mktemp("site") / "log"
-    with serving(administrator, template, home, drawn, rows, log) as site:
+    with opening(drawn, rows) as site:
         yield site
 
 
 @pytest.fixture(scope="session")
-def empty_site(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
+def empty_site(opening: Opening, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A catalog without garments, which tests leave so."""
-    root = tmp_path_factory.mktemp("empty")
-    with serving(administrator, template, home, root, [], root / "log") as site:
+    with opening(tmp_path_factory.mktemp("empty"), []) as site:
         yield site
+
+
+@pytest.fixture(scope="session")
+def locked(opening: Opening, drawn: Path, rows: list[Row]) -> Iterator[tuple[Site, str]]:
+    """A site that needs a key, and one that may only read."""
+    with opening(drawn, rows) as site:
+        engine = open_engine(site.database_url)
+        key, _ = create_key(engine, "reader", ["read"])
+        engine.dispose()
+        yield site, key
 
 
 @pytest.fixture
@@ -82,3 +95,11 @@ def visitor(
 ) -> Visitor:
     """A visitor at the shared site, on a desktop and on a phone."""
     return visit(site, request.param)
+
+
+@pytest.fixture
+def photo(tmp_path: Path, drawn: Path) -> Path:
+    """A drawn dress that the catalog does not have: its bytes are others."""
+    file = tmp_path / "my dress.jpg"
+    file.write_bytes(next(drawn.rglob("*dress*.jpg")).read_bytes() + b"\0")
+    return file

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from service.catalog import Loader, Row
+from service.catalog import Loader, Row, open_engine
 from service.settings import Settings
 from service.studio import Studio
 
@@ -27,6 +28,19 @@ class Site:
     url: str
     root: Path
     database_url: str
+
+    def rows(self, sql: str, /, **values: object) -> list[tuple[Any, ...]]:
+        """What its database answers; for a statement without rows, none."""
+        engine = open_engine(self.database_url)
+        try:
+            with engine.begin() as connection:
+                found = connection.execute(text(sql), values)
+                return [tuple(row) for row in found] if found.returns_rows else []
+        finally:
+            engine.dispose()
+
+
+Opening = Callable[[Path, list[Row]], AbstractContextManager[Site]]
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine
+from playwright.sync_api import Page, expect
 
 from service.catalog import Row
 from service.client import ApiError, Client
 
 from ...pictures import encoded, picture
-from .site import Site, pictures_of, serving
+from .site import Opening, Site, pictures_of
 from .visitor import SIZES, Visitor
 
 MANY = 120  # garments: more than two pages of the list
@@ -23,17 +22,10 @@ MANY = 120  # garments: more than two pages of the list
 
 @pytest.fixture(scope="module")
 def own(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    drawn: Path,
-    rows: list[Row],
-    tmp_path_factory: pytest.TempPathFactory,
+    opening: Opening, drawn: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A site that these tests change; the first 33 of its garments have pictures of their own."""
-    folder = tmp_path_factory.mktemp("own")
-    root = pictures_of(drawn, folder / "pictures")
+    root = pictures_of(drawn, tmp_path_factory.mktemp("own") / "pictures")
     more = [
         replace(rows[i % 33], image_path=f"winter/{i:03}.jpg", label_source="predicted")
         for i in range(MANY - 33)
@@ -42,7 +34,7 @@ def own(
     for i, row in enumerate(more):
         (root / row.image_path).symlink_to(root / rows[i % 33].image_path)
     gone = replace(rows[0], image_path="gone.jpg", label_source="predicted")
-    with serving(administrator, template, home, root, [*rows, *more, gone], folder / "log") as site:
+    with opening(root, [*rows, *more, gone]) as site:
         yield site
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
-from sqlalchemy import Engine
+from playwright.sync_api import expect
 
-from service.catalog import Row, open_engine
-from service.keys import create_key
-
-from .site import Site, serving
+from .site import Site
 from .visitor import SIZES, Visitor
 
 
@@ -34,25 +30,6 @@ def test_the_keyboard_reaches_the_content_first(visitor: Visitor) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null")
-
-
-@pytest.fixture(scope="module")
-def locked(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    drawn: Path,
-    rows: list[Row],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Site, str]]:
-    """A site that needs a key, and one that may only read."""
-    log = tmp_path_factory.mktemp("locked") / "log"
-    with serving(administrator, template, home, drawn, rows, log) as site:
-        engine = open_engine(site.database_url)
-        key, _ = create_key(engine, "reader", ["read"])
-        engine.dispose()
-        yield site, key
 
 
 @pytest.mark.parametrize("size", SIZES)

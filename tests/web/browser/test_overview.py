@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine, text
+from playwright.sync_api import Page, expect
 
-from service.catalog import Row, open_engine
+from service.catalog import Row
 from service.client import Client
 
-from .site import Site, pictures_of, serving
+from .site import Opening, Site, pictures_of
 from .visitor import SIZES, Visitor
 
 DAYS = """
@@ -27,24 +26,14 @@ DAYS = """
 
 @pytest.fixture(scope="module")
 def own(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    drawn: Path,
-    rows: list[Row],
-    tmp_path_factory: pytest.TempPathFactory,
+    opening: Opening, drawn: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Garments that came on three days, two of them the same photo."""
-    folder = tmp_path_factory.mktemp("own")
-    root = pictures_of(drawn, folder / "pictures")
+    root = pictures_of(drawn, tmp_path_factory.mktemp("own") / "pictures")
     (root / "again.jpg").write_bytes((root / rows[0].image_path).read_bytes())
     twin = replace(rows[0], image_path="again.jpg", label_source="predicted")
-    with serving(administrator, template, home, root, [*rows, twin], folder / "log") as site:
-        engine = open_engine(site.database_url)
-        with engine.begin() as connection:
-            connection.execute(text(DAYS))
-        engine.dispose()
+    with opening(root, [*rows, twin]) as site:
+        site.rows(DAYS)
         yield site
 
 

@@ -65,8 +65,13 @@ class Visitor:
     def held(self, pattern: str) -> Iterator[list[Route]]:
         """Requests that match wait on the way, until the block ends: a slow answer, without a clock."""
         waiting: list[Route] = []
-        self.page.route(re.compile(pattern), lambda route: waiting.append(route))
+        held = True  # until the end; what is asked from then on, while the others go, does not wait
+        self.page.route(
+            re.compile(pattern),
+            lambda route: waiting.append(route) if held else route.continue_(),
+        )
         yield waiting
+        held = False
         for route in waiting:
             with suppress(Error):  # one that the page gave up
                 route.continue_()

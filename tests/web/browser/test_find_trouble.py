@@ -1,0 +1,94 @@
+"""Find similar where something is missing: a garment, a connection, a photo, a catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Route, expect
+
+from ...pictures import encoded, picture
+from .finding import CHOOSE, answered, cards
+from .site import Site
+from .visitor import SIZES, Visitor
+
+
+def test_a_photo_without_a_garment_is_met_kindly(visitor: Visitor, photo: Path) -> None:
+    def unrecognised(route: Route) -> None:
+        """What the API says of a photo that is unlike all that the network knows."""
+        document = httpx.post(route.request.url, files={"image": photo.read_bytes()}).json()
+        if "label=auto" in route.request.url:
+            document |= {"matches": [], "searched_labels": [], "returned": 0}
+        document["query"] |= {"recognised": False, "label": None}
+        route.fulfill(json=document)
+
+    visitor.page.route("**/api/v1/similar*", unrecognised)
+    page = visitor.open("/")
+    page.set_input_files(CHOOSE, photo)
+    expect(page.locator("#query-label")).to_have_text("No garment recognised")
+    assert page.locator("#labels button").count() == 4
+    assert page.locator("#labels [aria-pressed=true]").count() == 0
+    visitor.look("unrecognised")
+    page.get_by_role("button", name="Show the nearest anyway").click()
+    expect(page.locator("#matches-title")).to_have_text("Most like it in all categories")
+    assert cards(page) == 24
+
+
+def test_a_lost_connection_is_said_and_the_question_asked_again(
+    visitor: Visitor, photo: Path
+) -> None:
+    visitor.forgiven.append("ERR_INTERNET_DISCONNECTED")
+    page = visitor.open("/")
+    visitor.context.set_offline(True)
+    page.set_input_files(CHOOSE, photo)
+    expect(page.locator("#trouble")).to_contain_text("The server does not answer")
+    visitor.look("lost")
+    visitor.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    answered(page)
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_file_that_is_no_photo_gets_its_reason(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.forgiven.append("status of 422")
+    (tmp_path / "notes.jpg").write_text("not a picture")
+    page = visitor.open("/")
+    page.set_input_files(CHOOSE, tmp_path / "notes.jpg")
+    expect(page.locator("#trouble")).to_contain_text("The bytes are not an image.")
+    expect(page.locator("#query-image")).to_have_text("Your browser cannot show this photo")
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+    visitor.look("no-photo")
+
+
+def test_a_photo_that_is_too_large_is_not_sent(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "large.jpg").write_bytes(bytes(20_000_001))
+    page = visitor.open("/")
+    page.set_input_files(CHOOSE, tmp_path / "large.jpg")
+    expect(page.locator("#trouble")).to_contain_text("at most 20 MB are read")
+    assert page.url.endswith("/")
+
+
+def test_a_photo_stays_in_its_browser(visitor: Visitor) -> None:
+    page = visitor.open("/?photo=0123456789abcdef")
+    expect(page.locator("#trouble")).to_contain_text("no longer here")
+    expect(page.get_by_text("Choose a photo")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_empty_catalog_says_so_and_labels_all_the_same(
+    empty_site: Site, visit: Callable[[Site, str], Visitor], size: str, tmp_path: Path
+) -> None:
+    visitor = visit(empty_site, size)
+    visitor.forgiven.append("status of 404")
+    page = visitor.open("/")
+    expect(page.get_by_text("The catalog is still empty")).to_be_visible()
+    visitor.look("empty")
+    (tmp_path / "a.jpg").write_bytes(encoded(picture(300, 400), "JPEG"))
+    page.set_input_files(CHOOSE, tmp_path / "a.jpg")
+    expect(page.locator("#query-note")).to_contain_text("% sure")
+    expect(page.locator("#matches-title")).to_have_text("The catalog is still empty")
+    page.go_back()
+    page.locator("#home [data-random]").click()
+    expect(page.locator("#trouble")).to_be_visible()
