@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,18 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 
 from service.catalog import Row, open_engine
+from service.client import Client
 from service.keys import create_key
 
-from .site import Opening, Site, serving
+from .site import Opening, Site, pictures_of, serving
 from .visitor import SIZES, Visitor
 
+DAYS = """
+    UPDATE garment SET created_at = CASE
+        WHEN id <= 8 THEN timestamptz '2026-03-01 12:00Z'
+        WHEN id <= 20 THEN timestamptz '2026-03-05 12:00Z'
+        ELSE timestamptz '2026-03-06 00:30Z' END
+"""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -75,6 +83,25 @@ def locked(opening: Opening, drawn: Path, rows: list[Row]) -> Iterator[tuple[Sit
         yield site, key
 
 
+@pytest.fixture(scope="session")
+def reported(
+    opening: Opening, drawn: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Garments that came on three days, two of them the same photo, and photos in sets of two days."""
+    root = pictures_of(drawn, tmp_path_factory.mktemp("reported") / "pictures")
+    (root / "again.jpg").write_bytes((root / rows[0].image_path).read_bytes())
+    twin = replace(rows[0], image_path="again.jpg", label_source="predicted")
+    with opening(root, [*rows, twin]) as site, Client(site.url) as client:
+        site.rows(DAYS)
+        photos = sorted(root.glob("**/*.jpg"))
+        for day, some in (("2026-03-01", photos[:6]), ("2026-03-04", photos[3:20])):
+            made = client.add_set(some)
+            site.rows(
+                f"UPDATE upload_set SET created_at = '{day} 12:00Z' WHERE id = :id", id=made.id
+            )
+        yield site
+
+
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[[Site, str], Visitor]]:
     """visit(site, size) is a visitor at it; all of them leave at the end."""
@@ -95,6 +122,14 @@ def visitor(
 ) -> Visitor:
     """A visitor at the shared site, on a desktop and on a phone."""
     return visit(site, request.param)
+
+
+@pytest.fixture(params=SIZES)
+def at_reports(
+    request: pytest.FixtureRequest, reported: Site, visit: Callable[[Site, str], Visitor]
+) -> Visitor:
+    """A visitor at the site with something to report."""
+    return visit(reported, request.param)
 
 
 @pytest.fixture
