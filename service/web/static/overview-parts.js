@@ -50,27 +50,24 @@ export function range(line, box, mark) {
 // {from, to, count, days}: of a day, or of a span where there are too many of them. name: of the whole.
 export function columns(days, { name, href, said }) {
   const bars = spans(days);
-  const [width, height, left, below] = [560, 220, 8, 24];
+  const [width, height] = [560, 200];
   const most = Math.max(...bars.map((bar) => bar.count));
-  const step = (width - left) / bars.length;
-  const drawn = svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height + below}`, role: "group", "aria-label": name });
+  const step = width / bars.length;
+  const drawn = svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name });
   bars.forEach((bar, place) => {
     if (!bar.count) return;
-    const tall = Math.max(2, (height - 20) * (bar.count / most));
+    const tall = Math.max(2, height * (bar.count / most));
     const text = `${bar.from === bar.to ? day(bar.from) : `${day(bar.from)} to ${day(bar.to)}`}: ${said(bar)}`;
-    const at = left + place * step;
+    const at = place * step;
     drawn.append(svg("a", { href: href(bar), "aria-label": text },
       svg("title", {}, text),
       svg("rect", { class: "hit", x: at, y: 0, width: step, height }),
       svg("rect", { class: "bar", x: at + step * 0.12, width: Math.min(step * 0.76, 48), y: height - tall, height: tall, rx: 2 })));
   });
-  drawn.append(
-    svg("line", { class: "axis", x1: left, x2: width, y1: height, y2: height }),
-    svg("text", { x: left, y: height + 18 }, day(bars[0].from)),
-    svg("text", { x: width, y: height + 18, "text-anchor": "end" }, day(bars.at(-1).to)),
-    svg("text", { x: left, y: 12 }, `${number(most)} at most ${bars.some((bar) => bar.from !== bar.to) ? "at a time" : "a day"}`),
-  );
-  return drawn;
+  const each = bars.some((bar) => bar.from !== bar.to) ? "at a time" : "a day";
+  return make("div", { class: "columns" },
+    make("p", {}, `${number(most)} at most ${each}`), drawn,
+    make("p", {}, make("span", {}, day(bars[0].from)), make("span", {}, day(bars.at(-1).to))));
 }
 
 // Of equal length, as many as there are columns.

@@ -4,6 +4,8 @@
 import { make, percent, plural, similarity } from "./dom.js";
 import { catalog, columns, day, list, nothing, number, range, rowsOf, track } from "./overview-parts.js";
 
+const WANTED = 0.9; // the precision that is said
+
 // rows: a category of a day each, the newest first.
 export function sets(rows) {
   if (!rows.length) {
@@ -48,11 +50,15 @@ export function models(rows) {
 // rows: a category and a wanted precision each.
 export function thresholds(rows) {
   if (!rows.length) return nothing("Too few garments have given labels, or neighbours, to measure it.");
+  if (!rows.some((row) => row.wanted_precision === WANTED && row.similarity !== null)) {
+    return nothing("In no category is any similarity enough for 90 %: neighbours mostly have other labels. ",
+      make("a", { href: "/overview/thresholds" }, "What was measured"));
+  }
   return [list([...new Set(rows.map((row) => row.label))].map((label) => {
     const levels = rows.filter((row) => row.label === label);
     const least = (wanted) => levels.find((row) => row.wanted_precision === wanted && row.similarity !== null);
     const reached = levels.filter((row) => row.similarity !== null).map((row) => row.similarity);
-    const [low, mark, high] = [0.8, 0.9, 0.95].map(least);
+    const [low, mark, high] = [0.8, WANTED, 0.95].map(least);
     return {
       name: label,
       href: rowsOf("thresholds", label),

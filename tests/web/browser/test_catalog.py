@@ -17,6 +17,7 @@ from ...pictures import encoded, picture
 from .site import Opening, Site, pictures_of
 from .visitor import SIZES, Visitor
 
+CHOOSE = "input[multiple]:not([webkitdirectory])"
 MANY = 120  # garments: more than two pages of the list
 
 
@@ -186,7 +187,7 @@ def test_photos_are_added_with_their_progress(at_own: Visitor, tmp_path: Path) -
     (tmp_path / "text.jpg").write_text("hello")
     page = at_own.open("/catalog")
     with at_own.held("/api/v1/garments$"):
-        page.locator("input[multiple]").set_input_files(sorted(tmp_path.iterdir()))
+        page.locator(CHOOSE).set_input_files(sorted(tmp_path.iterdir()))
         expect(page.get_by_role("heading", name="Adding 6 photos")).to_be_visible()
         at_own.look("adding")
     expect(page.get_by_role("heading", name="4 photos added")).to_be_visible()
@@ -208,10 +209,8 @@ def test_a_folder_or_photos_get_the_label_that_was_chosen(at_own: Visitor, tmp_p
     (folder / "notes.txt").write_text("no picture, and so left where it is")
     page = at_own.open("/catalog")
     page.get_by_label("New photos show").select_option("Blazer")
-    if at_own.size == "desktop":
-        page.locator("input[webkitdirectory]").set_input_files(folder)
-    else:
-        page.locator("input[multiple]").set_input_files(photo)
+    expect(page.get_by_text("Add a folder")).to_be_visible()
+    page.locator("input[webkitdirectory]").set_input_files(folder)
     expect(page.get_by_role("heading", name="1 photo added")).to_be_visible()
     expect(page.locator("#adding-done .caption")).to_contain_text("Blazer")
     expect(page.locator("#adding-done .number")).to_have_text("given")
@@ -228,13 +227,13 @@ def test_adding_goes_on_after_a_lost_connection_and_can_be_stopped(
     page = at_own.open("/catalog")
     lost = re.compile("/api/v1/garments$")
     page.route(lost, lambda route: route.abort())
-    page.locator("input[multiple]").set_input_files(photos[:3])
+    page.locator(CHOOSE).set_input_files(photos[:3])
     page.locator("#trouble").get_by_text("The server does not answer").wait_for()
     page.unroute(lost)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="3 photos added")).to_be_visible()
     with at_own.held("/api/v1/garments$"):
-        page.locator("input[multiple]").set_input_files(photos[3:])
+        page.locator(CHOOSE).set_input_files(photos[3:])
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("heading", name="0 photos added")).to_be_visible()
         expect(page.locator("#adding-note")).to_contain_text("Stopped, 2 not sent")

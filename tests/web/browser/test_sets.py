@@ -16,7 +16,7 @@ from ..serving import wait_for
 from .site import Site
 from .visitor import Visitor
 
-CHOOSE = "#home input[multiple]"
+CHOOSE = "#home input[multiple]:not([webkitdirectory])"
 
 
 @pytest.fixture
