@@ -5,35 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from ...pictures import encoded, picture
-from .finding import CHOOSE, answered, cards
+from .finding import CHOOSE, answered
 from .site import Site
 from .visitor import SIZES, Visitor
-
-
-def test_a_photo_without_a_garment_is_met_kindly(visitor: Visitor, photo: Path) -> None:
-    def unrecognised(route: Route) -> None:
-        """What the API says of a photo that is unlike all that the network knows."""
-        document = httpx.post(route.request.url, files={"image": photo.read_bytes()}).json()
-        if "label=auto" in route.request.url:
-            document |= {"matches": [], "searched_labels": [], "returned": 0}
-        document["query"] |= {"recognised": False, "label": None}
-        route.fulfill(json=document)
-
-    visitor.page.route("**/api/v1/similar*", unrecognised)
-    page = visitor.open("/")
-    page.set_input_files(CHOOSE, photo)
-    expect(page.locator("#query-label")).to_have_text("No garment recognised")
-    assert page.locator("#labels button").count() == 4
-    assert page.locator("#labels [aria-pressed=true]").count() == 0
-    visitor.look("unrecognised")
-    page.get_by_role("button", name="Show the nearest anyway").click()
-    expect(page.locator("#matches-title")).to_have_text("Most like it in all categories")
-    assert cards(page) == 24
 
 
 def test_a_lost_connection_is_said_and_the_question_asked_again(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from ..serving import wait_for
 from .site import Site
@@ -142,24 +142,6 @@ def test_a_photo_leads_to_garments_like_it_and_back(visitor: Visitor, photos: li
     page.go_back()
     expect(page.locator("#set-title")).to_have_text("12 photos")
     assert page.url == address
-
-
-def test_a_photo_without_a_garment_is_shown_and_not_counted(
-    visitor: Visitor, photos: list[Path]
-) -> None:
-    def unrecognised(route: Route) -> None:
-        """What the API says of a set with a photo that is unlike all that the network knows."""
-        answer = route.fetch()
-        document = answer.json()
-        document["images"][0] |= {"label": None, "recognised": False}
-        route.fulfill(response=answer, json=document)
-
-    page = send(visitor, photos)
-    page.route("**/api/v1/sets/*", unrecognised)
-    page.reload()
-    expect(page.locator("#set-note")).to_contain_text("On 1 of them no garment is recognised")
-    assert tiles(page)[0] == "No garment"
-    assert len(tiles(page)) == 11
 
 
 def test_a_set_is_forgotten(visitor: Visitor, photos: list[Path]) -> None:
