@@ -115,7 +115,7 @@ async function share() {
     if (touch && navigator.share) await navigator.share({ title: document.title, url: address });
     else {
       await navigator.clipboard.writeText(address);
-      toast("The address is copied.");
+      toast("The address is copied. Who opens it sees names, not pictures.");
     }
   } catch (error) {
     if (error.name !== "AbortError") toast(`Copy this address: ${address}`); // the clipboard needs https

@@ -76,7 +76,8 @@ def test_a_photo_without_a_garment_is_met_kindly(visitor: Visitor, strange: Path
     page = visitor.open("/")
     page.set_input_files(CHOOSE, strange)
     expect(page.locator("#query-label")).to_have_text("No garment recognised")
-    expect(page.locator("#query-note")).to_contain_text("Crop to the garment")
+    expect(page.locator("#query-note")).to_contain_text("crop to it")
+    expect(page.locator("#matches-title")).to_have_text("What is it?")
     assert cards(page) == 0
     assert page.locator("#labels button").count() == 4  # three guesses, and all
     assert page.locator("#labels [aria-pressed=true]").count() == 0
@@ -94,7 +95,7 @@ def test_in_a_set_it_is_shown_and_not_counted(visitor: Visitor, strange: Path, d
     dresses = sorted(drawn.rglob("*dress*.jpg"))
     page.set_input_files("#home input[multiple] >> nth=0", [strange, *dresses])
     expect(page.locator("#set-title")).to_have_text(f"{1 + len(dresses)} photos")
-    expect(page.locator("#set-note")).to_contain_text("On 1 of them no garment is recognised")
+    expect(page.locator("#set-note")).to_contain_text("No garment is recognised on 1")
     expect(page.locator("#images .caption").first).to_have_text("No garment")
     counted = [int(text.split(" · ")[0]) for text in page.locator("#top .number").all_inner_texts()]
     assert sum(counted) == len(dresses)
