@@ -50,11 +50,16 @@ def opening(
     home: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Opening:
-    """opening(root, rows) is a context: a site of one's own with these garments, pictures in `root`."""
+    """opening(root, rows) is a context: a site of one's own with these garments, pictures in `root`.
 
-    def open_site(root: Path, rows: list[Row]) -> AbstractContextManager[Site]:
+    jobs=True: with a worker for background jobs, a process more.
+    """
+
+    def open_site(
+        root: Path, rows: list[Row], *, jobs: bool = False
+    ) -> AbstractContextManager[Site]:
         log = tmp_path_factory.mktemp("site") / "log"
-        return serving(administrator, template, home, root, rows, log)
+        return serving(administrator, template, home, root, rows, log, jobs)
 
     return open_site
 
@@ -91,7 +96,7 @@ def reported(
     root = pictures_of(drawn, tmp_path_factory.mktemp("reported") / "pictures")
     (root / "again.jpg").write_bytes((root / rows[0].image_path).read_bytes())
     twin = replace(rows[0], image_path="again.jpg", label_source="predicted")
-    with opening(root, [*rows, twin]) as site, Client(site.url) as client:
+    with opening(root, [*rows, twin], jobs=True) as site, Client(site.url) as client:
         site.rows(DAYS)
         photos = sorted(root.glob("**/*.jpg"))
         for day, some in (("2026-03-01", photos[:6]), ("2026-03-04", photos[3:20])):

@@ -40,14 +40,20 @@ class Site:
             engine.dispose()
 
 
-Opening = Callable[[Path, list[Row]], AbstractContextManager[Site]]
+Opening = Callable[..., AbstractContextManager[Site]]
 
 
 @contextmanager
 def serving(
-    administrator: Engine, template: str, home: Path, root: Path, rows: list[Row], log: Path
+    administrator: Engine,
+    template: str,
+    home: Path,
+    root: Path,
+    rows: list[Row],
+    log: Path,
+    jobs: bool,
 ) -> Iterator[Site]:
-    """A site of one's own with these garments: ids from 1, pictures in `root`."""
+    """A site of one's own with these garments: ids from 1, pictures in `root`. jobs: with a worker."""
     for url in _database(administrator, template):
         with Studio(Settings(home=home, database_url=url, image_root=str(root))) as studio:
             Loader(studio.engine, studio.model_id).write(rows)
@@ -59,7 +65,10 @@ def serving(
         port = free_port()
         with log.open("wb") as output:  # a pipe that nobody reads would fill up
             process = subprocess.Popen(
-                [*COMMAND, str(port)], stdout=output, stderr=output, env=os.environ | variables
+                [*COMMAND, str(port), *([] if jobs else ["--no-worker"])],
+                stdout=output,
+                stderr=output,
+                env=os.environ | variables,
             )
             try:
                 wait_until_ready(port, process)

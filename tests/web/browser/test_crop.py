@@ -71,7 +71,6 @@ def test_a_photo_is_cropped_before_the_answer_is_there(visitor: Visitor, photo: 
     with visitor.held(r"/api/v1/similar"):
         page.set_input_files(CHOOSE, photo)
         page.locator("#query-label", has_text="Looking…").wait_for()
-        page.wait_for_timeout(2000)  # a slow answer
         assert page.locator("#matches .waiting").count() == 12
         visitor.look("slow")
         page.click("#crop")

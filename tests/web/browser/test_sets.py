@@ -171,7 +171,6 @@ def test_progress_is_shown_and_stopped(visitor: Visitor, photos: list[Path]) -> 
     with visitor.held(r"/api/v1/sets/.*/images$"):
         page.set_input_files(CHOOSE, photos)
         expect(page.locator("#going-note")).to_have_text("8 of 12 named")
-        page.wait_for_timeout(2000)  # a slow answer
         assert page.locator("#going-photos .card").count() == 12
         assert 8 <= page.locator("#going-bar").evaluate("bar => bar.value") < 12
         visitor.look("going")
