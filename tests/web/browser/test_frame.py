@@ -32,6 +32,23 @@ def test_the_keyboard_reaches_the_content_first(visitor: Visitor) -> None:
     assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
+@pytest.mark.parametrize("path", ["/", "/sets", "/catalog", "/overview", "/garments/1"])
+def test_all_scripts_are_named_in_the_head(
+    site: Site, visit: Callable[[Site, str], Visitor], path: str
+) -> None:
+    page = visit(site, "phone").open(path)
+    page.wait_for_load_state("networkidle")
+    named = page.locator("link[rel=modulepreload], script[src]").evaluate_all(
+        "all => all.map((element) => element.href || element.src)"
+    )
+    loaded = page.evaluate(
+        """performance.getEntriesByType("resource").map(({ name }) => name)
+            .filter((name) => name.endsWith(".js"))"""
+    )
+    assert set(loaded) == set(named)
+    assert len(loaded) == len(set(loaded)) > 3
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_key_is_asked_for_kept_and_forgotten(
     locked: tuple[Site, str], visit: Callable[[Site, str], Visitor], size: str, drawn: Path

@@ -83,7 +83,10 @@ def test_a_reload_shows_the_pictures_again_and_others_see_names(
     kept = """id => import("/static/previews.js")
         .then(({ previewsOf }) => previewsOf(id)).then((previews) => previews.length)"""
     wait_for(lambda: page.evaluate(kept, page.url.split("/")[-1]) == 12)
-    page.reload()
+    with visitor.held("/api/v1/sets/"):
+        page.reload()
+        expect(page.get_by_role("heading", name="Looking…")).to_be_visible()
+        visitor.look("set-waiting")
     expect(page.locator("#images img")).to_have_count(11)
     expect(page.locator("#kept-note")).to_contain_text("Only this browser shows the pictures")
     somebody = visit(site, visitor.size)
