@@ -14,7 +14,7 @@ from service.web.auth import authorize
 from service.web.context import studio
 from service.web.pages.frame import pages, render
 
-ROWS = 5000  # of a report, in its chart and in its table
+ROWS = 2000  # of a report in its table; half a year of sets
 
 # Columns whose values are conditions of the catalog
 CONDITIONS = {

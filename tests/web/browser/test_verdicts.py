@@ -89,6 +89,7 @@ def test_a_garments_matches_are_judged_by_keys(visitor: Visitor, site: Site) -> 
     there, _, same = buttons(page, 0, "#near")
     assert same == garment
     pressed(there)
+    page.locator("#near").scroll_into_view_if_needed()
     visitor.look("garment-judged")
     there.press("Enter")
     pressed(there, False)
