@@ -68,7 +68,7 @@ async function relabel(label) {
   }
 }
 
-$("label").addEventListener("change", ({ target }) => relabel(target.value));
+$("label")?.addEventListener("change", ({ target }) => relabel(target.value));
 
 // --- removed, after a while -----------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ async function commit() {
   }
 }
 
-$("remove").addEventListener("click", remove);
+$("remove")?.addEventListener("click", remove);
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("a[href]");
   if (!leaving || !link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;

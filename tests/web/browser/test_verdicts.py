@@ -128,7 +128,7 @@ def test_a_verdict_that_is_not_noted_is_said_and_given_again(visitor: Visitor, s
     wait_for(lambda: stored(site, query) == [(garment, "good")])
 
 
-def test_who_may_only_read_is_not_asked(
+def test_who_may_only_read_is_offered_no_more(
     locked: tuple[Site, str], visit: Callable[[Site, str], Visitor]
 ) -> None:
     site, key = locked
@@ -140,3 +140,12 @@ def test_who_may_only_read_is_not_asked(
     answered(page)
     expect(page.locator("#matches a.card").first).to_be_visible()
     expect(page.locator(".verdict")).to_have_count(0)
+    page.goto("/garments/1")
+    page.locator("#near .card[href]").first.wait_for()
+    expect(page.get_by_role("button", name="Remove")).to_have_count(0)
+    expect(page.get_by_label("Its label")).to_have_count(0)
+    visitor.look("garment-to-readers")
+    page.goto("/catalog")
+    expect(page.locator("#garments .card").first).to_be_visible()
+    expect(page.locator("input[type=file]")).to_have_count(0)
+    visitor.look("catalog-to-readers")
