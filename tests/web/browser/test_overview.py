@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from service.catalog import REPORTS
 from service.client import Client
 
 from .site import Site
@@ -65,10 +66,25 @@ def test_a_report_that_does_not_come_is_said_and_asked_for_again(at_reports: Vis
     at_reports.forgiven.append("ERR_|Failed to load")
     at_reports.page.route(re.compile("analytics/growth"), lambda route: route.abort())
     page = opened(at_reports)
-    expect(page.locator("#growth")).to_contain_text("The server does not answer")
+    expect(page.locator("#growth")).to_have_text("This did not come.")
+    expect(page.locator("#trouble")).to_contain_text("The server does not answer")
     expect(page.locator("#categories li")).to_have_count(11)
     at_reports.page.unroute(re.compile("analytics/growth"))
-    page.locator("#growth").get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try again").click()
+    page.locator("#growth svg").wait_for()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_lost_connection_is_said_once_for_all_charts(at_reports: Visitor) -> None:
+    at_reports.forgiven.append("ERR_|Failed to load")
+    at_reports.page.route(re.compile("/analytics/"), lambda route: route.abort())
+    page = opened(at_reports)
+    expect(page.get_by_text("This did not come.")).to_have_count(len(REPORTS))
+    expect(page.get_by_text("The server does not answer")).to_have_count(1)
+    at_reports.look("overview-lost")
+    at_reports.page.unroute(re.compile("/analytics/"))
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("This did not come.")).to_have_count(0)
     page.locator("#growth svg").wait_for()
 
 
