@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, g, render_template, request
 
 from service.errors import FashionStudioError, Unauthorized
-from service.web.auth import COOKIE
+from service.web.auth import COOKIE, caller
 from service.web.context import studio
 
 pages = Blueprint("pages", __name__)
@@ -15,11 +15,12 @@ pages = Blueprint("pages", __name__)
 
 def render(template: str, **shown: Any) -> str:
     """A page in the frame of them all, with the model's labels and the limits of what is sent."""
-    here = studio()
+    here, key = studio(), caller()
     return render_template(
         template,
         labels=here.model.labels,
         limits=here.settings,
+        reads_only=key is not None and not key.allows("write"),
         signed_in=COOKIE in request.cookies,
         **shown,
     )

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from service.catalog import RECALL_MINIMUM, kept_recall, leftovers, shelves
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+from urllib.parse import urlencode
+
+from service.catalog import RECALL_MINIMUM, kept_recall, leftovers, read_report, shelves
 from service.show import percent
 from service.web.auth import authorize
 from service.web.context import studio
 from service.web.pages.frame import pages, render
+
+ROWS = 2000  # of a report in its table; half a year of sets
+
+# Columns whose values are conditions of the catalog
+CONDITIONS = {
+    "label": "label",
+    "predicted_label": "predicted_label",
+    "suggested_label": "label",
+    "model": "model",
+}
 
 
 @pages.get("/overview")
@@ -23,4 +39,40 @@ def overview() -> str:
         leftovers=leftovers(engine),
         wanted=RECALL_MINIMUM,
         percent=percent,
+        rows=ROWS,
     )
+
+
+@pages.get("/overview/<report>")
+def report_rows(report: str) -> str:
+    """What a chart is drawn from: the rows of a report, each with a way to the garments that it counts."""
+    authorize("read")
+    found = read_report(studio().engine, report, limit=ROWS)
+    groups = [(str(value), list(rows)) for value, rows in groupby(found.rows, key=itemgetter(0))]
+    return render("report.html", report=found, groups=groups, shown=shown, behind=behind)
+
+
+def shown(value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def behind(report: str, column: str, value: Any) -> str | None:
+    """The address of the garments that a value stands for; None where it stands for none."""
+    if value is None:
+        return None
+    if column.endswith("_id") and column != "group_id":
+        return f"/garments/{value}"
+    if column == "day":
+        days = {"added_from": value, "added_to": value}
+        return f"/catalog?{urlencode(days)}" if report == "growth" else None
+    condition = CONDITIONS.get(column)
+    return f"/catalog?{urlencode({condition: value})}" if condition else None

@@ -18,7 +18,7 @@ export function picture(imageUrl, { place = FIRST, name = "" } = {}) {
     srcset: [240, 480].map((width) => `${imageUrl}?width=${width} ${width}w`).join(", "),
     src: `${imageUrl}?width=240`,
   });
-  image.addEventListener("error", () => image.replaceWith(blank(name || "The picture is gone")));
+  image.addEventListener("error", () => image.replaceWith(blank(name || "The picture cannot be shown")));
   return image;
 }
 

@@ -113,7 +113,7 @@ function finish() {
   waiting = [];
   $("adding-title").textContent = `${plural(count.added, "photo")} added`;
   $("adding-bar").hidden = $("adding-stop").hidden = true;
-  $("adding-over").hidden = false;
+  $("adding-over").hidden = !count.added && !count.there;
   $("adding-note").textContent = outcome(left ? `Stopped, ${left} not sent` : "Done");
   say(`${$("adding-title").textContent}. ${$("adding-note").textContent}`);
   newest = 0;

@@ -6,6 +6,7 @@ import { mendPictures } from "./catalog-pictures.js";
 import { leadBack } from "./catalog-place.js";
 import { $, percent, similarity } from "./dom.js";
 import { calm, say, toast, trouble } from "./say.js";
+import { judged, showVerdicts } from "./verdicts.js";
 
 const NEIGHBOURS = 12;
 const SECONDS = 10; // as long as a toast with a button stays
@@ -22,12 +23,14 @@ async function showNeighbours() {
   $("near-none").hidden = true;
   $("near").replaceChildren(...placeholders(6));
   try {
-    const { matches } = await ask(`${path}/similar?n=${NEIGHBOURS}&label=${asked}`);
+    const { query, matches } = await ask(`${path}/similar?n=${NEIGHBOURS}&label=${asked}`);
     if (asked !== near) return;
     $("near").replaceChildren(...matches.map((match, place) => {
       const number = similarity(match.similarity);
-      return card(match, { href: `/garments/${match.id}`, number, place, says: `${match.label}, similarity ${number}: garment ${match.id}` });
+      const says = `${match.label}, similarity ${number}: garment ${match.id}`;
+      return judged(card(match, { href: `/garments/${match.id}`, number, place, says }), query, match);
     }));
+    showVerdicts(query);
     $("near-none").hidden = matches.length > 0;
   } catch (error) {
     $("near").replaceChildren();
@@ -65,7 +68,7 @@ async function relabel(label) {
   }
 }
 
-$("label").addEventListener("change", ({ target }) => relabel(target.value));
+$("label")?.addEventListener("change", ({ target }) => relabel(target.value));
 
 // --- removed, after a while -----------------------------------------------------------------------
 
@@ -107,7 +110,7 @@ async function commit() {
   }
 }
 
-$("remove").addEventListener("click", remove);
+$("remove")?.addEventListener("click", remove);
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("a[href]");
   if (!leaving || !link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;

@@ -84,4 +84,4 @@ $("filters")?.addEventListener("change", (event) => {
 $("filters")?.addEventListener("submit", ({ target }) => {
   for (const field of target.elements) field.disabled = field.value === ""; // a short address
 });
-takeFiles(startAdding);
+if (!("readsOnly" in document.body.dataset)) takeFiles(startAdding);

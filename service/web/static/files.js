@@ -1,14 +1,21 @@
 // Photos from people: chosen, taken, dropped (folders too), pasted.
 
+import { toast } from "./say.js";
+
 const PICTURE = /\.(jpe?g|jpe|jfif|png|webp|avif|gif|bmp|tiff?|hei[cf])$/i;
 
-// take(files) is called with at least one. Inputs are those with data-take on the page, now or later.
+// take(files) is called with at least one. Inputs are those with data-take on the page, now or later. Those for
+// folders are offered where the browser knows folders; some phones only say so, and then let choose many files.
 export function takeFiles(take) {
+  const knowsFolders = "webkitdirectory" in HTMLInputElement.prototype;
+  for (const offer of document.querySelectorAll("[data-folder]")) offer.hidden = !knowsFolders;
   document.addEventListener("change", (event) => {
     if (!event.target.matches("input[type=file][data-take]")) return;
     const files = [...event.target.files];
     event.target.value = ""; // the same photo chosen again is a question too
-    if (files.length) take(event.target.webkitdirectory ? files.filter(isPicture) : files);
+    const pictures = files.some((file) => file.webkitRelativePath) ? files.filter(isPicture) : files;
+    if (pictures.length) take(pictures);
+    else if (files.length) toast("There is no picture in that folder.");
   });
   document.addEventListener("paste", (event) => {
     const files = [...event.clipboardData.files];
@@ -24,6 +31,7 @@ export function takeFiles(take) {
     document.body.classList.remove("dragging");
     const files = await filesOf(event.dataTransfer);
     if (files.length) take(files);
+    else if (event.dataTransfer.types.includes("Files")) toast("There is no picture in that folder.");
   });
 }
 

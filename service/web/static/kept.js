@@ -1,7 +1,8 @@
 // What this browser alone keeps: IndexedDB, a few records a store, the oldest go first.
 // Where it keeps nothing (private windows, full disks) nothing is found, and nothing fails.
 
-const STORES = ["photos", "previews"];
+const STORES = ["photos", "previews", "verdicts"];
+const VERSION = 2; // one more where there is another store
 
 // record: {key, …}. Keeps at most `most` of them.
 export function put(store, record, most) {
@@ -20,6 +21,11 @@ export function all(store) {
   return within(store, (records) => done(records.getAll()));
 }
 
+// Those whose key begins so.
+export function allBelow(store, start) {
+  return within(store, (records) => done(records.getAll(IDBKeyRange.bound(start, `${start}\uffff`))));
+}
+
 export function drop(store, key) {
   return within(store, (records) => done(records.delete(key)));
 }
@@ -31,9 +37,10 @@ export async function forgetAll() {
 async function within(store, act) {
   let database;
   try {
-    const opening = indexedDB.open("fashion-studio", 1);
+    const opening = indexedDB.open("fashion-studio", VERSION);
     opening.onupgradeneeded = () => {
       for (const name of STORES) {
+        if (opening.result.objectStoreNames.contains(name)) continue;
         opening.result.createObjectStore(name, { keyPath: "key" }).createIndex("at", "at");
       }
     };

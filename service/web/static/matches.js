@@ -2,6 +2,7 @@
 
 import { blank, card, placeholders } from "./card.js";
 import { $, button, make, percent, plural, similarity } from "./dom.js";
+import { judged, showVerdicts } from "./verdicts.js";
 
 const GUESSES = 3;
 const WAYS = { exact: "every one compared", hnsw: "by index (HNSW)" };
@@ -38,22 +39,24 @@ export function drawMatches(answer, question, search) {
   drawChips(answer, question, known, search);
   const everywhere = searched.length > GUESSES;
   const place = everywhere ? "all categories" : searched.join(", ");
-  const title = matches.length ? `Most like it in ${place}` : known ? `Nothing in ${place}` : "Nothing was searched";
+  const title = matches.length ? `Most like it in ${place}` : known ? `Nothing in ${place}` : "What is it?";
   $("matches-title").textContent = title;
   $("method").textContent = matches.length
     ? `${plural(matches.length, "garment")} · cosine, ${WAYS[answer.method] ?? answer.method} · ${answer.model}` : "";
   $("matches").replaceChildren(...matches.map((match, place) => {
     const number = similarity(match.similarity);
-    return card(match, { number, place, title: "More like this",
+    const drawn = card(match, { number, place, title: "More like this",
       says: `${match.label}, similarity ${number}: more like this` });
+    return judged(drawn, query, match);
   }));
+  showVerdicts(query);
   $("none").hidden = matches.length > 0;
   if (!matches.length) drawNone(known, question, search);
   return `${$("query-label").textContent}. ${title}: ${plural(matches.length, "garment")}.`;
 }
 
 function note(query, known) {
-  if (!known) return "The photo is unlike all that the network knows. Crop to the garment, or choose where to look.";
+  if (!known) return "The photo is unlike all that the network knows. If there is a garment in it, crop to it.";
   const sure = query.confidence === null ? "" : `network ${percent(query.confidence)} sure`;
   if (query.id) return [`Garment ${query.id}`, sure].filter(Boolean).join(", ");
   return `${percent(query.confidence)} sure`;
@@ -79,8 +82,8 @@ function chip(parts, pressed, choose) {
 function drawNone(known, question, search) {
   const parts = [];
   if (!known && question.label === "auto") {
-    parts.push(make("h3", {}, "What is it?"), make("p", {}, "A photo with one garment in good light, seen whole, works best."),
-      button("Show the nearest anyway", () => search({ label: "any" })));
+    parts.push(make("p", {}, "Choose the category that comes closest, or look among all. A photo with one garment in good light, seen whole, works best."),
+      button("Show the nearest anyway", () => search({ label: "any" }), { class: "primary" }));
   } else if (question.min > 0) {
     parts.push(make("h3", {}, `Nothing is ${question.min.toFixed(2)} similar`), button("Show less similar ones", () => search({ min: 0 })));
   } else {

@@ -2,7 +2,7 @@
 
 import { card } from "./card.js";
 import { button, make, percent, plural, similarity } from "./dom.js";
-import { nothing } from "./overview-charts.js";
+import { nothing } from "./overview-parts.js";
 
 const SHOWN = 12; // garments, or groups of them
 const OF_GROUP = 3;

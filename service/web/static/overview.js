@@ -1,31 +1,45 @@
 // The overview: every report is asked for by itself and drawn when it comes; stored ones can be made anew.
 
 import { ask } from "./api.js";
-import { $, button, make, plural } from "./dom.js";
+import { $, make, plural } from "./dom.js";
 import * as charts from "./overview-charts.js";
 import * as galleries from "./overview-garments.js";
+import { nothing } from "./overview-parts.js";
+import * as records from "./overview-records.js";
 import { calm, say, trouble } from "./say.js";
 
-const ROWS = 1000;
 const LOOK = 1500; // milliseconds between looks at an analysis under way
 
-const draw = { ...charts, ...galleries };
+const draw = { ...charts, ...galleries, ...records };
 const places = [...document.querySelectorAll("[data-report]")];
+
+const missed = new Set(); // places whose report did not come
 
 async function show(place) {
   const name = place.dataset.report;
   place.setAttribute("aria-busy", "true");
   try {
-    const report = await ask(`/analytics/${name}?limit=${ROWS}`);
+    const report = await ask(`/analytics/${name}?limit=${place.dataset.rows}`);
     const never = report.stored && !report.made_at && !report.rows.length;
-    place.replaceChildren(...(never ? charts.nothing("Not known yet.") : draw[name](report.rows, report.more)));
+    place.replaceChildren(...(never ? nothing("Not known yet.") : draw[name](report.rows, report.more)));
     if (report.stored) drawAnalysis(report);
   } catch (error) {
-    place.replaceChildren(make("p", { class: "soft" }, `This cannot be shown now. ${error.message} `),
-      button("Try again", () => show(place)));
+    if (error.code && error.status < 500) {
+      place.replaceChildren(make("p", { class: "soft" }, error.message));
+    } else { // it concerns more than this one, and is said once for all
+      place.replaceChildren(make("p", { class: "soft" }, "This did not come."));
+      missed.add(place);
+      trouble(error, showMissed);
+    }
   } finally {
     place.setAttribute("aria-busy", "false");
   }
+}
+
+function showMissed() {
+  const again = [...missed];
+  missed.clear();
+  return Promise.all(again.map(show));
 }
 
 // --- the neighbours of all garments: searched in the background --------------------------------------

@@ -1,7 +1,7 @@
 // A set of photos, drawn: its bar chart, its pictures, what could not be read. Nothing here asks the server.
 
 import { blank, caption } from "./card.js";
-import { $, button, make, percent, plural } from "./dom.js";
+import { $, button, icon, make, percent, plural } from "./dom.js";
 
 const addresses = new WeakMap(); // file -> its blob URL
 
@@ -45,7 +45,9 @@ export function drawSet(set, files, chosen, { choose, similar }) {
   const wrong = set.images.filter((image) => image.error);
   const read = set.images.length - wrong.length;
   $("set-title").textContent = plural(set.images.length, "photo");
-  $("set-note").textContent = note(set, files, read - labelled.length);
+  $("set-note").textContent = note(set, read - labelled.length);
+  $("kept-note").textContent = files.length ? "Only this browser shows the pictures: they are not kept on the server, and others see their names."
+    : "Pictures are not kept on the server. The browser that sent them shows them for a while; everyone else sees their names.";
   $("top-title").hidden = !set.top.length;
   $("top").replaceChildren(...set.top.map((count) => bar(count, set.top[0].share, chosen, choose)));
   $("wrongs").hidden = !wrong.length;
@@ -63,12 +65,10 @@ export function drawSet(set, files, chosen, { choose, similar }) {
     `${wrong.length ? `; ${wrong.length} could not be read` : ""}.`;
 }
 
-function note(set, files, unrecognised) {
-  const when = new Date(set.created_at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
-  const kept = files.length ? "The photos stay in this browser: to others their names stand in for them."
-    : "The photos stayed in the browser that sent them, so their names stand in for them.";
-  const strange = unrecognised ? `On ${unrecognised} of them no garment is recognised; the chart leaves them out. ` : "";
-  return `${strange}${when}, ${set.model}. ${kept}`;
+function note(set, unrecognised) {
+  const when = new Date(set.created_at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  const strange = unrecognised ? ` No garment is recognised on ${unrecognised}, which the chart leaves out.` : "";
+  return `${when}, ${set.model}.${strange}`;
 }
 
 // recent: [{key, previews, at}], sets that this browser sent.
@@ -76,7 +76,7 @@ export function drawRecent(recent) {
   $("recent").hidden = !recent.length;
   $("recent-sets").replaceChildren(...recent.map(({ key, previews, at }) => {
     const shown = previews.filter(Boolean).slice(0, 4);
-    const day = new Date(at).toLocaleDateString("en", { dateStyle: "medium" });
+    const day = new Date(at).toLocaleDateString("en-GB", { dateStyle: "medium" });
     return make("a", { class: "card", href: `/sets/${key}` },
       make("span", { class: "blank mosaic" }, ...shown.map((file) => picture(file, ""))),
       caption(plural(previews.length, "photo"), day));
@@ -98,7 +98,7 @@ function card({ filename, label, confidence }, file, similar) {
   const said = label ?? "No garment";
   const below = caption(said, label ? percent(confidence) : null);
   const name = filename || "without a name";
-  if (!file) return make("div", { class: "card" }, blank(name), below);
+  if (!file) return make("div", { class: "card" }, make("span", { class: "blank named" }, icon("sets"), make("span", {}, name)), below);
   return button([picture(file, name), below], () => similar(file), {
     class: "card", title: `${name}: find similar garments`,
     "aria-label": `${name}: ${said}${label ? `, ${percent(confidence)} sure` : ""}. Find similar garments`,

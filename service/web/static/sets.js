@@ -1,6 +1,7 @@
 // What is in these photos: they are sent, counted in SQL, and shown under an address of their own.
 
 import { ask, Problem } from "./api.js";
+import { placeholders } from "./card.js";
 import { csv, save } from "./csv.js";
 import { $, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
@@ -22,6 +23,7 @@ async function show() {
   calm();
   if (!id) return home();
   try {
+    if (!sets.has(id)) wait();
     if (!sets.has(id)) sets.set(id, await ask(`/sets/${encodeURIComponent(id)}`, { signal: mine.signal }));
     if (!photos.has(id)) photos.set(id, await previewsOf(id));
     if (mine.signal.aborted) return;
@@ -46,6 +48,12 @@ function draw(set) {
     },
   };
   say(drawSet(set, photos.get(set.id), chosen, act));
+}
+
+function wait() {
+  $("waiting-photos").replaceChildren(...placeholders(12));
+  open("waiting");
+  say("Looking…");
 }
 
 async function home() {
@@ -115,7 +123,7 @@ async function share() {
     if (touch && navigator.share) await navigator.share({ title: document.title, url: address });
     else {
       await navigator.clipboard.writeText(address);
-      toast("The address is copied.");
+      toast("The address is copied. Who opens it sees names, not pictures.");
     }
   } catch (error) {
     if (error.name !== "AbortError") toast(`Copy this address: ${address}`); // the clipboard needs https

@@ -8,32 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine
+from playwright.sync_api import Page, expect
 
 from service.catalog import Row
 from service.client import ApiError, Client
 
 from ...pictures import encoded, picture
-from .site import Site, pictures_of, serving
+from .site import Opening, Site, pictures_of
 from .visitor import SIZES, Visitor
 
+CHOOSE = "input[multiple]:not([webkitdirectory])"
 MANY = 120  # garments: more than two pages of the list
 
 
 @pytest.fixture(scope="module")
 def own(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    drawn: Path,
-    rows: list[Row],
-    tmp_path_factory: pytest.TempPathFactory,
+    opening: Opening, drawn: Path, rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A site that these tests change; the first 33 of its garments have pictures of their own."""
-    folder = tmp_path_factory.mktemp("own")
-    root = pictures_of(drawn, folder / "pictures")
+    root = pictures_of(drawn, tmp_path_factory.mktemp("own") / "pictures")
     more = [
         replace(rows[i % 33], image_path=f"winter/{i:03}.jpg", label_source="predicted")
         for i in range(MANY - 33)
@@ -42,7 +35,7 @@ def own(
     for i, row in enumerate(more):
         (root / row.image_path).symlink_to(root / rows[i % 33].image_path)
     gone = replace(rows[0], image_path="gone.jpg", label_source="predicted")
-    with serving(administrator, template, home, root, [*rows, *more, gone], folder / "log") as site:
+    with opening(root, [*rows, *more, gone]) as site:
         yield site
 
 
@@ -194,7 +187,7 @@ def test_photos_are_added_with_their_progress(at_own: Visitor, tmp_path: Path) -
     (tmp_path / "text.jpg").write_text("hello")
     page = at_own.open("/catalog")
     with at_own.held("/api/v1/garments$"):
-        page.locator("input[multiple]").set_input_files(sorted(tmp_path.iterdir()))
+        page.locator(CHOOSE).set_input_files(sorted(tmp_path.iterdir()))
         expect(page.get_by_role("heading", name="Adding 6 photos")).to_be_visible()
         at_own.look("adding")
     expect(page.get_by_role("heading", name="4 photos added")).to_be_visible()
@@ -216,10 +209,8 @@ def test_a_folder_or_photos_get_the_label_that_was_chosen(at_own: Visitor, tmp_p
     (folder / "notes.txt").write_text("no picture, and so left where it is")
     page = at_own.open("/catalog")
     page.get_by_label("New photos show").select_option("Blazer")
-    if at_own.size == "desktop":
-        page.locator("input[webkitdirectory]").set_input_files(folder)
-    else:
-        page.locator("input[multiple]").set_input_files(photo)
+    expect(page.get_by_text("Add a folder")).to_be_visible()
+    page.locator("input[webkitdirectory]").set_input_files(folder)
     expect(page.get_by_role("heading", name="1 photo added")).to_be_visible()
     expect(page.locator("#adding-done .caption")).to_contain_text("Blazer")
     expect(page.locator("#adding-done .number")).to_have_text("given")
@@ -236,13 +227,13 @@ def test_adding_goes_on_after_a_lost_connection_and_can_be_stopped(
     page = at_own.open("/catalog")
     lost = re.compile("/api/v1/garments$")
     page.route(lost, lambda route: route.abort())
-    page.locator("input[multiple]").set_input_files(photos[:3])
+    page.locator(CHOOSE).set_input_files(photos[:3])
     page.locator("#trouble").get_by_text("The server does not answer").wait_for()
     page.unroute(lost)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="3 photos added")).to_be_visible()
     with at_own.held("/api/v1/garments$"):
-        page.locator("input[multiple]").set_input_files(photos[3:])
+        page.locator(CHOOSE).set_input_files(photos[3:])
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("heading", name="0 photos added")).to_be_visible()
         expect(page.locator("#adding-note")).to_contain_text("Stopped, 2 not sent")

@@ -3,50 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
-from PIL import Image as Pillow
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
-from ...pictures import encoded, picture
-from .site import Site
-from .visitor import SIZES, Visitor
-
-CHOOSE = "#home input[data-take] >> nth=0"
-
-
-@pytest.fixture
-def photo(tmp_path: Path, drawn: Path) -> Path:
-    """A drawn dress that the catalog does not have: its bytes are others."""
-    file = tmp_path / "my dress.jpg"
-    file.write_bytes(next(drawn.rglob("*dress*.jpg")).read_bytes() + b"\0")
-    return file
-
-
-def cards(page: Page) -> int:
-    return page.locator("#matches a.card").count()
-
-
-def answered(page: Page) -> None:
-    """Wait until the newest answer is drawn."""
-    page.locator("#find[aria-busy=false] #matches a.card >> nth=0").wait_for()
-
-
-def size_of_asked(page: Page) -> list[int]:
-    """Width and height of the picture that is asked about."""
-    return page.locator("#query-image").evaluate(
-        "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
-    )
-
-
-def ask_about(visitor: Visitor, photo: Path) -> Page:
-    page = visitor.open("/")
-    page.set_input_files(CHOOSE, photo)
-    answered(page)
-    return page
+from .finding import answered, ask_about, cards
+from .visitor import Visitor
 
 
 def test_the_first_page_offers_ways_to_ask(visitor: Visitor) -> None:
@@ -154,68 +117,6 @@ def test_surprise_me_shows_a_garment_and_what_is_like_it(visitor: Visitor) -> No
     visitor.look("garment")
 
 
-def test_a_photo_is_cropped_by_pointer_and_by_keys(visitor: Visitor, photo: Path) -> None:
-    page = ask_about(visitor, photo)
-    page.click("#crop")
-    stage = page.locator(".stage").bounding_box()
-    assert stage is not None
-    x, y, width, height = stage["x"], stage["y"], stage["width"], stage["height"]
-    page.mouse.move(x + 0.02 * width, y + 0.02 * height)
-    page.mouse.down()
-    page.mouse.move(x + 0.5 * width, y + 0.6 * height, steps=4)
-    page.mouse.up()
-    expect(page.locator("#crop-said")).to_have_text("48 % of the width, 58 % of the height")
-    page.get_by_role("button", name="Bottom right corner").focus()
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("ArrowDown")
-    expect(page.locator("#crop-said")).to_have_text("58 % of the width, 59 % of the height")
-    page.locator(".frame").focus()
-    page.keyboard.press("Shift+ArrowLeft")  # as far as the edge
-    visitor.look("crop")
-    whole = size_of_asked(page)
-    page.get_by_role("button", name="Use this part").click()
-    page.wait_for_url("**crop=0%2C0.02%2C0.58%2C0.61*")
-    answered(page)
-    cut = size_of_asked(page)
-    assert cut == pytest.approx([0.58 * whole[0], 0.59 * whole[1]], abs=1)
-    page.click("#crop")
-    page.get_by_role("button", name="Whole photo").click()
-    expect(page).not_to_have_url(re.compile("crop="))
-    page.go_back()
-    expect(page).to_have_url(re.compile("crop="))
-
-
-def test_a_photo_that_a_phone_turned_is_cropped_as_it_is_shown(
-    visitor: Visitor, tmp_path: Path
-) -> None:
-    file = tmp_path / "turned.jpg"
-    exif = Pillow.Exif()
-    exif[0x0112] = 6  # a quarter turn
-    file.write_bytes(encoded(picture(400, 300), "JPEG", exif=exif))
-    page = ask_about(visitor, file)
-    assert size_of_asked(page) == [300, 400]
-    page.goto(f"{page.url}&crop=0,0,0.5,0.25")
-    answered(page)
-    assert size_of_asked(page) == [150, 100]
-
-
-def test_a_photo_is_cropped_before_the_answer_is_there(visitor: Visitor, photo: Path) -> None:
-    page = visitor.open("/")
-    with visitor.held(r"/api/v1/similar"):
-        page.set_input_files(CHOOSE, photo)
-        page.locator("#query-label", has_text="Looking…").wait_for()
-        page.wait_for_timeout(2000)  # a slow answer
-        assert page.locator("#matches .waiting").count() == 12
-        visitor.look("slow")
-        page.click("#crop")
-        page.get_by_role("button", name="Use this part").click()
-        page.wait_for_url("**crop=*")
-    answered(page)
-    page.go_back()
-    expect(page).not_to_have_url(re.compile("crop="))
-    answered(page)
-
-
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_photo_is_dropped_or_pasted(visitor: Visitor, photo: Path, way: str) -> None:
     page = visitor.open("/")
@@ -239,82 +140,3 @@ def test_a_photo_is_dropped_or_pasted(visitor: Visitor, photo: Path, way: str) -
         )
     answered(page)
     assert "photo=" in page.url
-
-
-def test_a_photo_without_a_garment_is_met_kindly(visitor: Visitor, photo: Path) -> None:
-    def unrecognised(route: Route) -> None:
-        """What the API says of a photo that is unlike all that the network knows."""
-        document = httpx.post(route.request.url, files={"image": photo.read_bytes()}).json()
-        if "label=auto" in route.request.url:
-            document |= {"matches": [], "searched_labels": [], "returned": 0}
-        document["query"] |= {"recognised": False, "label": None}
-        route.fulfill(json=document)
-
-    visitor.page.route("**/api/v1/similar*", unrecognised)
-    page = visitor.open("/")
-    page.set_input_files(CHOOSE, photo)
-    expect(page.locator("#query-label")).to_have_text("No garment recognised")
-    assert page.locator("#labels button").count() == 4
-    assert page.locator("#labels [aria-pressed=true]").count() == 0
-    visitor.look("unrecognised")
-    page.get_by_role("button", name="Show the nearest anyway").click()
-    expect(page.locator("#matches-title")).to_have_text("Most like it in all categories")
-    assert cards(page) == 24
-
-
-def test_a_lost_connection_is_said_and_the_question_asked_again(
-    visitor: Visitor, photo: Path
-) -> None:
-    visitor.forgiven.append("ERR_INTERNET_DISCONNECTED")
-    page = visitor.open("/")
-    visitor.context.set_offline(True)
-    page.set_input_files(CHOOSE, photo)
-    expect(page.locator("#trouble")).to_contain_text("The server does not answer")
-    visitor.look("lost")
-    visitor.context.set_offline(False)
-    page.get_by_role("button", name="Try again").click()
-    answered(page)
-    expect(page.locator("#trouble")).to_be_hidden()
-
-
-def test_a_file_that_is_no_photo_gets_its_reason(visitor: Visitor, tmp_path: Path) -> None:
-    visitor.forgiven.append("status of 422")
-    (tmp_path / "notes.jpg").write_text("not a picture")
-    page = visitor.open("/")
-    page.set_input_files(CHOOSE, tmp_path / "notes.jpg")
-    expect(page.locator("#trouble")).to_contain_text("The bytes are not an image.")
-    expect(page.locator("#query-image")).to_have_text("Your browser cannot show this photo")
-    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
-    visitor.look("no-photo")
-
-
-def test_a_photo_that_is_too_large_is_not_sent(visitor: Visitor, tmp_path: Path) -> None:
-    (tmp_path / "large.jpg").write_bytes(bytes(20_000_001))
-    page = visitor.open("/")
-    page.set_input_files(CHOOSE, tmp_path / "large.jpg")
-    expect(page.locator("#trouble")).to_contain_text("at most 20 MB are read")
-    assert page.url.endswith("/")
-
-
-def test_a_photo_stays_in_its_browser(visitor: Visitor) -> None:
-    page = visitor.open("/?photo=0123456789abcdef")
-    expect(page.locator("#trouble")).to_contain_text("no longer here")
-    expect(page.get_by_text("Choose a photo")).to_be_visible()
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_an_empty_catalog_says_so_and_labels_all_the_same(
-    empty_site: Site, visit: Callable[[Site, str], Visitor], size: str, tmp_path: Path
-) -> None:
-    visitor = visit(empty_site, size)
-    visitor.forgiven.append("status of 404")
-    page = visitor.open("/")
-    expect(page.get_by_text("The catalog is still empty")).to_be_visible()
-    visitor.look("empty")
-    (tmp_path / "a.jpg").write_bytes(encoded(picture(300, 400), "JPEG"))
-    page.set_input_files(CHOOSE, tmp_path / "a.jpg")
-    expect(page.locator("#query-note")).to_contain_text("% sure")
-    expect(page.locator("#matches-title")).to_have_text("The catalog is still empty")
-    page.go_back()
-    page.locator("#home [data-random]").click()
-    expect(page.locator("#trouble")).to_be_visible()

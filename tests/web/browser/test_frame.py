@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
-from sqlalchemy import Engine
+from playwright.sync_api import expect
 
-from service.catalog import Row, open_engine
-from service.keys import create_key
-
-from .site import Site, serving
+from .site import Site
 from .visitor import SIZES, Visitor
 
 
@@ -36,23 +32,21 @@ def test_the_keyboard_reaches_the_content_first(visitor: Visitor) -> None:
     assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
-@pytest.fixture(scope="module")
-def locked(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    drawn: Path,
-    rows: list[Row],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Site, str]]:
-    """A site that needs a key, and one that may only read."""
-    log = tmp_path_factory.mktemp("locked") / "log"
-    with serving(administrator, template, home, drawn, rows, log) as site:
-        engine = open_engine(site.database_url)
-        key, _ = create_key(engine, "reader", ["read"])
-        engine.dispose()
-        yield site, key
+@pytest.mark.parametrize("path", ["/", "/sets", "/catalog", "/overview", "/garments/1"])
+def test_all_scripts_are_named_in_the_head(
+    site: Site, visit: Callable[[Site, str], Visitor], path: str
+) -> None:
+    page = visit(site, "phone").open(path)
+    page.wait_for_load_state("networkidle")
+    named = page.locator("link[rel=modulepreload], script[src]").evaluate_all(
+        "all => all.map((element) => element.href || element.src)"
+    )
+    loaded = page.evaluate(
+        """performance.getEntriesByType("resource").map(({ name }) => name)
+            .filter((name) => name.endsWith(".js"))"""
+    )
+    assert set(loaded) == set(named)
+    assert len(loaded) == len(set(loaded)) > 3
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -71,7 +65,7 @@ def test_a_key_is_asked_for_kept_and_forgotten(
     page.keyboard.press("Enter")
     expect(page.locator("#query-note")).to_contain_text("Garment 1")  # where they wanted to go
     page.goto("/sets")
-    page.set_input_files("#home input[multiple]", next(drawn.rglob("*.jpg")))
+    page.set_input_files("#home input[multiple] >> nth=0", next(drawn.rglob("*.jpg")))
     expect(page.locator("#trouble")).to_contain_text("this needs write")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()

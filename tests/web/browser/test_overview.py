@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine, text
+from playwright.sync_api import Page, expect
 
-from service.catalog import Row, open_engine
+from service.catalog import REPORTS
 from service.client import Client
 
-from .site import Site, pictures_of, serving
+from .site import Site
 from .visitor import SIZES, Visitor
 
-DAYS = """
-    UPDATE garment SET created_at = CASE
-        WHEN id <= 8 THEN timestamptz '2026-03-01 12:00Z'
-        WHEN id <= 20 THEN timestamptz '2026-03-05 12:00Z'
-        ELSE timestamptz '2026-03-06 00:30Z' END
+ENOUGH_DRESSES = """
+    UPDATE similarity_threshold SET similarity = wanted_precision - 0.2, precision = 0.92, pairs = 24
+    WHERE label = 'Dress' AND wanted_precision BETWEEN 0.7 AND 0.95
 """
-
-
-@pytest.fixture(scope="module")
-def own(
-    browser: Browser,
-    administrator: Engine,
-    template: str,
-    home: Path,
-    drawn: Path,
-    rows: list[Row],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    """Garments that came on three days, two of them the same photo."""
-    folder = tmp_path_factory.mktemp("own")
-    root = pictures_of(drawn, folder / "pictures")
-    (root / "again.jpg").write_bytes((root / rows[0].image_path).read_bytes())
-    twin = replace(rows[0], image_path="again.jpg", label_source="predicted")
-    with serving(administrator, template, home, root, [*rows, twin], folder / "log") as site:
-        engine = open_engine(site.database_url)
-        with engine.begin() as connection:
-            connection.execute(text(DAYS))
-        engine.dispose()
-        yield site
-
-
-@pytest.fixture(params=SIZES)
-def at_own(
-    request: pytest.FixtureRequest, own: Site, visit: Callable[[Site, str], Visitor]
-) -> Visitor:
-    return visit(own, request.param)
 
 
 def opened(visitor: Visitor) -> Page:
@@ -62,9 +26,9 @@ def opened(visitor: Visitor) -> Page:
     return page
 
 
-def test_charts_are_as_the_catalog_is(at_own: Visitor, own: Site) -> None:
-    page = opened(at_own)
-    at_own.look("overview")
+def test_charts_are_as_the_catalog_is(at_reports: Visitor, reported: Site) -> None:
+    page = opened(at_reports)
+    at_reports.look("overview")
     expect(page.locator("#categories li")).to_have_count(11)
     expect(page.locator("#confidence li")).to_have_count(11)
     expect(page.locator("#categories li", has_text="Dress")).to_contain_text("3 · 9 %")
@@ -76,9 +40,9 @@ def test_charts_are_as_the_catalog_is(at_own: Visitor, own: Site) -> None:
     expect(page.locator("#duplicates .groups li")).to_have_count(1)  # the same bytes need no search
 
 
-def test_every_chart_leads_to_the_garments_behind_it(at_own: Visitor, own: Site) -> None:
-    page = opened(at_own)
-    with Client(own.url) as client:
+def test_every_chart_leads_to_the_garments_behind_it(at_reports: Visitor, reported: Site) -> None:
+    page = opened(at_reports)
+    with Client(reported.url) as client:
         first_days = {garment.id for garment in client.garments(added_to="2026-03-01")}
         dresses = {garment.id for garment in client.garments(label="Dress")}
     for link, garments in (
@@ -98,30 +62,61 @@ def test_every_chart_leads_to_the_garments_behind_it(at_own: Visitor, own: Site)
     page.wait_for_url("**/garments/*")
 
 
-def test_a_report_that_does_not_come_is_said_and_asked_for_again(at_own: Visitor) -> None:
-    at_own.forgiven.append("ERR_|Failed to load")
-    at_own.page.route(re.compile("analytics/growth"), lambda route: route.abort())
-    page = opened(at_own)
-    expect(page.locator("#growth")).to_contain_text("The server does not answer")
+def test_a_report_that_does_not_come_is_said_and_asked_for_again(at_reports: Visitor) -> None:
+    at_reports.forgiven.append("ERR_|Failed to load")
+    at_reports.page.route(re.compile("analytics/growth"), lambda route: route.abort())
+    page = opened(at_reports)
+    expect(page.locator("#growth")).to_have_text("This did not come.")
+    expect(page.locator("#trouble")).to_contain_text("The server does not answer")
     expect(page.locator("#categories li")).to_have_count(11)
-    at_own.page.unroute(re.compile("analytics/growth"))
-    page.locator("#growth").get_by_role("button", name="Try again").click()
+    at_reports.page.unroute(re.compile("analytics/growth"))
+    page.get_by_role("button", name="Try again").click()
+    page.locator("#growth svg").wait_for()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_lost_connection_is_said_once_for_all_charts(at_reports: Visitor) -> None:
+    at_reports.forgiven.append("ERR_|Failed to load")
+    at_reports.page.route(re.compile("/analytics/"), lambda route: route.abort())
+    page = opened(at_reports)
+    expect(page.get_by_text("This did not come.")).to_have_count(len(REPORTS))
+    expect(page.get_by_text("The server does not answer")).to_have_count(1)
+    at_reports.look("overview-lost")
+    at_reports.page.unroute(re.compile("/analytics/"))
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("This did not come.")).to_have_count(0)
     page.locator("#growth svg").wait_for()
 
 
 def test_garments_are_compared_when_that_is_asked_and_again_when_they_change(
-    own: Site, visit: Callable[[Site, str], Visitor]
+    reported: Site, visit: Callable[[Site, str], Visitor]
 ) -> None:
-    visitor = visit(own, "desktop")
+    visitor = visit(reported, "desktop")
     page = opened(visitor)
     expect(page.locator("#mislabels")).to_contain_text("Not known yet.")
     page.get_by_role("button", name="Compare them now").click()
     expect(page.locator("#analysis")).to_be_hidden(timeout=90_000)
     expect(page.locator("#mislabels")).not_to_contain_text("Not known yet.")
     expect(page.locator("#outliers")).not_to_contain_text("Not known yet.")
-    with Client(own.url) as client:
+    expect(page.locator("#thresholds")).to_contain_text("In no category is any similarity enough")
+    reported.rows(ENOUGH_DRESSES)  # three garments of a category reach nothing by themselves
+    page = opened(visitor)
+    names = page.locator("#thresholds .name")
+    expect(names).to_have_count(11)
+    dress = page.locator("#thresholds a", has_text="Dress")
+    expect(dress).to_have_attribute(
+        "title", re.compile(r"from a similarity of 0.70 on, 92\s% of 24 neighbours have its label")
+    )
+    expect(dress.locator(".number")).to_have_text("from 0.70")
+    expect(page.locator("#thresholds a", has_text="Tee").locator(".number")).to_have_text("never")
+    page.locator("#thresholds").scroll_into_view_if_needed()
+    visitor.look("overview-thresholds")
+    dress.click()
+    page.wait_for_url("**/overview/thresholds#Dress")
+    assert page.locator("tbody:target tr").count() > 1  # levels of precision
+    with Client(reported.url) as client:
         client.relabel(7, "Romper")
-    visitor = visit(own, "phone")
+    visitor = visit(reported, "phone")
     page = opened(visitor)
     expect(page.locator("#analysis")).to_contain_text("out of date")
     expect(page.get_by_role("button", name="Make it anew")).to_be_visible()
@@ -136,4 +131,5 @@ def test_an_empty_catalog_has_no_charts(
         visitor = visit(empty_site, size)
         page = visitor.open("/overview")
         expect(page.get_by_role("heading", name="The catalog is still empty")).to_be_visible()
+        expect(page.locator("#sets")).to_contain_text("No photos were sent yet.")
         visitor.look("overview-empty")
