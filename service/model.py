@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ class Model:
             return self._encoder
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._settings, self.id, self.folder, self.card, self.labels)
+        made = partial(type(self), threads=self._threads)
+        return made, (self._settings, self.id, self.folder, self.card, self.labels)
 
     def decode(self, data: bytes) -> Image:
         """Decode as large as the network needs. Raises as `service.decode.decode`."""
