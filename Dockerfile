@@ -15,6 +15,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     /build/bin/pip --python /opt/fashion-studio/bin/python install --require-hashes -r requirements/serve.txt \
     && /build/bin/pip install --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY licences licences
 COPY migrations migrations
 COPY service service
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheel . \
@@ -30,7 +31,7 @@ ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Fashion Studio" \
       org.opencontainers.image.description="More like this, on your own Postgres: garment photos labelled, embedded and searched with pgvector" \
-      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.licenses="MIT AND Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Ids are fixed, so that a folder of the host can be given to the user

@@ -118,7 +118,9 @@ def test_the_sdist_makes_the_wheel_that_the_checkout_makes(built: Built, tmp_pat
 def test_the_wheel_says_what_it_is(built: Built) -> None:
     said = built.metadata()
     assert (said["Name"], said["Version"]) == ("fashion-studio", VERSION)
-    assert (said["License-Expression"], said.get_all("License-File")) == ("MIT", ["LICENSE"])
+    assert said["License-Expression"] == "MIT AND Apache-2.0"
+    notices = {"LICENSE", *(f"licences/{notice.name}" for notice in (ROOT / "licences").iterdir())}
+    assert set(said.get_all("License-File", [])) == notices
     plain = [need for need in said.get_all("Requires-Dist", []) if "extra ==" not in need]
     locked = set(
         re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements/serve.txt").read_text(), re.M)

@@ -7,7 +7,8 @@ from datetime import date
 
 import pytest
 
-from .test_release import ROOT, VERSION
+from ..test_release import VERSION
+from .pages import page
 
 UNRELEASED = "## [Unreleased]"
 RELEASE = re.compile(r"## \[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d\d-\d\d)( \[YANKED\])?")
@@ -38,7 +39,7 @@ def faults(changelog: str, version: str) -> list[str]:
 
 
 def test_the_changelog_is_in_order() -> None:
-    assert faults((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), VERSION) == []
+    assert faults(page("CHANGELOG.md"), VERSION) == []
 
 
 RELEASED = """# Changelog
