@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    str(path.relative_to(ROOT)) for place in ("*.md", "docs/**/*.md") for path in ROOT.glob(place)
+)
 
 
 def page(name: str) -> str:
