@@ -8,7 +8,7 @@ BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test compose-test release-test soak lint audit format lock options licences dist bench results clean
+.PHONY: help demo test compose-test release-test soak lint audit format lock reference licences dist bench results clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +53,8 @@ lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into req
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"
 
-options: $(VENV)/dev ## every option of every command, into docs/commands.md
-	$(BIN)/python -m tests.docs.options
+reference: $(VENV)/dev ## every option and every code of an error, into docs/commands.md and docs/http.md
+	$(BIN)/python -m tests.docs.reference
 
 licences: $(VENV)/dev $(BENCH)/peers ## the licences of what is installed, into docs/licences.md
 	$(BIN)/python -m tests.docs.licences $(BENCH)/lib/python3*/site-packages

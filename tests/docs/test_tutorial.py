@@ -16,13 +16,17 @@ import pytest
 from ..web.serving import free_port
 from .pages import ROOT, page
 
-COMMAND = re.compile(r"^    ((?:fashion-studio|mv|cd|printf|curl|export FASHION_STUDIO_HOME)\b.*)$", re.MULTILINE)
-READY = "until curl --fail --silent --output log.ready http://127.0.0.1:8000/readyz; do sleep 0.3; done"
+COMMAND = re.compile(
+    r"^    ((?:fashion-studio|mv|cd|printf|curl|export FASHION_STUDIO_HOME)\b.*)$", re.MULTILINE
+)
+READY = (
+    "until curl --fail --silent --output log.ready http://127.0.0.1:8000/readyz; do sleep 0.3; done"
+)
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty home, in which `fashion-studio` is a command; see `tests.conftest.server_url` for its place."""
+    """An empty home, in which `fashion-studio` is a command. Its place: see `tests.conftest.server_url`."""
     home = Path(tempfile.mkdtemp(prefix="fashion-studio-tutorial-"))
     (home / "bin").mkdir()
     command = home / "bin" / "fashion-studio"
@@ -32,13 +36,17 @@ def home() -> Iterator[Path]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="needs bash and curl")
+@pytest.mark.skipif(
+    not shutil.which("curl") or not shutil.which("bash"), reason="needs bash and curl"
+)
 def test_every_command_of_the_tutorial_works(home: Path) -> None:
     commands = COMMAND.findall(page("docs/tutorial.md"))
     assert len(commands) > 12
     assert commands.count("fashion-studio serve") == 1
     script = "\n".join(["set -e", *commands, "kill %1", "wait %1"])
-    script = script.replace("fashion-studio serve", f"fashion-studio serve --port 8000 > log 2>&1 &\n{READY}")
+    script = script.replace(
+        "fashion-studio serve", f"fashion-studio serve --port 8000 > log 2>&1 &\n{READY}"
+    )
     script = script.replace("8000", str(free_port()))
     path = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

@@ -1,17 +1,20 @@
-"""Every option as a table of docs/commands.md: compared by a test, written by `make options`."""
+"""Tables of pages that are made from the code: compared by tests, written by `make reference`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from service.cli import fashion_studio
+from service.errors import FashionStudioError
 
 from .pages import ROOT, page, put, table
 
-PAGE = "docs/commands.md"
+COMMANDS = "docs/commands.md"
+HTTP = "docs/http.md"
 EVERYWHERE = {"--json", "--help"}
 
 
@@ -79,5 +82,26 @@ def _means(option: click.Option) -> str:
     return (option.help or "").replace("|", "\\|")
 
 
+def errors(family: type[FashionStudioError] = FashionStudioError) -> dict[str, str]:
+    """Every code that there is, with its title."""
+    found = {family.code: family.title()}
+    for child in family.__subclasses__():
+        found |= errors(child) | found  # a code that several share is named after the first
+    return found
+
+
+def elsewhere() -> str:
+    """A table of the codes that no call answers."""
+    answered = set(re.findall(r"^\| `(\w+)` \| \d{3} \|", page(HTTP), re.MULTILINE))
+    rows = [
+        (f"`{code}`", f"{title}.")
+        for code, title in sorted(errors().items())
+        if code not in answered
+    ]
+    return table(("code", "means"), rows)
+
+
 if __name__ == "__main__":
-    (ROOT / PAGE).write_text(put(page(PAGE), {"options": every_option()}), encoding="utf-8")
+    made = {COMMANDS: {"options": every_option()}, HTTP: {"codes": elsewhere()}}
+    for name, parts in made.items():
+        (ROOT / name).write_text(put(page(name), parts), encoding="utf-8")
