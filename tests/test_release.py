@@ -1,6 +1,6 @@
 """The packages that a release is: what is in them, and that the wheel works far from the checkout.
 
-`make release-test` installs what the lock file names into an environment of its own, two minutes and a
+`make release-test` installs what the lock file names into an environment of its own, some minutes and a
 gigabyte. Every other run lends the new environment the packages that run the tests.
 """
 
