@@ -44,7 +44,7 @@ format: $(VENV)/dev ## put the code into the house's format
 
 lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into requirements/
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
-	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --group dev \
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --extra s3 --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
 	echo "tf-keras~=2.20.0" | $(BIN)/uv pip compile - --no-deps --upgrade $(LOCK) -o requirements/seed.txt
 	printf 'build>=1.2\nhatchling>=1.27\n' | $(BIN)/uv pip compile - --upgrade $(LOCK) \

@@ -18,7 +18,7 @@ from service import catalog
 from service.archive import DUMP, PICTURES, Archive, ArchiveWriter, Manifest, writing
 from service.catalog import Building, Snapshot, build_indexes
 from service.errors import FashionStudioError, ImageUndecodable
-from service.images import ImageRoot
+from service.images import Images, open_images
 
 Advance = Callable[[str, int, int | None], None]
 """Called with what is done, how much of it, and of how much, where that is known."""
@@ -53,7 +53,7 @@ class Report:
 
 def back_up(
     engine: Engine,
-    images: ImageRoot,
+    images: Images,
     file: Path,
     *,
     with_pictures: bool = False,
@@ -89,7 +89,7 @@ def back_up(
 
 
 def _add_pictures(
-    moment: Snapshot, archive: ArchiveWriter, images: ImageRoot, included: bool, advance: Advance
+    moment: Snapshot, archive: ArchiveWriter, images: Images, included: bool, advance: Advance
 ) -> dict[str, int]:
     found = {"count": 0, "missing": 0, "bytes": 0, "included": 0}
     total = moment.rows.get("garment")
@@ -115,7 +115,7 @@ def _add_pictures(
 
 def restore(
     engine: Engine,
-    images: ImageRoot,
+    images: Images,
     file: Path,
     *,
     replace: bool = False,
@@ -172,7 +172,7 @@ class _Counting:
         return data
 
 
-def _put_pictures(archive: Archive, images: ImageRoot, put: list[str], advance: Advance) -> None:
+def _put_pictures(archive: Archive, images: Images, put: list[str], advance: Advance) -> None:
     """Write the pictures that are not there yet, noting them in `put`."""
     total = archive.manifest.pictures["included"]
     if not total:
@@ -186,7 +186,7 @@ def _put_pictures(archive: Archive, images: ImageRoot, put: list[str], advance: 
         advance("pictures", done, archive.manifest.pictures["count"])
 
 
-def _look_for_pictures(archive: Archive, images: ImageRoot) -> dict[str, int]:
+def _look_for_pictures(archive: Archive, images: Images) -> dict[str, int]:
     """How many pictures lie where the catalog says, as large as they were."""
     found = {"in_place": 0, "missing": 0, "other": 0}
     for picture in archive.pictures():
@@ -196,10 +196,10 @@ def _look_for_pictures(archive: Archive, images: ImageRoot) -> dict[str, int]:
     return found
 
 
-def _place(images: ImageRoot, image_path: str) -> ImageRoot:
+def _place(images: Images, image_path: str) -> Images:
     """What `_name` starts at: the image root, or the root of all files for an absolute path."""
     anchor = PurePath(image_path).anchor
-    return ImageRoot(anchor) if anchor else images
+    return open_images(anchor) if anchor else images
 
 
 def _name(image_path: str) -> str:
@@ -210,7 +210,7 @@ def _name(image_path: str) -> str:
 def move(
     source: Engine,
     target: Engine,
-    images: ImageRoot,
+    images: Images,
     folder: Path,
     *,
     advance: Advance = quietly,

@@ -10,7 +10,6 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
@@ -18,6 +17,7 @@ from PIL import ImageOps, UnidentifiedImageError
 
 from service.domain import Image
 from service.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+from service.storage import Location, read_bytes, size_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset(
@@ -47,16 +47,16 @@ class Limits:
     max_pixels: int = 50_000_000
 
 
-def read(path: Path, limits: Limits) -> bytes:
-    """The file's bytes. Raises `ImageTooLarge` before reading, `ImageUndecodable` where it is no file."""
+def read(file: Location, limits: Limits) -> bytes:
+    """The file's bytes. Raises `ImageTooLarge` before reading, `ImageUndecodable` where it is no file,
+    `StorageUnavailable`."""
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise ImageUndecodable(f"{path} is not a file.")
-        _check_bytes(size, limits)
-        return path.read_bytes()
+        _check_bytes(size_of(file), limits)
+        return read_bytes(file)
+    except IsADirectoryError:
+        raise ImageUndecodable(f"{file} is not a file.") from None
     except OSError as error:
-        raise ImageUndecodable(f"{path} cannot be read: {error.strerror}.") from None
+        raise ImageUndecodable(f"{file} cannot be read: {error.strerror or error}.") from None
 
 
 def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:

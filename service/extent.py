@@ -11,12 +11,16 @@ import os
 import threading
 from collections import defaultdict
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Engine
+from upath import UPath
 
 from service.catalog import Filed, filed_garments, forget_garments
 from service.errors import PruneRefused
-from service.images import OWN, ImageRoot
+from service.images import OWN, Images
+from service.sources import images_in
+from service.storage import Location, reached
 
 
 class Gone:
@@ -25,7 +29,8 @@ class Gone:
     total: all garments of the extent. Safe to use from several threads.
     """
 
-    def __init__(self, engine: Engine, images: ImageRoot, folder: Path) -> None:
+    def __init__(self, engine: Engine, images: Images, folder: Location) -> None:
+        """Raises `StorageUnavailable`, and `SourceInvalid` as `Images.name_of`."""
         self.folder = folder
         self._engine, self._images = engine, images
         self._mutex = threading.Lock()
@@ -36,13 +41,12 @@ class Gone:
         self.total = 0
         self._by_digest: dict[str, list[Filed]] = defaultdict(list)
         self._found: set[str] = set()
-        inside = os.path.join(os.path.abspath(self.folder), "")
+        extent = self._extent()
         for garment in filed_garments(self._engine):
-            file = self._images.file_of(garment.image_path)
-            if file is None or garment.image_path.startswith(OWN) or not file.startswith(inside):
+            if garment.image_path.startswith(OWN) or not extent.includes(garment.image_path):
                 continue
             self.total += 1
-            if _is_gone(file):
+            if extent.lacks(garment.image_path):
                 self._by_digest[garment.content_sha256].append(garment)
 
     def claim(self, sha256: str, image_path: str) -> Filed | None:
@@ -72,7 +76,11 @@ class Gone:
         Raises `PruneRefused` where they are more than half of the extent, unless that is meant: a
         folder that is not mounted looks like one from which everything was deleted.
         """
-        left = [g for g in self.garments if _is_gone(self._images.file_of(g.image_path) or "")]
+        garments = self.garments
+        if not garments:
+            return []
+        extent = self._extent()
+        left = [garment for garment in garments if extent.lacks(garment.image_path)]
         if len(left) > self.total / 2 and not more_than_half:
             raise PruneRefused(
                 f"{len(left)} of the {self.total} garments of {self.folder} have lost their photos, "
@@ -80,13 +88,51 @@ class Gone:
             )
         return forget_garments(self._engine, left) if left else []
 
+    def _extent(self) -> _Extent:
+        if isinstance(self.folder, Path):
+            return _OfFolder(self._images, self.folder)
+        return _OfStore(self._images, self.folder)
 
-def _is_gone(file: str) -> bool:
-    """Certainly: one that cannot be looked at may be there."""
-    try:
-        os.stat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
+
+class _Extent(Protocol):
+    def includes(self, image_path: str) -> bool:
+        """Whether it would lie in there."""
+
+    def lacks(self, image_path: str) -> bool:
+        """Certainly: one that cannot be looked at may be there."""
+
+
+class _OfFolder:
+    """Each file is looked at when it is asked for."""
+
+    def __init__(self, images: Images, folder: Path) -> None:
+        self._images, self._inside = images, os.path.join(os.path.abspath(folder), "")
+
+    def includes(self, image_path: str) -> bool:
+        file = self._images.file_of(image_path)
+        return file is not None and file.startswith(self._inside)
+
+    def lacks(self, image_path: str) -> bool:
+        try:
+            os.stat(self._images.file_of(image_path) or "")
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
         return False
-    return False
+
+
+class _OfStore:
+    """Listed once: a list of thousands of objects takes a store as long as a look at one."""
+
+    def __init__(self, images: Images, folder: UPath) -> None:
+        inside = images.name_of(folder)
+        self._inside = f"{inside}/" if inside else ""
+        with reached(str(folder)):
+            self._names = {images.name_of(file) for file in images_in(folder)}
+
+    def includes(self, image_path: str) -> bool:
+        return not image_path.startswith("/") and image_path.startswith(self._inside)
+
+    def lacks(self, image_path: str) -> bool:
+        return image_path not in self._names

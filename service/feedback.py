@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from service.catalog import JudgedPair, Picture, judged_pairs
 from service.decode import suffix_of
 from service.errors import FashionStudioError, InvalidParameter
-from service.images import ImageRoot
+from service.images import Images
 from service.sources import IMAGE, LABEL, images_in
 
 TABLE, PAIRS = "feedback.csv", "pairs.csv"
@@ -51,7 +51,7 @@ class Exported:
 
 def export_feedback(
     engine: Engine,
-    images: ImageRoot,
+    images: Images,
     folder: Path,
     *,
     photos: Path | None = None,
@@ -109,9 +109,7 @@ def export_feedback(
     )
 
 
-def _copy(
-    picture: Picture, images: ImageRoot, uploads: dict[str, Path], folder: Path
-) -> str | None:
+def _copy(picture: Picture, images: Images, uploads: dict[str, Path], folder: Path) -> str | None:
     """Its name in the folder, by its bytes; None where they are not to be had."""
     if picture.key in uploads:
         data = uploads[picture.key].read_bytes()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from service.catalog import Building, Run, build_indexes
 from service.errors import DatabaseUnavailable, FashionStudioError, ImportCancelled, ImportLost
 from service.extent import Gone
 from service.intake import BATCH, Labels, Options, take_in
 from service.sources import Item, folder_of, read_source
+from service.storage import Location
 from service.studio import Studio
 from service.summary import Summary
 
@@ -19,10 +19,10 @@ __all__ = ["BATCH", "Summary", "ingest", "recorded"]
 
 def ingest(
     studio: Studio,
-    source: Path,
+    source: Location,
     *,
     labels: Labels = "given",
-    image_root: Path | None = None,
+    image_root: Location | None = None,
     batch_size: int = BATCH,
     dry_run: bool = False,
     wanted: Callable[[Item], bool] = lambda item: True,
@@ -36,8 +36,8 @@ def ingest(
     image_root: where a table's paths start; by default at the table's folder.
     wanted: which of the source's photos; the others are as they were. prune: handed the garments whose
     photo is gone, removes them as it sees fit and returns their paths.
-    Raises `SourceInvalid`, `DatabaseUnavailable`, `ImportCancelled`, and what `prune` raises; a broken
-    photo is recorded and stops nothing.
+    Raises `SourceInvalid`, `DatabaseUnavailable`, `StorageUnavailable`, `ImportCancelled`, and what
+    `prune` raises; a broken photo is recorded and stops nothing.
     """
 
     def items() -> Iterator[Item]:
@@ -45,7 +45,7 @@ def ingest(
             wanted, read_source(source, labels=studio.model.labels, image_root=image_root)
         )
 
-    options = Options(labels=labels, batch_size=batch_size)
+    options = Options(labels=labels, batch_size=batch_size, dry=dry_run)
     items()  # a source that is at fault leaves no record
     gone = Gone(studio.engine, studio.images, folder_of(source, image_root))
     if dry_run:

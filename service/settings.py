@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -60,8 +61,8 @@ class Settings(BaseSettings):
     max_set_bytes: int = Field(
         default=500_000_000, ge=1, description="largest upload of a set, in bytes"
     )
-    import_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default=(), description="folders that imports over HTTP may read; unset: none"
+    import_roots: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="folders and URLs that imports over HTTP may read; unset: none"
     )
     duplicate_similarity: float = Field(
         default=0.99, gt=0, le=1, description="cosine from which on two garments are duplicates"
@@ -85,8 +86,10 @@ class Settings(BaseSettings):
     @field_validator("import_roots", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
-        """As in PATH: folders joined by the system's separator."""
-        return [p for p in value.split(os.pathsep) if p] if isinstance(value, str) else value
+        """As in PATH: folders joined by the system's separator, which is no URL's own colon."""
+        if not isinstance(value, str):
+            return value
+        return [root for root in re.split(rf"{re.escape(os.pathsep)}(?!//)", value) if root]
 
     @field_validator("rate_limit")
     @classmethod

@@ -1,13 +1,13 @@
 """Where photos come from: a folder, a folder per category, CSV or Parquet, DeepFashion's annotations.
 
-A source is read as a stream of items; nothing is decoded here and no image file is opened.
+A source is read as a stream of items; nothing is decoded here and no image file is opened. It may
+lie in an object store as well: an fsspec URL.
 """
 
 from __future__ import annotations
 
 import csv
 import itertools
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from service.decode import SUFFIXES
 from service.errors import SourceInvalid
+from service.storage import Location, P, is_remote, is_url, locate, reached, walk
 
 IMAGE, LABEL = "image_name", "category_label"
 
@@ -35,22 +36,39 @@ class Item:
     columns: the source's further columns.
     """
 
-    file: Path
+    file: Location
     name: str
     label: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
 
 
 def read_source(
-    source: Path, *, labels: Sequence[str] | None = None, image_root: Path | None = None
+    source: Location,
+    *,
+    labels: Sequence[str] | None = None,
+    image_root: Location | None = None,
 ) -> Iterator[Item]:
     """The items of a source, in an order that is the same each time.
 
     labels: category names; a folder is read as one folder per category where one of its folders bears
     such a name. None: any folder with sub-folders is. image_root: where a table's paths start; by
     default at the table's own folder.
-    Raises `SourceInvalid`, at once where the source itself is at fault.
+    Raises `SourceInvalid`, at once where the source itself is at fault, and `StorageUnavailable`.
     """
+    if not is_remote(source):
+        return _read(source, labels, image_root)
+    with reached(str(source)):
+        return _reaching(source, _read(source, labels, image_root))
+
+
+def _reaching(source: Location, items: Iterator[Item]) -> Iterator[Item]:
+    with reached(str(source)):
+        yield from items
+
+
+def _read(
+    source: Location, labels: Sequence[str] | None, image_root: Location | None
+) -> Iterator[Item]:
     if not source.exists():
         raise SourceInvalid(f"{source} does not exist.")
     if source.is_dir():
@@ -66,7 +84,7 @@ def read_source(
     raise SourceInvalid(f"{source} is neither a folder nor a .csv or .parquet file.")
 
 
-def folder_of(source: Path, image_root: Path | None = None) -> Path:
+def folder_of(source: Location, image_root: Location | None = None) -> Location:
     """The folder that a source's photos lie in. Raises `SourceInvalid`."""
     if image_root is not None:
         return image_root
@@ -76,33 +94,43 @@ def folder_of(source: Path, image_root: Path | None = None) -> Path:
     return source if annotations is None else _image_folder(annotations)
 
 
-def images_in(folder: Path) -> Iterator[Path]:
+def images_in(folder: P) -> Iterator[P]:
     """Every image file below `folder`, by name; hidden files and folders are passed over."""
-    for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(parent) / name
+    try:
+        for parent, folders, files in walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                    yield parent / name
+    except OSError as error:
+        raise _unreadable(folder, error) from None
 
 
-def lies_in(file: Path, roots: Sequence[Path]) -> bool:
+def lies_in(file: Location, roots: Sequence[Location]) -> bool:
     """Whether a file lies in one of the folders once `..` and links are resolved."""
+    if not isinstance(file, Path):
+        return ".." not in file.parts and any(
+            file.protocol == root.protocol and file.is_relative_to(root)
+            for root in roots
+            if not isinstance(root, Path)
+        )
     try:
         resolved = file.resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
         return False
-    return any(resolved.is_relative_to(root.resolve()) for root in roots)
+    return any(isinstance(root, Path) and resolved.is_relative_to(root.resolve()) for root in roots)
 
 
-def _unreadable(error: OSError) -> None:
-    raise SourceInvalid(f"{error.filename} cannot be read: {error.strerror}.")
+def _unreadable(source: Location, error: OSError) -> SourceInvalid:
+    return SourceInvalid(f"{error.filename or source} cannot be read: {error.strerror or error}.")
 
 
-def _folder(folder: Path, labels: Sequence[str] | None) -> Iterator[Item]:
+def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
     try:
-        children = {child.name.casefold() for child in folder.iterdir() if child.is_dir()}
+        _, folders, _ = next(walk(folder), (folder, [], []))
     except OSError as error:
-        raise SourceInvalid(f"{folder} cannot be read: {error.strerror}.") from None
+        raise _unreadable(folder, error) from None
+    children = {name.casefold() for name in folders}
     by_category = (
         bool(children)
         if labels is None
@@ -111,18 +139,18 @@ def _folder(folder: Path, labels: Sequence[str] | None) -> Iterator[Item]:
 
     def items() -> Iterator[Item]:
         for file in images_in(folder):
-            inside = file.relative_to(folder)
-            labelled = by_category and len(inside.parts) > 1
-            yield Item(file, inside.as_posix(), inside.parts[0] if labelled else None)
+            parts = file.parts[len(folder.parts) :]
+            labelled = by_category and len(parts) > 1
+            yield Item(file, "/".join(parts), parts[0] if labelled else None)
 
     return items()
 
 
-def _csv(source: Path, root: Path) -> Iterator[Item]:
+def _csv(source: Location, root: Location) -> Iterator[Item]:
     return _items(csv_rows(source, IMAGE), root)
 
 
-def csv_rows(source: Path, *required: str) -> Iterator[dict[str, str]]:
+def csv_rows(source: Location, *required: str) -> Iterator[dict[str, str]]:
     """The rows of a CSV file in UTF-8, by column name; blank lines are passed over.
 
     Raises `SourceInvalid`: at once where one of the columns `required` is not there.
@@ -133,7 +161,7 @@ def csv_rows(source: Path, *required: str) -> Iterator[dict[str, str]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceInvalid(f"{source} is not a CSV file in UTF-8: {error}.") from None
     except OSError as error:
-        raise SourceInvalid(f"{source} cannot be read: {error.strerror}.") from None
+        raise _unreadable(source, error) from None
 
     def rows() -> Iterator[dict[str, str]]:
         with source.open(newline="", encoding="utf-8-sig") as file:
@@ -149,12 +177,12 @@ def csv_rows(source: Path, *required: str) -> Iterator[dict[str, str]]:
     return rows()
 
 
-def _parquet(source: Path, root: Path) -> Iterator[Item]:
+def _parquet(source: Location, root: Location) -> Iterator[Item]:
     import pyarrow
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(source)
+        table = parquet.ParquetFile(source if isinstance(source, Path) else source.open("rb"))
     except (pyarrow.ArrowException, OSError) as error:
         raise SourceInvalid(f"{source} is not a Parquet file: {error}.") from None
     _require_columns(source, table.schema_arrow.names, IMAGE)
@@ -167,29 +195,30 @@ def _parquet(source: Path, root: Path) -> Iterator[Item]:
     return _items(rows(), root)
 
 
-def _require_columns(source: Path, names: Sequence[str], *required: str) -> None:
+def _require_columns(source: Location, names: Sequence[str], *required: str) -> None:
     for column in required:
         if column not in names:
             found = ", ".join(names[:8]) or "none"
             raise SourceInvalid(f"{source} lacks the column {column}; its columns are: {found}.")
 
 
-def _items(rows: Iterator[dict[str, str]], root: Path) -> Iterator[Item]:
+def _items(rows: Iterator[dict[str, str]], root: Location) -> Iterator[Item]:
     for row in rows:
         name = (row.pop(IMAGE) or "").strip()
         label = (row.pop(LABEL, "") or "").strip()
         columns = {key: value for key, value in row.items() if isinstance(value, str) and key}
-        yield Item(root / name, name, label or None, columns)
+        file = locate(name) if is_url(name) else root / name
+        yield Item(file, name, label or None, columns)
 
 
-def _annotations(folder: Path) -> Path | None:
+def _annotations(folder: Location) -> Location | None:
     for place in ("", "Anno", "Anno_coarse", "Anno/Anno_coarse"):
         if (path := folder / place / "list_category_img.txt").is_file():
             return path
     return None
 
 
-def _deepfashion(annotations: Path, image_root: Path | None) -> Iterator[Item]:
+def _deepfashion(annotations: Location, image_root: Location | None) -> Iterator[Item]:
     """Lines `img/…jpg   3`; separators vary between copies and some lack the count and header lines."""
     root = image_root if image_root is not None else _image_folder(annotations)
     line = re.compile(r"^\s*(\S.*?)[\s,]+(\d+)\s*$")
@@ -202,8 +231,8 @@ def _deepfashion(annotations: Path, image_root: Path | None) -> Iterator[Item]:
                 yield Item(root / found[1], found[1], label)
 
 
-def _image_folder(annotations: Path) -> Path:
-    near = list(itertools.islice(annotations.parents, 3))
+def _image_folder(annotations: Location) -> Location:
+    near: Sequence[Location] = list(itertools.islice(annotations.parents, 3))
     for parent in near:
         for place in ("", "Img", "Img/Img"):
             if (parent / place / "img").is_dir():

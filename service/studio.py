@@ -37,7 +37,7 @@ from service.errors import (
     ModelMoved,
     TimeLimit,
 )
-from service.images import ImageRoot
+from service.images import open_images
 from service.model import Model
 from service.settings import Settings
 
@@ -63,7 +63,7 @@ class Studio:
     ) -> None:
         self.settings = settings
         self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
-        self.images = ImageRoot(settings.image_root)
+        self.images = open_images(settings.image_root)
         wanted = read_card(bundle_folder(settings))
         self.engine: Engine = open_database(
             settings, pool_size=threads + 1, statement_seconds=statement_seconds

@@ -146,7 +146,7 @@ class Watcher:
     def _folder(self) -> Path:
         """Where the photos lie; the source's own place where that cannot be told now."""
         try:
-            return folder_of(self.source, self.how.image_root)
+            return Path(str(folder_of(self.source, self.how.image_root)))
         except SourceInvalid:
             return self.source
 
@@ -171,7 +171,7 @@ def _key(item: Item) -> Key:
 
 def _signature(item: Item) -> Signature:
     try:
-        found = os.stat(item.file)
+        found = os.stat(str(item.file))
     except (OSError, ValueError):
         return -1, 0  # not there yet, which the import says
     return found.st_size, found.st_mtime_ns

@@ -13,12 +13,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 from sqlalchemy import Engine, make_url, text
 
 from service.catalog import migrate, open_engine, start_embedded
 from service.collection import Recipe, draw_collection
 from service.settings import Settings
 from service.studio import Studio
+from tests.store import VARIABLES, ObjectStore, object_store
 
 REAL_PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 
@@ -101,6 +103,16 @@ def real_photos() -> Path:
     if not (REAL_PHOTOS / "garments.csv").exists():
         pytest.skip(f"no real photos at {REAL_PHOTOS}")
     return REAL_PHOTOS
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """An S3 server with the bucket `shop`, to which the environment's S3 leads."""
+    with object_store() as store:
+        for name, value in {**VARIABLES, "AWS_ENDPOINT_URL": store.url}.items():
+            monkeypatch.setenv(name, value)
+        S3FileSystem.clear_instance_cache()  # clients of other tests' servers
+        yield store
 
 
 @pytest.fixture

@@ -9,20 +9,24 @@ from pathlib import Path
 import pytest
 
 from service.errors import ImagePathTaken, ImageUndecodable, InvalidParameter
-from service.images import ImageRoot
+from service.images import Images, open_images
+from tests.store import BUCKET
 
 
-@pytest.fixture(params=["folder", "file", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> ImageRoot:
+@pytest.fixture(params=["folder", "file", "memory", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Images:
     place = {
         "folder": str(tmp_path),
         "file": f"file://{tmp_path}",
         "memory": f"memory://{tmp_path.name}",
+        "s3": f"s3://{BUCKET}/pictures",
     }
-    return ImageRoot(place[request.param])
+    if request.param == "s3":
+        request.getfixturevalue("store")
+    return open_images(place[request.param])
 
 
-def test_a_picture_is_stored_once_and_never_replaced(root: ImageRoot) -> None:
+def test_a_picture_is_stored_once_and_never_replaced(root: Images) -> None:
     assert root.put("a/b/c.jpg", b"one") is True
     assert root.put("a/b/c.jpg", b"one") is False
     with pytest.raises(ImagePathTaken):
@@ -34,7 +38,7 @@ def test_a_picture_is_stored_once_and_never_replaced(root: ImageRoot) -> None:
         root.read("a/b/c.jpg")
 
 
-def test_nothing_is_stored_outside(root: ImageRoot, tmp_path: Path) -> None:
+def test_nothing_is_stored_outside(root: Images, tmp_path: Path) -> None:
     for path in ("../out.jpg", "a/../../out.jpg"):
         with pytest.raises(InvalidParameter):
             root.put(path, b"x")
@@ -45,7 +49,7 @@ def test_nothing_is_stored_outside(root: ImageRoot, tmp_path: Path) -> None:
 
 def test_a_draft_that_a_killed_service_left_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".a.jpg.draft").write_bytes(b"ha")
-    assert ImageRoot(str(tmp_path)).put("a.jpg", b"whole")
+    assert open_images(str(tmp_path)).put("a.jpg", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
 
 
@@ -53,8 +57,8 @@ def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr("service.images.os.link", fail)
-    root = ImageRoot(str(tmp_path))
+    monkeypatch.setattr("service.images.folder.os.link", fail)
+    root = open_images(str(tmp_path))
     assert root.put("a.jpg", b"one")
     assert root.read("a.jpg") == b"one"
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
@@ -69,8 +73,8 @@ def test_another_writer_that_comes_first_wins(
         file.write_bytes(b"theirs")
         link(draft, file)
 
-    monkeypatch.setattr("service.images.os.link", overtaken)
+    monkeypatch.setattr("service.images.folder.os.link", overtaken)
     with pytest.raises(ImagePathTaken):
-        ImageRoot(str(tmp_path)).put("a.jpg", b"ours")
+        open_images(str(tmp_path)).put("a.jpg", b"ours")
     assert (tmp_path / "a.jpg").read_bytes() == b"theirs"
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]

@@ -22,7 +22,7 @@ from service.catalog import Loader
 from service.curate import add_garment
 from service.errors import PruneRefused
 from service.extent import Gone
-from service.images import ImageRoot
+from service.images import open_images
 from service.ingest import ingest
 from service.model import Model
 from service.studio import Studio
@@ -50,7 +50,7 @@ def folder(studio: Studio, tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encoded(picture(60, 80, number)))
         os.utime(file, (1e9, 1e9))
-    studio.images = ImageRoot(str(tmp_path))
+    studio.images = open_images(str(tmp_path))
     assert counts(ingest(studio, folder)) == (6, 6, 0, 0, 0)
     return folder
 

@@ -14,7 +14,7 @@ from service.backup import move as move_catalog
 from service.backup import restore as bring_back
 from service.catalog import Building, open_database, open_engine, start_embedded
 from service.cli.output import json_option, note, print_json, progress_bar, show_building
-from service.images import ImageRoot
+from service.images import open_images
 from service.settings import Settings, load_settings
 
 
@@ -33,7 +33,7 @@ def backup(file: Path, with_pictures: bool, as_json: bool) -> None:
     with _engine(settings) as engine, _progress("backup") as (advance, _):
         report = back_up(
             engine,
-            ImageRoot(settings.image_root),
+            open_images(settings.image_root),
             file,
             with_pictures=with_pictures,
             advance=advance,
@@ -65,7 +65,7 @@ def restore(file: Path, replace: bool, as_json: bool) -> None:
     with _engine(settings) as engine, _progress("restore") as (advance, building):
         report = bring_back(
             engine,
-            ImageRoot(settings.image_root),
+            open_images(settings.image_root),
             file,
             replace=replace,
             advance=advance,
@@ -99,7 +99,7 @@ def move(target: str, as_json: bool) -> None:
             report = move_catalog(
                 engine,
                 arrival,
-                ImageRoot(settings.image_root),
+                open_images(settings.image_root),
                 settings.folder(),
                 advance=advance,
                 building=building,

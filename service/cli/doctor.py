@@ -21,9 +21,10 @@ from service.catalog import (
 from service.cli.output import json_option, print_json
 from service.encoder import bundle_folder, find_bundle, load_encoder, read_card
 from service.errors import FashionStudioError, IndexesDue, SettingsInvalid, WorkerMissing
-from service.images import ImageRoot
+from service.images import open_images
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
+from service.storage import locate, reached
 
 
 @click.command()
@@ -71,15 +72,21 @@ def _model(settings: Settings) -> str:
 
 
 def _image_root(settings: Settings) -> str:
-    root = ImageRoot(settings.image_root)
-    return root.url or str(root.folder)
+    root = open_images(settings.image_root)
+    root.check()
+    return str(root)
 
 
 def _import_roots(settings: Settings) -> str:
-    gone = [str(root) for root in settings.import_roots if not root.expanduser().is_dir()]
+    gone = [root for root in settings.import_roots if not _is_folder(root)]
     if gone:
         raise SettingsInvalid(f"FASHION_STUDIO_IMPORT_ROOTS names no folder: {', '.join(gone)}.")
-    return ", ".join(map(str, settings.import_roots)) or "none: no imports over HTTP"
+    return ", ".join(settings.import_roots) or "none: no imports over HTTP"
+
+
+def _is_folder(root: str) -> bool:
+    with reached(root):
+        return locate(root).expanduser().is_dir()
 
 
 def _database(settings: Settings, opened: list[Engine]) -> str:

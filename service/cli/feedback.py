@@ -8,7 +8,7 @@ import click
 
 from service.cli.output import json_option, note, print_json, progress_bar
 from service.feedback import PAIRS, export_feedback
-from service.images import ImageRoot
+from service.images import open_images
 from service.settings import load_settings
 from service.studio import open_catalog
 
@@ -34,7 +34,7 @@ def export(folder: Path, photos: Path | None, as_json: bool) -> None:
     """
     settings = load_settings()
     with open_catalog(settings) as engine, progress_bar("pictures") as advance:
-        images = ImageRoot(settings.image_root)
+        images = open_images(settings.image_root)
         done = export_feedback(engine, images, folder, photos=photos, progress=advance)
     if as_json:
         print_json(done.as_dict())

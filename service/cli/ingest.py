@@ -11,6 +11,7 @@ from typing import Literal
 
 import click
 
+from service.cli.arguments import LOCATION
 from service.cli.output import (
     json_option,
     note,
@@ -23,13 +24,14 @@ from service.errors import InvalidParameter, PruneRefused
 from service.extent import Gone
 from service.ingest import BATCH, Summary
 from service.ingest import ingest as take_in
+from service.storage import Location
 from service.watch import Keeping, Watcher
 
 SHOWN = 10  # rejects named for people; the JSON and the table import_error have them all
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=LOCATION)
 @click.option(
     "--labels",
     type=click.Choice(["given", "predicted"]),
@@ -39,7 +41,7 @@ SHOWN = 10  # rejects named for people; the JSON and the table import_error have
 )
 @click.option(
     "--image-root",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LOCATION,
     help="Where a table's paths start; by default at the table's folder.",
 )
 @click.option("--batch-size", type=int, default=BATCH, show_default=True, help="Photos a commit.")
@@ -50,9 +52,9 @@ SHOWN = 10  # rejects named for people; the JSON and the table import_error have
 @click.option("--more-than-half", is_flag=True, help="Prune however many they are.")
 @json_option
 def ingest(
-    source: Path,
+    source: Location,
     labels: Literal["given", "predicted"],
-    image_root: Path | None,
+    image_root: Location | None,
     batch_size: int,
     dry_run: bool,
     watch: bool,
@@ -64,7 +66,8 @@ def ingest(
     """Take photos into the catalog.
 
     SOURCE is a folder of images, a folder of one folder per category, a CSV or Parquet file with the
-    column image_name (and category_label), or a DeepFashion annotation folder. A run that was
+    column image_name (and category_label), or a DeepFashion annotation folder; or the URL of one, such
+    as s3://bucket/photos. A run that was
     stopped, however rudely, goes on where its last commit ended when it is called again. It ends by
     building the similarity indexes that are due. A photo that was renamed or moved within SOURCE stays
     the same garment.
@@ -87,9 +90,12 @@ def ingest(
         return []
 
     if watch:
-        _keep_in_step(
-            source, Keeping(labels, image_root, batch_size, prune, more_than_half), as_json
-        )
+        if not isinstance(source, Path) or not isinstance(image_root, Path | None):
+            raise InvalidParameter(
+                "--watch follows folders of this machine. Call ingest of a URL again, from a timer."
+            )
+        how = Keeping(labels, image_root, batch_size, prune, more_than_half)
+        _keep_in_step(source, how, as_json)
         return
     with open_studio() as studio, progress_bar("ingest") as advance:
         summary = take_in(

@@ -25,7 +25,7 @@ class StorageFull(FashionStudioError):
 
 
 class StorageUnavailable(FashionStudioError):
-    """The picture cannot be stored: FASHION_STUDIO_IMAGE_ROOT cannot be written. Nothing was stored."""
+    """Pictures cannot be read or stored now: their disk or object store does not answer. Nothing changed."""
 
     code = "storage_unavailable"
     status = 503

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from service.errors import ImportsDisabled, SourceForbidden, SourceInvalid
 from service.settings import Settings
 from service.sources import lies_in
+from service.storage import Location, is_remote, is_url, locate, reached
 
 
-def require_source(source: str, settings: Settings) -> tuple[Path, tuple[Path, ...]]:
+def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Location, ...]]:
     """The source with `..` and links resolved, and the folders that its files must lie in.
 
     Raises `ImportsDisabled` where none are set, `SourceForbidden`, which says the same of what lies
-    outside of them whether or not it is there, and `SourceInvalid` for what is not there.
+    outside of them whether or not it is there, `SourceInvalid` for what is not there, and
+    `StorageUnavailable`.
     """
-    roots = tuple(root.expanduser().resolve() for root in settings.import_roots)
+    roots = tuple(locate(root).expanduser().resolve() for root in settings.import_roots)
     if not roots:
         raise ImportsDisabled()
-    path = Path(source)
-    if "\0" in source or not path.is_absolute() or not lies_in(path, roots):
-        raise SourceForbidden(
-            "The source must be an absolute path in one of the folders of "
-            "FASHION_STUDIO_IMPORT_ROOTS."
-        )
+    if "\0" in source or not (is_url(source) or os.path.isabs(source)):
+        raise _forbidden()
+    if is_url(source) and not any(map(is_remote, roots)):
+        raise _forbidden()  # before a library of that protocol sees what strangers wrote
+    path = locate(source)
+    if not lies_in(path, roots):
+        raise _forbidden()
     path = path.resolve()
-    if not path.exists():
-        raise SourceInvalid(f"{source} does not exist.")
+    with reached(source):
+        if not path.exists():
+            raise SourceInvalid(f"{source} does not exist.")
     return path, roots
+
+
+def _forbidden() -> SourceForbidden:
+    return SourceForbidden(
+        "The source must be an absolute path in one of the folders of FASHION_STUDIO_IMPORT_ROOTS, or a "
+        "URL under one of its URLs."
+    )

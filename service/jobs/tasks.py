@@ -29,6 +29,7 @@ from service.errors import (
     FashionStudioError,
     ImportCancelled,
     ImportLost,
+    StorageUnavailable,
     SwitchRunning,
 )
 from service.extent import Gone
@@ -49,13 +50,14 @@ queue = App(connector=PsycopgConnector())  # holds the tasks; each worker has it
 
 
 class Patience(BaseRetryStrategy):
-    """Again at once where the worker was told to stop; later and later while the database is away."""
+    """Again at once where the worker was told to stop; later and later while the database or
+    the photos' store is away."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, JobAborted):
             return RetryDecision()
         if (
-            isinstance(exception, DatabaseUnavailable | SwitchRunning)
+            isinstance(exception, DatabaseUnavailable | StorageUnavailable | SwitchRunning)
             and job.attempts + 1 < MOST_ATTEMPTS
         ):
             return RetryDecision(retry_in={"seconds": min(2 ** (job.attempts + 1), 120)})
@@ -78,7 +80,7 @@ def import_photos(context: JobContext, *, run_id: int) -> None:
         if context.should_abort():
             raise JobAborted
 
-    with suppress(ImportCancelled, ImportLost), recorded(run, resumed=(JobAborted,)):
+    with suppress(ImportCancelled, ImportLost), recorded(run, resumed=_resumed(context)):
         source, roots = require_source(run.source, studio.settings)
 
         def items() -> Iterator[Item]:
@@ -154,6 +156,12 @@ def measure_recall(context: JobContext, timestamp: int) -> None:
     for shelf in shelves(engine):
         if shelf.method == "hnsw":
             keep_recall(engine, shelf.label)
+
+
+def _resumed(context: JobContext) -> tuple[type[Exception], ...]:
+    """The errors after which this import's job is started again."""
+    last = context.job.attempts + 1 >= MOST_ATTEMPTS
+    return (JobAborted,) if last else (JobAborted, StorageUnavailable)
 
 
 def _studio(context: JobContext) -> Studio:

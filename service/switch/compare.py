@@ -25,7 +25,7 @@ from service.catalog import (
 )
 from service.domain import Match
 from service.errors import FashionStudioError
-from service.images import ImageRoot
+from service.images import Images
 from service.model import Model
 from service.training.evaluate import wilson
 
@@ -55,7 +55,7 @@ def compare(
     beside: Reembedding,
     old: Model,
     new: Model,
-    images: ImageRoot,
+    images: Images,
     *,
     margin: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -157,7 +157,7 @@ def _recall(found: Comparison, beside_engine: Engine) -> None:
 
 
 def _speed(
-    found: Comparison, old: Model, new: Model, images: ImageRoot, sample: Sequence[Sampled]
+    found: Comparison, old: Model, new: Model, images: Images, sample: Sequence[Sampled]
 ) -> None:
     """Both networks in turn on the same photos, so that both see the same machine."""
     ms: dict[str, list[float]] = {"old": [], "new": []}

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from service.catalog import Left, Reembedding, Row, as_float16, flaw, unfit_rows
 from service.errors import FashionStudioError
-from service.images import ImageRoot
+from service.images import Images
 from service.model import Model
 
 BATCH = 128  # photos to a commit
@@ -19,7 +19,7 @@ SECONDS = 5.0  # of photos to a commit, where their rate is bounded
 def embed_beside(
     beside: Reembedding,
     model: Model,
-    images: ImageRoot,
+    images: Images,
     *,
     rate: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -53,7 +53,7 @@ def embed_beside(
     return done
 
 
-def _show(garment: Left, model: Model, images: ImageRoot) -> Row | str:
+def _show(garment: Left, model: Model, images: Images) -> Row | str:
     """What the model says of a garment, or why its photo cannot be shown to it."""
     try:
         data = images.read(garment.image_path)

@@ -15,6 +15,7 @@ import numpy as np
 from service.decode import Limits, decode, fit, read
 from service.errors import FashionStudioError, TrainingImpossible
 from service.sources import Item, read_source
+from service.storage import Location
 
 HELD_OUT = 0.2  # the seed project's 80:20
 NONE = "none"  # in place of a label: the photo shows none of the categories
@@ -29,7 +30,7 @@ class Sample:
     the categories. garment: equal for photos of the same garment.
     """
 
-    file: Path
+    file: Location
     source: str
     label: str | None
     group: str

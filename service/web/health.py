@@ -16,6 +16,7 @@ from service.errors import (
     NotReady,
     Overloaded,
     SchemaAhead,
+    StorageUnavailable,
     WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
@@ -90,13 +91,15 @@ def _warnings() -> list[str]:
         said.append(error.detail)
     folders = [studio.images.folder] if studio.images.folder is not None else []
     try:
+        studio.images.check()
+    except StorageUnavailable as error:
+        said.append(error.detail)
+    try:
         folders.append(studio.settings.folder())
     except HomeNotWritable as error:
         said.append(error.detail)
     for folder in folders:
-        if not folder.is_dir():
-            said.append(f"The folder {folder} is gone: pictures cannot be shown.")
-        elif (free := shutil.disk_usage(folder).free) < LOW_BYTES:
+        if folder.is_dir() and (free := shutil.disk_usage(folder).free) < LOW_BYTES:
             said.append(f"{free // 1_000_000} MB are free on the disk of {folder}.")
     queue = queue_state(studio.engine, silence=STALLED_SECONDS)
     if queue.workers == 0 and queue.jobs.get("todo", 0):

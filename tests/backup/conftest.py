@@ -16,7 +16,7 @@ from service.catalog import (
     store_key,
 )
 from service.catalog.migration import _scripts
-from service.images import ImageRoot
+from service.images import Images, open_images
 from tests.catalog.conftest import loader, model_id, shelve
 from tests.test_cli import catalog as ingested
 
@@ -49,9 +49,9 @@ def other(empty_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> ImageRoot:
+def root(tmp_path: Path) -> Images:
     (tmp_path / "images").mkdir()
-    return ImageRoot(str(tmp_path / "images"))
+    return open_images(str(tmp_path / "images"))
 
 
 @pytest.fixture

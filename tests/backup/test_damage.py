@@ -25,7 +25,7 @@ from service.errors import (
     SchemaOutdated,
     StorageFull,
 )
-from service.images import ImageRoot
+from service.images import Images
 
 from .conftest import answers, contents
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(
     engine: Engine,
     other: Engine,
     few: np.ndarray,
-    root: ImageRoot,
+    root: Images,
     file: Path,
     spoil: Callable[[Path], object],
     error: type[FashionStudioError],
@@ -89,7 +89,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(
 
 
 def test_rows_that_do_not_fit_leave_the_catalog_as_it_was(
-    engine: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     back_up(engine, root, file)
     with engine.begin() as connection:
@@ -103,7 +103,7 @@ def test_rows_that_do_not_fit_leave_the_catalog_as_it_was(
 
 
 def test_a_dump_that_ends_midway_leaves_the_catalog_as_it_was(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     """As where whoever restores is killed: only a COMMIT at the very end counts."""
     back_up(engine, root, file)
@@ -120,7 +120,7 @@ def test_a_dump_that_ends_midway_leaves_the_catalog_as_it_was(
 def test_a_backup_that_fails_leaves_the_older_one(
     engine: Engine,
     few: np.ndarray,
-    root: ImageRoot,
+    root: Images,
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -151,7 +151,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_said_and_leaves_the_older_one(
-    engine: Engine, few: np.ndarray, root: ImageRoot, small_disk: Path
+    engine: Engine, few: np.ndarray, root: Images, small_disk: Path
 ) -> None:
     file = small_disk / "catalog.backup"
     file.write_text("older")

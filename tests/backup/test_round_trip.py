@@ -26,7 +26,7 @@ from service.errors import (
     CatalogNotEmpty,
     FashionStudioError,
 )
-from service.images import ImageRoot
+from service.images import Images, open_images
 from service.ingest import ingest
 from service.studio import Studio
 from tests.catalog.samples import BUNDLE, row
@@ -37,7 +37,7 @@ from .conftest import HEAD, answers, contents
 
 
 def test_a_restored_catalog_gives_the_same_answers(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     """The projection comes along, so that the same indexes are due."""
     build_indexes(engine, threshold=50)
@@ -65,7 +65,7 @@ def test_a_restored_catalog_gives_the_same_answers(
 
 
 def test_ids_go_on_where_they_were(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     back_up(engine, root, file)
     restore(other, root, file)
@@ -76,7 +76,7 @@ def test_ids_go_on_where_they_were(
 
 
 def test_a_catalog_that_is_not_empty_is_kept_unless_told(
-    engine: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     back_up(engine, root, file)
     before = contents(engine)
@@ -92,7 +92,7 @@ def test_a_catalog_that_is_not_empty_is_kept_unless_told(
 
 
 def test_a_backup_of_an_earlier_revision_comes_back(
-    engine: Engine, other: Engine, few: np.ndarray, root: ImageRoot, file: Path
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
 ) -> None:
     before = answers(engine, few, exact=True)
     migrate(engine, "0002")
@@ -112,7 +112,7 @@ def test_pictures_come_along_where_asked(
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(drawn / "images", root / "shop")
-    studio.images = ImageRoot(str(root))
+    studio.images = open_images(str(root))
     ingest(studio, root)
     made = back_up(studio.engine, studio.images, file, with_pictures=True)
     assert made.pictures["included"] == 33
@@ -122,10 +122,10 @@ def test_pictures_come_along_where_asked(
     first = sorted((root / "shop").iterdir())[0]
     (elsewhere / "shop" / first.name).write_bytes(b"mine")
     with pytest.raises(FashionStudioError, match="another picture"):
-        restore(other, ImageRoot(str(elsewhere)), file)
+        restore(other, open_images(str(elsewhere)), file)
     assert [found.name for found in elsewhere.rglob("*.jpg")] == [first.name]
     (elsewhere / "shop" / first.name).unlink()
-    restored = restore(other, ImageRoot(str(elsewhere)), file)
+    restored = restore(other, open_images(str(elsewhere)), file)
     assert restored.pictures == {"in_place": 33, "missing": 0, "other": 0, "restored": 33}
     for photo in (root / "shop").iterdir():
         assert (elsewhere / "shop" / photo.name).read_bytes() == photo.read_bytes()

@@ -18,14 +18,14 @@ from service.catalog import (
 from service.errors import (
     PostgresToolsMissing,
 )
-from service.images import ImageRoot
+from service.images import Images
 from tests.catalog.test_embedded import open_folder
 
 from .conftest import answers
 
 
 def test_a_server_that_is_newer_than_every_pg_dump_is_said(
-    engine: Engine, root: ImageRoot, file: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, root: Images, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pgtools, "_installed", lambda: iter([pgtools.Tools(9, Path("/nowhere"))]))
     with pytest.raises(PostgresToolsMissing, match=r"Postgres 18.*of version 18 or later.*on PATH"):
@@ -54,7 +54,7 @@ def test_a_catalog_moves_to_another_server_of_another_version_and_back(
     other: Engine,
     server_16: Engine,
     few: np.ndarray,
-    root: ImageRoot,
+    root: Images,
     tmp_path: Path,
 ) -> None:
     before = answers(engine, few, exact=True)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, event, text
 from service.catalog import add_garment, delete_garment, garments_page, remove_picture
 from service.domain import Garment
 from service.errors import DatabaseUnavailable
-from service.images import ImageRoot
+from service.images import Images, open_images
 
 from .samples import row
 
@@ -26,16 +26,16 @@ DATA = b"a picture"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> ImageRoot:
-    return ImageRoot(str(tmp_path))
+def root(tmp_path: Path) -> Images:
+    return open_images(str(tmp_path))
 
 
 @pytest.fixture
-def add(engine: Engine, model_id: int, root: ImageRoot) -> Callable[[], tuple[Garment, bool]]:
+def add(engine: Engine, model_id: int, root: Images) -> Callable[[], tuple[Garment, bool]]:
     return lambda: add_one(engine, model_id, root)
 
 
-def add_one(engine: Engine, model_id: int, root: ImageRoot) -> tuple[Garment, bool]:
+def add_one(engine: Engine, model_id: int, root: Images) -> tuple[Garment, bool]:
     return add_garment(
         engine,
         model_id,
@@ -48,7 +48,7 @@ def add_one(engine: Engine, model_id: int, root: ImageRoot) -> tuple[Garment, bo
 KILLED = """
 import os, signal, sys
 from service.catalog import curation, open_engine
-from service.images import ImageRoot
+from service.images import Images, open_images
 from tests.catalog.test_curation import add_one
 
 def die(*_):
@@ -59,7 +59,7 @@ if moment == "writing":
     os.fsync = die
 elif moment == "stored":
     curation.insert = die
-add_one(open_engine(url), int(model_id), ImageRoot(folder))
+add_one(open_engine(url), int(model_id), open_images(folder))
 if moment == "done":
     die()
 """
@@ -92,7 +92,7 @@ def test_a_service_that_is_killed_leaves_nothing_half_written(
 
 
 def test_a_commit_of_unknown_outcome_keeps_the_picture(
-    engine: Engine, add: Callable[[], tuple[Garment, bool]], root: ImageRoot
+    engine: Engine, add: Callable[[], tuple[Garment, bool]], root: Images
 ) -> None:
     """The row may be there: a picture without a garment is harmless, the reverse is not."""
 
@@ -110,7 +110,7 @@ def test_a_commit_of_unknown_outcome_keeps_the_picture(
 
 
 def test_adding_and_removing_at_once_agree_in_the_end(
-    engine: Engine, add: Callable[[], tuple[Garment, bool]], root: ImageRoot, tmp_path: Path
+    engine: Engine, add: Callable[[], tuple[Garment, bool]], root: Images, tmp_path: Path
 ) -> None:
     """Threads add and remove the same picture: it is there exactly if its garment is."""
     faults: list[BaseException] = []

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from .pages import ROOT, page, put, table
 
 PAGE = "docs/licences.md"
-LOCKED_EXTRAS = ("train", "otel", "int8", "seed")
+LOCKED_EXTRAS = ("train", "otel", "int8", "s3", "seed")
 STAND_INS = {"tensorflow": "tensorflow-cpu"}  # the Makefile's, for tf-keras
 
 SPDX = {  # how metadata calls a licence: its name at SPDX
@@ -39,8 +39,11 @@ READ = {  # read in the licence files of packages whose metadata does not say, o
     "jinja2": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause",
     "namex": "Apache-2.0",
+    "python-dateutil": "BSD-3-Clause",  # and Apache-2.0 too for what came since 2017
     "resvg-py": "MIT",
+    "s3fs": "BSD-3-Clause",
     "scipy": "BSD-3-Clause",
+    "tzdata": "Apache-2.0",  # of Windows alone
 }
 
 
@@ -69,7 +72,7 @@ def licence(package: Distribution) -> str:
     kinds = [
         kind.split(" :: ")[-1] for kind in said.get_all("Classifier", []) if "License ::" in kind
     ]
-    for kind in [said.get("License", ""), *kinds]:
+    for kind in [said.get("License", ""), *kinds[: len(kinds) == 1]]:  # several: both, or either?
         if EXPRESSION.fullmatch(kind):
             return kind
         if kind in SPDX:
@@ -99,7 +102,10 @@ def reached(needs: Iterable[str], packages: Mapping[str, Distribution]) -> set[s
 def serving() -> str:
     """A table of what serves, as the lock file has it."""
     packages = installed()
-    rows = [(name, version, licence(packages[name])) for name, version in pins("serve.txt").items()]
+    rows = [
+        (name, version, licence(packages[name]) if name in packages else READ[name])
+        for name, version in pins("serve.txt").items()
+    ]
     return table(("package", "version", "licence"), rows)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from service.cli import fashion_studio
+from service.cli.arguments import LocationType
 from service.errors import FashionStudioError
 
 from .pages import ROOT, page, put, table
@@ -64,6 +65,8 @@ def _takes(option: click.Option) -> str:
         said = "a whole number" if kind.name == "integer" else "a number"
     elif isinstance(kind, click.Path):
         said = "a path"
+    elif isinstance(kind, LocationType):
+        said = "a path or URL"
     return f"{said}; again for more" if option.multiple else said
 
 

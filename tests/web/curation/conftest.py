@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from service.images import ImageRoot
+from service.images import open_images
 from service.studio import Studio
 
 from ...pictures import encoded, picture
@@ -26,7 +26,7 @@ def root(studio: Studio, tmp_path: Path) -> Path:
     """An empty image root of the test's own."""
     folder = tmp_path / "root"
     folder.mkdir()
-    studio.images = ImageRoot(str(folder))
+    studio.images = open_images(str(folder))
     return folder
 
 

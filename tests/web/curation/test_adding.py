@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from service.catalog import Loader, Row
 from service.errors import DatabaseUnavailable
-from service.images import ImageRoot
+from service.images.folder import FolderImages
 from service.studio import Studio
 
 from ..asking import require_problem
@@ -106,7 +106,7 @@ def test_a_picture_that_cannot_be_stored_is_no_garment(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr("service.images.os.fsync", fail)
+        patch.setattr("service.images.folder.os.fsync", fail)
         require_problem(add(empty), status, code)
     assert pictures(root) == []
     assert rows(studio) == 0
@@ -133,14 +133,14 @@ def test_an_ingest_that_comes_first_wins(
     rows: list[Row],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    put = ImageRoot.put
+    put = FolderImages.put
 
-    def overtaken(self: ImageRoot, path: str, data: bytes) -> bool:
+    def overtaken(self: FolderImages, path: str, data: bytes) -> bool:
         values = {name: getattr(rows[0], name) for name in rows[0].__slots__}
         Loader(studio.engine, studio.model_id).write([Row(**values | {"image_path": path})])
         return put(self, path, data)
 
-    monkeypatch.setattr(ImageRoot, "put", overtaken)
+    monkeypatch.setattr(FolderImages, "put", overtaken)
     require_problem(add(empty, image_path="a.jpg"), 409, "image_path_taken")
     assert pictures(root) == []
 

@@ -1,0 +1,151 @@
+"""Files of this machine and objects behind a URL, as one kind of path.
+
+The one place that knows fsspec: how long a store is waited for, and what its errors mean.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fsspec.asyn import AsyncFileSystem, sync
+from upath import UPath
+
+from service.errors import FashionStudioError, SettingsInvalid, StorageUnavailable
+
+WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request may take
+CONNECT_SECONDS = 3.0
+SILENT_SECONDS = 8.0  # without a byte, after which an attempt is given up
+ATTEMPTS = 3
+FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
+
+Location = Path | UPath
+"""A file or folder: a path of this machine, or an fsspec URL as a path."""
+
+P = TypeVar("P", Path, UPath, Location)
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {
+        "config_kwargs": {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": SILENT_SECONDS,
+            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            "max_pool_connections": FETCHERS,
+        }
+    }
+}
+
+# What an object's own absence or right means; everything else is the store's failure
+_OF_THE_OBJECT = (
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+
+
+def is_url(text: str) -> bool:
+    return "://" in text
+
+
+def locate(text: str | Path) -> Location:
+    """The path that a text names. Raises `SettingsInvalid` for a URL whose protocol is not installed."""
+    if isinstance(text, Path) or not is_url(text):
+        return Path(text)
+    protocol = text.partition("://")[0]
+    with reached(text):
+        # Listings are not kept: others write to a store as well
+        options = _OPTIONS.get("s3" if protocol == "s3a" else protocol, {})
+        path = UPath(text.rstrip("/"), use_listings_cache=False, **options)
+        _ = path.fs
+        return path
+
+
+def is_remote(location: Location) -> bool:
+    return not isinstance(location, Path)
+
+
+def read_bytes(location: Location) -> bytes:
+    """The whole content. Raises OSError of the file, `StorageUnavailable` of the store."""
+    if isinstance(location, Path):
+        return location.read_bytes()
+    data: bytes = call(location, "cat_file")
+    return data
+
+
+def size_of(location: Location) -> int:
+    """Bytes. Raises as `read_bytes`; IsADirectoryError for what is no file."""
+    if isinstance(location, Path):
+        found = location.stat()
+        if not location.is_file():
+            raise IsADirectoryError(0, "It is not a file")
+        return found.st_size
+    info = call(location, "info")
+    if info["type"] != "file":
+        raise IsADirectoryError(0, "It is not a file")
+    return int(info["size"])
+
+
+def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
+    """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
+
+    Raises OSError where a folder cannot be listed.
+    """
+    if isinstance(folder, Path):
+        for parent, folders, files in os.walk(folder, onerror=_raise):
+            yield Path(parent), folders, files
+    else:
+        for path, folders, files in folder.fs.walk(folder.path, on_error="raise"):
+            inside = path[len(folder.path) :].strip("/")
+            yield (folder / inside if inside else folder), folders, files
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def call(
+    location: UPath,
+    method: str,
+    *args: Any,
+    of: str | None = None,
+    seconds: float = WHOLE_SECONDS,
+    **options: Any,
+) -> Any:
+    """A method of the location's file system on its path, or on `of`, another path of that system.
+
+    It ends within `seconds` where the file system can be held to that, as those of stores can.
+
+    Raises OSError of the object, `StorageUnavailable` of the store.
+    """
+    filesystem, path = location.fs, location.path if of is None else of
+    with reached(str(location)):
+        if isinstance(filesystem, AsyncFileSystem):
+            coroutine: Callable[..., Any] = getattr(filesystem, f"_{method}")
+            return sync(filesystem.loop, coroutine, path, *args, timeout=seconds, **options)
+        return getattr(filesystem, method)(path, *args, **options)
+
+
+@contextmanager
+def reached(what: str) -> Iterator[None]:
+    """What a store's library raises, in this project's words; errors of the object itself pass.
+
+    Libraries of stores raise errors of their own kinds, for which fsspec has no common one.
+    """
+    try:
+        yield
+    except (FashionStudioError, *_OF_THE_OBJECT):
+        raise
+    except ImportError as error:
+        raise SettingsInvalid(
+            f"{what} cannot be reached: {error}. For S3: pip install 'fashion-studio[s3]'."
+        ) from None
+    except ValueError as error:
+        raise SettingsInvalid(f"{what} cannot be used: {error}.") from None
+    except Exception as error:
+        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise StorageUnavailable(f"{what} does not answer: {why.rstrip('.')}.") from error

@@ -1,0 +1,88 @@
+"""A real S3 server on loopback that can be made to fail: moto's, behind a few lines of WSGI."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+import httpx
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+BUCKET = "shop"
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "tester",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+class ObjectStore:
+    """An S3 server with the bucket `shop`.
+
+    refuse: answer that many of the next requests with 503. hang: seconds before each answer.
+    asked: (method, path) of every request.
+    """
+
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self.refuse, self.hang, self.asked = 0, 0.0, list[tuple[str, str]]()
+        self._server: BaseWSGIServer | None = None
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """On the port that it had before."""
+        self._server = make_server("127.0.0.1", self._port, self._answer, threaded=True)
+        self._server.daemon_threads = True
+        self._port = self._server.port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def files(self) -> Any:
+        """Its content as a file system that keeps no listing, of a client of the test's own."""
+        return fsspec.filesystem(
+            "s3",
+            endpoint_url=self.url,
+            key="tester",
+            secret="secret",
+            use_listings_cache=False,
+            skip_instance_cache=True,
+        )
+
+    def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        self.asked.append((environ["REQUEST_METHOD"], urlsplit(environ["RAW_URI"]).path))
+        if self.hang:
+            time.sleep(self.hang)
+        if self.refuse > 0:
+            self.refuse -= 1
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start("503 Slow Down", [("Content-Type", "application/xml"), ("Connection", "close")])
+            return [b"<Error><Code>SlowDown</Code><Message>Please reduce</Message></Error>"]
+        answer: Iterable[bytes] = self._moto(environ, start)
+        return answer
+
+
+@contextmanager
+def object_store() -> Iterator[ObjectStore]:
+    store = ObjectStore()
+    httpx.post(f"{store.url}/moto-api/reset")  # moto's objects outlive its servers
+    store.files.mkdir(BUCKET)
+    try:
+        yield store
+    finally:
+        store.stop()
