@@ -53,7 +53,7 @@ lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into req
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"
 
-reference: $(VENV)/dev ## every option and every code of an error, into docs/commands.md and docs/http.md
+reference: $(VENV)/dev ## every option and every code of an error, and Python's calls, into docs/
 	$(BIN)/python -m tests.docs.reference
 
 licences: $(VENV)/dev $(BENCH)/peers ## the licences of what is installed, into docs/licences.md

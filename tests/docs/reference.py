@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 import click
 
+import service
 from service.cli import fashion_studio
 from service.cli.arguments import LocationType
+from service.client import ApiError, Client
 from service.errors import FashionStudioError
 
 from .pages import ROOT, page, put, table
 
 COMMANDS = "docs/commands.md"
 HTTP = "docs/http.md"
+PYTHON = "docs/python.md"
 EVERYWHERE = {"--json", "--help"}
 
 
@@ -104,7 +109,38 @@ def elsewhere() -> str:
     return table(("code", "means"), rows)
 
 
+def described(*things: type | FunctionType) -> str:
+    """Functions, and classes with their public methods: signature and docstring of each."""
+    return "\n\n".join(text for thing in things for text in _described(thing))
+
+
+def _described(thing: type | FunctionType) -> Iterator[str]:
+    yield f"### `{thing.__name__}`\n\n    {_call(thing.__name__, thing)}\n\n{inspect.getdoc(thing)}"
+    if isinstance(thing, type):
+        for name, method in inspect.getmembers(thing, inspect.isfunction):
+            if not name.startswith("_"):
+                call = _call(f"{thing.__name__}.{name}", method).replace("(self, ", "(", 1)
+                yield f"`{call.replace('(self)', '()', 1)}`\n\n{inspect.getdoc(method) or ''}".rstrip()
+
+
+def _call(name: str, what: type | FunctionType) -> str:
+    """A signature whose annotations are as they are written."""
+    return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(what)))
+
+
+def notebook() -> str:
+    return described(*(getattr(service, name) for name in service.__all__))
+
+
+def client() -> str:
+    return described(Client, ApiError)
+
+
 if __name__ == "__main__":
-    made = {COMMANDS: {"options": every_option()}, HTTP: {"codes": elsewhere()}}
-    for name, parts in made.items():
-        (ROOT / name).write_text(put(page(name), parts), encoding="utf-8")
+    made = {
+        COMMANDS: {"options": every_option()},
+        HTTP: {"codes": elsewhere()},
+        PYTHON: {"notebook": notebook(), "client": client()},
+    }
+    for page_name, parts in made.items():
+        (ROOT / page_name).write_text(put(page(page_name), parts), encoding="utf-8")

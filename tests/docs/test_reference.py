@@ -67,6 +67,11 @@ def test_every_code_that_no_call_answers_is_listed() -> None:
     assert put(text, {"codes": reference.elsewhere()}) == text
 
 
+def test_python_is_described_as_the_code_has_it() -> None:
+    text = page(reference.PYTHON)
+    assert put(text, {"notebook": reference.notebook(), "client": reference.client()}) == text
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_call_commands_with_options_that_they_take(name: str) -> None:
     for call in CALL.findall(page(name)):
