@@ -1,6 +1,6 @@
 # The serving image: what requirements/serve.txt locks, and the package. No TensorFlow, pip, compiler or root.
 #
-#     docker build --tag fashion-studio .
+#     docker build --tag fashion-studio --build-arg VERSION=X.Y.Z --build-arg REVISION=$(git rev-parse HEAD) .
 #
 # BASE: any image with Python 3.11 to 3.13. pip's own configuration (another index, a proxy) comes as a secret,
 # `--secret id=pip,src=pip.conf`, and leaves no trace in the image.
@@ -15,6 +15,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     /build/bin/pip --python /opt/fashion-studio/bin/python install --require-hashes -r requirements/serve.txt \
     && /build/bin/pip install --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY licences licences
 COPY migrations migrations
 COPY service service
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheel . \
@@ -26,11 +27,11 @@ RUN cd /opt/fashion-studio/lib/python3*/site-packages \
         openvino/libs/libopenvino_intel_gpu_plugin.so openvino/libs/libopenvino_intel_npu_plugin.so openvino/libs/cache.json
 
 FROM ${BASE}
-ARG VERSION=0.1.0
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Fashion Studio" \
       org.opencontainers.image.description="More like this, on your own Postgres: garment photos labelled, embedded and searched with pgvector" \
-      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.licenses="MIT AND Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Ids are fixed, so that a folder of the host can be given to the user

@@ -8,10 +8,10 @@ BENCH := .venv-bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test compose-test soak lint audit format lock bench bundle results clean
+.PHONY: help demo test compose-test release-test soak lint audit format lock reference licences dist bench results clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.0.0.1:8000 (PORT=…, ARGS=--no-serve)
 	$(BIN)/fashion-studio demo --port $(PORT) $(ARGS)
@@ -22,6 +22,9 @@ test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and r
 
 compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engine (ARGS=--stand-ins: without a registry of images)
 	@tests/compose/run.sh $(ARGS)
+
+release-test: $(VENV)/dev ## both packages built, installed from the lock file into an environment of their own, and used (ARGS=…)
+	FASHION_STUDIO_RELEASE=1 $(BIN)/python -m pytest tests/test_release.py --timeout 1200 $(ARGS)
 
 soak: $(VENV)/dev ## the long tests, about half an hour: use under load, broken pictures, upgrades of a full catalog (ARGS=…)
 	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py tests/catalog/test_upgrades.py --timeout 3600 -s $(ARGS)
@@ -44,10 +47,21 @@ lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into req
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --extra ray --extra s3 --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
 	echo "tf-keras~=2.20.0" | $(BIN)/uv pip compile - --no-deps --upgrade $(LOCK) -o requirements/seed.txt
-	echo "hatchling>=1.27" | $(BIN)/uv pip compile - --upgrade $(LOCK) -o requirements/build.txt
+	printf 'build>=1.2\nhatchling>=1.27\n' | $(BIN)/uv pip compile - --upgrade $(LOCK) \
+		-c requirements/dev.txt -o requirements/build.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command "make lock"
+
+reference: $(VENV)/dev ## every option and every code of an error, and Python's calls, into docs/
+	$(BIN)/python -m tests.docs.reference
+
+licences: $(VENV)/dev $(BENCH)/peers ## the licences of what is installed, into docs/licences.md
+	$(BIN)/python -m tests.docs.licences $(BENCH)/lib/python3*/site-packages
+
+dist: $(VENV)/build ## the source distribution, and the wheel from it, into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
 
 bench: $(BENCH)/peers ## install the peers into an environment of their own and compare with them (ARGS=…)
 	$(BENCH)/bin/python benchmarks/similarity.py $(ARGS)
@@ -65,8 +79,14 @@ $(VENV)/serve: requirements/serve.txt pyproject.toml
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 
+# What builds is pinned like what runs, so it is installed beforehand and the build has no isolation of its own
+$(VENV)/build: requirements/build.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --require-hashes -r requirements/build.txt
+	@touch $@
+
 # tf-keras asks for tensorflow; tensorflow-cpu is the same without what drives a GPU
-$(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve
+$(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve $(VENV)/build
 	@echo "installing what tests and training need into $(VENV) …"
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(INSTALL) --require-hashes --no-deps -r requirements/seed.txt

@@ -138,6 +138,10 @@ def test_migrate_down_and_up(environment: dict[str, str]) -> None:
     assert answer("migrate")["revision"] not in ("base", None)
 
 
+def test_without_a_switch_none_is_cancelled(environment: dict[str, str]) -> None:
+    assert answer("models", "cancel") == {"cancelled": False}
+
+
 def test_a_key_is_shown_once_listed_and_revoked(environment: dict[str, str]) -> None:
     made = run("keys", "create", "--name", "shop", "--scope", "write", "--scope", "read")
     secret = made.stdout.strip()

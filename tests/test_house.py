@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from service.cli import COMMANDS
-from service.settings import Settings
-
 ROOT = Path(__file__).parents[1]
 
 
 def read(*names: str) -> str:
     return "\n".join((ROOT / name).read_text(encoding="utf-8") for name in names)
-
-
-@pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_documented(field: str) -> None:
-    assert f"`FASHION_STUDIO_{field.upper()}`" in read("docs/settings.md")
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_documented(command: str) -> None:
-    documents = [str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")]
-    assert f"`{command}" in read("README.md", *documents) or f"fashion-studio {command}" in read(
-        "README.md", *documents
-    )
 
 
 def test_every_decision_is_listed() -> None:

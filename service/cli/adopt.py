@@ -29,8 +29,8 @@ from service.errors import InvalidParameter
     "such as 0,1,10,2.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder.")
-@click.option("--name", default="seed", show_default=True)
-@click.option("--version", default="1", show_default=True)
+@click.option("--name", default="seed", show_default=True, help="The bundle's name.")
+@click.option("--version", default="1", show_default=True, help="The bundle's version.")
 @json_option
 def import_model(
     saved_model: Path,

@@ -29,7 +29,14 @@ LINES = 100  # of a table for people, unless they ask for more
     command says where that is out of date."""
 )
 @click.argument("report", type=click.Choice(REPORTS), metavar="REPORT")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How to print it; a table is for people.",
+)
 @click.option(
     "--limit", type=click.IntRange(1), help=f"Rows at most; of a table {LINES}, else all."
 )

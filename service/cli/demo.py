@@ -14,9 +14,21 @@ from service.cli.output import json_option, note, open_studio, print_json, progr
 
 
 @click.command()
-@click.option("--garments", type=click.IntRange(11, 100_000), default=600, show_default=True)
+@click.option(
+    "--garments",
+    type=click.IntRange(11, 100_000),
+    default=600,
+    show_default=True,
+    help="How many to draw.",
+)
 @click.option("--no-serve", is_flag=True, help="Stop after printing one sample recommendation.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="Of the page, on this machine.",
+)
 @json_option
 def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
     """Draw a catalog of garments, take it in, show one recommendation, and serve the page.
@@ -51,12 +63,22 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--garments", type=click.IntRange(1, 1_000_000), default=600, show_default=True)
+@click.option(
+    "--garments",
+    type=click.IntRange(1, 1_000_000),
+    default=600,
+    show_default=True,
+    help="How many.",
+)
 @click.option(
     "--views", type=click.IntRange(1, 100), default=1, show_default=True, help="Pictures of each."
 )
 @click.option(
-    "--scenes", type=click.Choice(["studio", "wild"]), default="studio", show_default=True
+    "--scenes",
+    type=click.Choice(["studio", "wild"]),
+    default="studio",
+    show_default=True,
+    help="On a plain ground, or in rooms as phones show them.",
 )
 @click.option(
     "--size",
@@ -65,7 +87,9 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
     show_default=True,
     help="Short side, pixels.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another one draws others."
+)
 @json_option
 def render(
     folder: Path,

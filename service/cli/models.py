@@ -155,11 +155,15 @@ def use(
 
 
 @models.command()
-def cancel() -> None:
+@json_option
+def cancel(as_json: bool) -> None:
     """Stop the switch that is under way, wherever it runs, behind its batch."""
     with open_studio() as studio:
-        if not cancel_switch(studio.engine):
-            note("No switch is under way.")
+        cancelled = cancel_switch(studio.engine)
+    if as_json:
+        print_json({"cancelled": cancelled})
+    elif not cancelled:
+        note("No switch is under way.")
 
 
 @models.command()

@@ -16,10 +16,22 @@ from service.settings import load_settings
     "--data", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
     metavar="SOURCE", help="As ingest takes it; may be given several times.",
 )  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="The bundle's folder.",
+)
 @click.option("--name", default=None, help="The bundle's name; by default its folder's.")
-@click.option("--version", "version", default="1", show_default=True)
-@click.option("--backbone", default="xception", show_default=True, metavar="NAME")
+@click.option("--version", "version", default="1", show_default=True, help="The bundle's version.")
+@click.option(
+    "--backbone",
+    default="xception",
+    show_default=True,
+    metavar="NAME",
+    help="Network to train; docs/training.md names them.",
+)
 @click.option(
     "--weights", default="none", show_default=True, metavar="none|imagenet|BUNDLE",
     help="Start from.",
@@ -32,7 +44,13 @@ from service.settings import load_settings
     help="Leave out categories with fewer.",
 )  # fmt: skip
 @click.option("--max-photos", type=click.IntRange(2), help="Take no more of a category.")
-@click.option("--epochs", type=click.IntRange(1, 10_000), default=24, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 10_000),
+    default=24,
+    show_default=True,
+    help="Times through all photos.",
+)
 @click.option(
     "--patience", type=click.IntRange(1),
     help="Stop after so many epochs without gain; keep the best one.",
@@ -40,23 +58,43 @@ from service.settings import load_settings
 @click.option(
     "--sizes", default="80,96,112", show_default=True, help="Sides of the training pictures."
 )
-@click.option("--input-size", type=click.IntRange(32, 1024), default=128, show_default=True)
-@click.option("--batch", type=click.IntRange(2, 4096), default=32, show_default=True)
+@click.option(
+    "--input-size",
+    type=click.IntRange(32, 1024),
+    default=128,
+    show_default=True,
+    help="Side of the pictures that the bundle is served with.",
+)
+@click.option(
+    "--batch", type=click.IntRange(2, 4096), default=32, show_default=True, help="Photos a step."
+)
 @click.option("--rate", type=float, default=2e-3, show_default=True, help="Peak learning rate.")
 @click.option(
     "--frozen", type=click.FloatRange(0, 1), metavar="SHARE",
     help="Leave the first share of the layers, and all batch statistics, as they are.",
 )  # fmt: skip
-@click.option("--task-weight", type=click.FloatRange(0), default=0.3, show_default=True)
+@click.option(
+    "--task-weight",
+    type=click.FloatRange(0),
+    default=0.3,
+    show_default=True,
+    help="Weight of the loss of each --task.",
+)
 @click.option(
     "--similarity", type=click.FloatRange(0), default=0.5, show_default=True,
     help="Weight of the loss that draws views of one garment together.",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="mixed_bfloat16",
-    show_default=True,
+    show_default=True, help="How it computes while training.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of chance: another one draws other batches.",
+)
 @json_option
 def train(
     sources: tuple[Path, ...],

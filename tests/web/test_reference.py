@@ -1,14 +1,17 @@
-"""docs/http.md says what the OpenAPI document says."""
+"""docs/http.md says what the OpenAPI document says, and docs/operations.md what /metrics tells."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
-REFERENCE = (Path(__file__).parents[2] / "docs/http.md").read_text(encoding="utf-8")
+from ..docs.pages import page
+
+REFERENCE = page("docs/http.md")
+OPERATIONS = page("docs/operations.md")
+METRIC = re.compile(r"^\| (`fashion_studio_.*?`) \| (.*?) ?\|", re.MULTILINE)
 CALL = re.compile(r"^\| `([A-Z]+) (/api/v1/\S+)` \| (\w+) \|.*\| (.*) \|$", re.MULTILINE)
 CODE = re.compile(r"^\| `(\w+)` \| (\d{3}) \|", re.MULTILINE)
 IMAGES = "`image_missing`, `image_undecodable`, `image_type_unsupported`, `image_too_large`"
@@ -50,3 +53,28 @@ def test_every_scope_is_right(client: FlaskClient) -> None:
     paths = client.get("/openapi.json").get_json()["paths"]
     for method, path, scope, _ in CALL.findall(REFERENCE):
         assert paths[path][method.lower()]["security"] == [{"key": [scope]}], f"{method} {path}"
+
+
+def test_every_path_beside_the_calls_is_in_the_reference(client: FlaskClient) -> None:
+    rules = {rule.rule.partition("<")[0] for rule in client.application.url_map.iter_rules()}
+    others = {rule for rule in rules if not rule.startswith(("/api/v1", "/static"))}
+    assert {"/healthz", "/session"} <= others
+    named = set(re.findall(r"[` ](/[a-z.]*/?)(?:[A-Z]+)?`", REFERENCE))
+    assert others - named - {"/docs/"} == set()  # below /docs lies what that page is made of
+
+
+def test_every_metric_is_in_the_reference_with_its_labels_and_no_other(client: FlaskClient) -> None:
+    client.get("/api/v1/garments/1/similar")
+    text = client.get("/metrics").text
+    named = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    names = {name for name in named if not name.endswith("_created")}  # when counting began
+    listed = {
+        name: set(re.findall(r"\w+", labels.partition(":")[0]))
+        for names, labels in METRIC.findall(OPERATIONS)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert set(listed) == names
+    asked = re.findall(r"^(\w+?)(?:_bucket|_sum|_count|_created)?{(.*)} ", text, re.MULTILINE)
+    assert len({name for name, _ in asked}) > 4
+    for name, labels in asked:
+        assert set(re.findall(r'(\w+)="', labels)) - {"le"} == listed[name], name

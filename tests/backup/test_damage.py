@@ -1,0 +1,161 @@
+"""What cannot be backed up or restored is one line, and changes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, text
+
+from service import catalog
+from service.archive import DUMP, MANIFEST
+from service.backup import back_up, restore
+from service.errors import (
+    BackupFailed,
+    BackupInvalid,
+    FashionStudioError,
+    PostgresToolsMissing,
+    RestoreFailed,
+    SchemaOutdated,
+    StorageFull,
+)
+from service.images import Images
+
+from .conftest import answers, contents
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def damage(file: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        place = archive.getinfo(DUMP).header_offset + 5000
+    with file.open("r+b") as data:
+        data.seek(place)
+        data.write(b"\0" * 64)
+
+
+def rewrite(file: Path, **changes: object) -> None:
+    """The same backup with another manifest, as whoever means no harm might make it."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts[MANIFEST] = json.dumps(json.loads(parts[MANIFEST]) | changes).encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        (cut, BackupInvalid, "no whole backup"),
+        (damage, BackupInvalid, "damaged"),
+        (lambda f: f.write_text("hello"), BackupInvalid, "no whole backup"),
+        (lambda f: f.unlink(), BackupInvalid, "No such file"),
+        (lambda f: rewrite(f, format=99), BackupInvalid, "newer version"),
+        (lambda f: rewrite(f, revision="9999"), SchemaOutdated, "9999.*Upgrade"),
+        (lambda f: rewrite(f, schema="shop"), RestoreFailed, "schema shop.*search_path"),
+        (lambda f: rewrite(f, pg_dump=99), PostgresToolsMissing, "postgresql-client-99"),
+        (lambda f: rewrite(f, members={}), BackupInvalid, "manifest"),
+        (lambda f: rewrite(f, rows={"garment": 7}), RestoreFailed, "as before"),
+    ],
+)
+def test_what_cannot_be_restored_is_one_line_and_changes_nothing(
+    engine: Engine,
+    other: Engine,
+    few: np.ndarray,
+    root: Images,
+    file: Path,
+    spoil: Callable[[Path], object],
+    error: type[FashionStudioError],
+    words: str,
+) -> None:
+    back_up(engine, root, file)
+    spoil(file)
+    with pytest.raises(error, match=words) as refusal:
+        restore(other, root, file)
+    assert "\n" not in refusal.value.detail
+    assert set(contents(other)) <= {"alembic_version"}
+    with pytest.raises(error, match=words):
+        restore(engine, root, file, replace=True)
+    assert len(answers(engine, few)[0][0]) == 9
+
+
+def test_rows_that_do_not_fit_leave_the_catalog_as_it_was(
+    engine: Engine, few: np.ndarray, root: Images, file: Path
+) -> None:
+    back_up(engine, root, file)
+    with engine.begin() as connection:
+        connection.execute(
+            text("ALTER TABLE garment ADD CONSTRAINT mine CHECK (label <> 'Dress')  NOT VALID")
+        )
+    before = contents(engine)
+    with pytest.raises(RestoreFailed, match=r"violates check constraint.*as before"):
+        restore(engine, root, file, replace=True)
+    assert contents(engine) == before
+
+
+def test_a_dump_that_ends_midway_leaves_the_catalog_as_it_was(
+    engine: Engine, other: Engine, few: np.ndarray, root: Images, file: Path
+) -> None:
+    """As where whoever restores is killed: only a COMMIT at the very end counts."""
+    back_up(engine, root, file)
+    with zipfile.ZipFile(file) as archive:
+        dump, about = archive.read(DUMP), json.loads(archive.read(MANIFEST))
+    how = {name: about[name] for name in ("revision", "schema", "rows")} | {"dumped_by": 16}
+    for database, replace in ((other, False), (engine, True)):
+        before = contents(database)
+        with pytest.raises(RestoreFailed, match="as before"):
+            catalog.restore(database, io.BytesIO(dump[: len(dump) // 2]), replace=replace, **how)
+        assert contents(database) | {"alembic_version": None} == before | {"alembic_version": None}
+
+
+def test_a_backup_that_fails_leaves_the_older_one(
+    engine: Engine,
+    few: np.ndarray,
+    root: Images,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file.write_text("older")
+    monkeypatch.setenv("PGOPTIONS", "-c nonsense=1")  # pg_dump is not let in
+    with pytest.raises(BackupFailed, match=r"pg_dump failed: .*nonsense") as refusal:
+        back_up(engine, root, file)
+    assert "\n" not in refusal.value.detail
+    with pytest.raises(BackupFailed, match="No such file or directory"):
+        back_up(engine, root, file.parent / "no" / "such.backup")
+    assert file.read_text() == "older"
+    assert list(file.parent.glob(".*")) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small disk can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_said_and_leaves_the_older_one(
+    engine: Engine, few: np.ndarray, root: Images, small_disk: Path
+) -> None:
+    file = small_disk / "catalog.backup"
+    file.write_text("older")
+    with pytest.raises(StorageFull, match=r"no room .* Nothing was written"):
+        back_up(engine, root, file)
+    assert [found.name for found in small_disk.iterdir()] == ["catalog.backup"]
+    assert file.read_text() == "older"

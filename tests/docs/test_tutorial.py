@@ -1,0 +1,64 @@
+"""docs/tutorial.md works word for word, in an empty home, without a database."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..web.serving import free_port
+from .pages import ROOT, page
+
+COMMAND = re.compile(
+    r"^    ((?:fashion-studio|mv|cd|printf|curl|export FASHION_STUDIO_HOME)\b.*)$", re.MULTILINE
+)
+READY = (
+    "until curl --fail --silent --output log.ready http://127.0.0.1:8000/readyz; do sleep 0.3; done"
+)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty home, in which `fashion-studio` is a command. Its place: see `tests.conftest.server_url`."""
+    home = Path(tempfile.mkdtemp(prefix="fashion-studio-tutorial-"))
+    (home / "bin").mkdir()
+    command = home / "bin" / "fashion-studio"
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m service.cli "$@"\n')
+    command.chmod(0o755)
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.skipif(
+    not shutil.which("curl") or not shutil.which("bash"), reason="needs bash and curl"
+)
+def test_every_command_of_the_tutorial_works(home: Path) -> None:
+    commands = COMMAND.findall(page("docs/tutorial.md"))
+    assert len(commands) > 12
+    assert commands.count("fashion-studio serve") == 1
+    script = "\n".join(["set -e", *commands, "kill %1", "wait %1"])
+    script = script.replace(
+        "fashion-studio serve", f"fashion-studio serve --port 8000 > log 2>&1 &\n{READY}"
+    )
+    script = script.replace("8000", str(free_port()))
+    path = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=home,
+        env={"HOME": str(home), "PATH": path, "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (home / "answer.png").stat().st_size > 10_000
+    assert re.search(r"seen 1: .*rejected 0", done.stdout)
+    assert done.stdout.count("More like wardrobe/blazer-00000.jpg") == 3
+    assert '"matches":[{' in done.stdout.replace(" ", "")

@@ -1,0 +1,131 @@
+"""Files that do not fit are refused whole, and those that are written are whole or not there."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from service.artifacts import export_features, import_features
+from service.catalog import get_import, is_empty
+from service.errors import CatalogEmpty, InvalidParameter, SourceInvalid
+from service.studio import Studio
+
+from .conftest import read, vectors, write
+
+
+def fortran(folder: Path) -> None:
+    np.savez(folder / "features.npz", features=np.asfortranarray(vectors(3)))
+
+
+def cut(folder: Path) -> None:
+    data = (folder / "features.npz").read_bytes()
+    (folder / "features.npz").write_bytes(data[: len(data) // 2])
+
+
+def member(folder: Path, data: bytes, name: str = "features.npy") -> None:
+    with zipfile.ZipFile(folder / "features.npz", "w") as archive:
+        archive.writestr(name, data)
+
+
+def short(folder: Path) -> None:
+    np.save(folder / "x.npy", vectors(3))
+    member(folder, (folder / "x.npy").read_bytes()[:-4])
+
+
+def array(shape: tuple, dtype: object = np.float32):
+    return lambda folder: np.savez(folder / "features.npz", features=np.ones(shape, dtype))
+
+
+def table(words: str | bytes):
+    data = words if isinstance(words, bytes) else words.encode()
+    return lambda folder: (folder / "labels.csv").write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (array((4, 2048)), "labels.csv has 3 rows and the array in"),
+        (array((3, 2047)), r"the shape (3, 2047); it must be (n, 2048)"),
+        (array((3 * 2048,)), r"it must be (n, 2048)"),
+        (array((3, 2048), np.int64), "holds int64"),
+        (array((3, 2048), np.longdouble), "it must hold float16, 32 or 64"),
+        (array((3, 2048), object), "holds object"),
+        (fortran, "numpy.ascontiguousarray()"),
+        (cut, "is no .npz file, or it is cut off"),
+        (short, "is not as long as its header says"),
+        (lambda f: (f / "features.npz").write_text("hello"), "is no .npz file"),
+        (lambda f: np.save((f / "features.npz").open("wb"), vectors(3)), "is no .npz file"),
+        (lambda f: (f / "features.npz").unlink(), "No such file"),
+        (lambda f: member(f, b"hello"), "The array in"),
+        (lambda f: member(f, b""), "The array in"),
+        (lambda f: member(f, b"", "readme.txt"), "it has: none"),
+        (lambda f: np.savez(f / "features.npz", a=np.ones(1), b=np.ones(1)), "it has: a, b"),
+        (table("image,label\na,b\n"), "lacks the column image_name; its columns are: image, label"),
+        (table("image_name\na\n"), "lacks the column category_label"),
+        (table(""), "its columns are: none"),
+        (table(b"image_name,category_label\n\xff\xfe,Tee\n"), "invalid start byte"),
+        (lambda f: (f / "labels.csv").unlink(), "labels.csv cannot be read: No such file"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_before_a_row_is_written(
+    studio: Studio, tmp_path: Path, spoil, words: str
+) -> None:
+    files = write(tmp_path, vectors(3))
+    spoil(tmp_path)
+    with pytest.raises(SourceInvalid) as refusal:
+        import_features(studio, *files)
+    assert words in refusal.value.detail
+    assert is_empty(studio.engine)
+    with studio.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM import_run")) == 0
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_damage_amid_the_array_is_said_and_an_intact_file_puts_it_right(
+    studio: Studio, tmp_path: Path, small_batches: None, compression: int
+) -> None:
+    table, npz = write(tmp_path, vectors(40))
+    with zipfile.ZipFile(npz) as archive:
+        data = archive.read("features.npy")
+    damaged = tmp_path / "damaged.npz"
+    with zipfile.ZipFile(damaged, "w", compression) as archive:
+        archive.writestr("features.npy", data)
+    raw = bytearray(damaged.read_bytes())
+    raw[len(raw) // 2] ^= 0x40
+    damaged.write_bytes(raw)
+    with pytest.raises(SourceInvalid, match="is damaged after row"):
+        import_features(studio, table, damaged)
+    assert get_import(studio.engine, 1).state == "failed"
+    summary = import_features(studio, table, npz)
+    assert summary.added + summary.updated + summary.unchanged == 40
+    copies = tmp_path / "copy.csv", tmp_path / "copy.npz"
+    export_features(studio, *copies)
+    rows, array = read(*copies)
+    order = [int(row["image_name"].removesuffix(".jpg")) for row in rows]
+    assert np.array_equal(array.astype(np.float16), vectors(40).astype(np.float16)[order])
+
+
+def test_an_empty_catalog_leaves_no_files(studio: Studio, tmp_path: Path) -> None:
+    with pytest.raises(CatalogEmpty):
+        export_features(studio, tmp_path / "a.csv", tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_the_old_files(studio: Studio, tmp_path: Path) -> None:
+    import_features(studio, *write(tmp_path, vectors(2)))
+    old = tmp_path / "labels.csv"
+    before = old.read_bytes()
+    with pytest.raises(InvalidParameter, match=r"gone.*cannot be written"):
+        export_features(studio, old, tmp_path / "gone" / "a.npz")
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_features(studio, old, tmp_path / "features.npz", progress=stop)
+    assert old.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["features.npz", "labels.csv"]

@@ -1,0 +1,126 @@
+"""A switch killed, cancelled, queued and overtaken, and the bundle that each process then answers with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from service import curate
+from service.catalog import (
+    cancel_switch,
+    last_switch,
+    only_switcher,
+    start_switch,
+)
+from service.encoder.bundle import SHIPPED
+from service.errors import (
+    BundleMismatch,
+    SwitchCancelled,
+)
+from service.ingest import ingest
+from service.jobs import request_switch
+from service.settings import Settings
+from service.studio import Studio
+from service.switch import Options, prepare, work_on
+
+from ...bundles import write_variant
+from .conftest import CLI, PHOTOS, environment_of, photo, switch, table_of
+
+
+def test_a_switch_is_cancelled_behind_its_batch_and_goes_on_later(
+    studio: Studio, noisy: Path
+) -> None:
+    record = prepare(studio, str(noisy))
+    shown: list[int] = []
+
+    def stop(stage: str, done: int, total: int) -> None:
+        shown.append(done)
+        if done:
+            cancel_switch(studio.engine)
+
+    with only_switcher(studio.engine):
+        begun = start_switch(studio.engine, record.id, Options(rate=2).as_dict())
+        with pytest.raises(SwitchCancelled):
+            work_on(studio, begun, progress=stop)
+    assert last_switch(studio.engine).state == "cancelled"  # type: ignore[union-attr]
+    assert 0 < max(shown) < PHOTOS
+    with only_switcher(studio.engine):
+        begun = start_switch(studio.engine, record.id, Options(margin=1).as_dict())
+        totals: list[int] = []
+        work_on(studio, begun, progress=lambda stage, done, total: totals.append(total))
+    assert 0 < totals[0] < PHOTOS, "what was embedded before is not again"
+
+
+def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy: Path) -> None:
+    record = prepare(studio, str(noisy))
+    queued = request_switch(studio, record, Options(margin=1))
+    assert "waits for a worker" in queued.as_line()
+    done = subprocess.run(
+        [*CLI, "worker", "--once"],
+        env=environment_of(settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found = last_switch(studio.engine)
+    assert found is not None
+    assert (found.state, found.model) == ("done", "noisy@2")
+    assert studio.follow().card.name == "noisy"
+    listed = subprocess.run(
+        [*CLI, "models", "list", "--json"],
+        env=environment_of(settings),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    states = {model["model"]: model["state"] for model in json.loads(listed.stdout)["models"]}
+    assert states == {"lite0-fashion@2": "kept", "noisy@2": "serving"}
+
+
+def test_an_ingest_and_a_garment_that_a_switch_overtakes_are_the_new_models(
+    studio: Studio, settings: Settings, root: Path, noisy: Path
+) -> None:
+    with Studio(settings) as other:
+        switch(other, noisy, margin=1)
+    late = studio._model  # as it was: this process has not looked since
+    assert late.card.name == "lite0-fashion"
+    studio._look_again = time.monotonic() + 3600
+    garment, new = curate.add_garment(studio, photo(root, 3), image_path="late.jpg")
+    assert (garment.model, new) == ("noisy@2", True)
+    with Studio(settings) as other:
+        switch(other, "previous")
+    (root / "later.jpg").write_bytes(photo(root, 4))
+    summary = ingest(studio, table_of(root, "later.jpg"))
+    assert (summary.added, summary.rejects) == (1, [])
+    with studio.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(DISTINCT model_id) FROM garment")) == 1
+
+
+def test_the_catalog_decides_which_bundle_answers(
+    studio: Studio, settings: Settings, noisy: Path, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger"
+    write_variant(stranger, "stranger", noise=0.1)
+    with pytest.raises(BundleMismatch, match="models use"):
+        Studio(settings.model_copy(update={"model": stranger}))
+    moving = Path(shutil.copytree(noisy, tmp_path / "moving"))
+    switch(studio, moving, margin=1)
+    shutil.rmtree(moving)  # what was kept of it is enough
+    with Studio(settings) as other:
+        assert other.model.card.name == "noisy"
+        assert other.warnings == []
+    with Studio(settings.model_copy(update={"model": SHIPPED})) as other:
+        assert other.model.card.name == "noisy"
+        assert "the catalog's model is noisy@2" in other.warnings[0]
+    shutil.rmtree(settings.home / "bundles")
+    with pytest.raises(BundleMismatch, match="not on this machine"):
+        Studio(settings)
+    with Studio(settings.model_copy(update={"model": noisy})) as other:
+        assert other.model.card.name == "noisy"
