@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from .pages import ROOT, page, put, table
 
 PAGE = "docs/licences.md"
-LOCKED_EXTRAS = ("train", "otel", "int8", "s3", "seed")
+LOCKED_EXTRAS = ("train", "otel", "int8", "ray", "s3", "seed")
 STAND_INS = {"tensorflow": "tensorflow-cpu"}  # the Makefile's, for tf-keras
 
 SPDX = {  # how metadata calls a licence: its name at SPDX
