@@ -7,6 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,19 +16,25 @@ from sqlalchemy import Engine, text
 
 from service.catalog import (
     Loader,
+    Reembedding,
     Replicas,
     attach,
+    beside,
     build_indexes,
     garment_by_id,
     is_empty,
+    make_generation,
     migrate,
     open_engine,
+    register,
     similar,
+    swap,
 )
 from service.errors import GarmentNotFound, LabelUnknown, SettingsInvalid
 
 from ..clusters import Cluster, clusters
 from .samples import BUNDLE, clustered, row
+from .test_generations import NEW, as_new, embed
 
 COUNT, LAG = 150, 4.0
 
@@ -338,3 +346,46 @@ def test_what_a_url_leaves_out_is_the_primarys():
     shown = first.render_as_string(hide_password=False)
     assert shown == "postgresql+psycopg://shop:secret@three/catalog?sslmode=require"
     assert (second.username, second.password, second.database) == ("eve", None, "x")
+
+
+def test_no_answer_mixes_two_models(replicas, engine, model_id, shelve):
+    """The standby learns of a swap later than whoever asks, who names the model that embedded the query."""
+    vectors = shelve("Tee", COUNT)
+    new_id = register(engine, **NEW)
+    make_generation(engine, new_id)
+    embed(Reembedding(engine, new_id))
+    for where in (engine, beside(engine, new_id)):
+        build_indexes(where, threshold=50)
+    queries = {
+        model_id: {i: vectors[i] for i in range(0, COUNT, 10)},
+        new_id: {i: as_new(f"Tee/0/{i:06}.jpg") for i in range(0, COUNT, 10)},
+    }
+
+    def found(model: int, i: int, one: Engine) -> list[tuple[int, float]]:
+        matches, _ = similar(one, queries[model][i], labels=["Tee"], n=5, model_id=model)
+        return [(match.id, round(match.similarity, 4)) for match in matches]
+
+    truth = {(m, i): found(m, i, engine) for m, of in queries.items() for i in of}
+    assert truth[model_id, 0] != truth[new_id, 0]
+    caught_up(replicas, engine)
+    stop, wrong = threading.Event(), []
+
+    def ask(turn: int) -> None:
+        rng = np.random.default_rng(turn)
+        while not stop.is_set():
+            case = tuple(rng.choice(list(truth)).tolist())
+            if replicas.read(partial(found, *case)) != truth[case]:
+                wrong.append(case)
+
+    with ThreadPoolExecutor(3) as pool:
+        asking = [pool.submit(ask, turn) for turn in range(3)]
+        try:
+            for turn in range(8):
+                swap(engine, Reembedding(engine, [new_id, model_id][turn % 2]))
+                caught_up(replicas, engine)
+        finally:
+            stop.set()
+        for thread in asking:
+            thread.result(60)
+    assert wrong == []
+    assert replicas.counted["replica"] > 50
