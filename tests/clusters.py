@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,15 +80,19 @@ class Cluster:
 
     def kill(self) -> None:
         """As when its machine goes."""
-        self.send(signal.SIGKILL)
+        psutil.wait_procs(self.send(signal.SIGKILL), timeout=10)
 
-    def send(self, number: int) -> None:
-        """A signal to every process of it; the first one's children know nobody else."""
+    def send(self, number: int) -> list[psutil.Process]:
+        """A signal to every process of it: those, the first one and its children."""
         file = self.data / "postmaster.pid"
-        if file.exists() and psutil.pid_exists(pid := int(file.read_text().split()[0])):
-            first = psutil.Process(pid)
-            for process in (first, *first.children(recursive=True)):
+        if not file.exists() or not psutil.pid_exists(pid := int(file.read_text().split()[0])):
+            return []
+        first = psutil.Process(pid)
+        processes = [first, *first.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+        return processes
 
     def log(self) -> str:
         return (self.folder / "log").read_text()

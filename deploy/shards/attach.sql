@@ -1,7 +1,11 @@
 -- On the coordinator, for each shard:
 --   psql -v number=0 -v host=shard0 -v dbname=catalog -v reader=studio -v password=… -f attach.sql …
--- reader: a role of the shard's that may SELECT. Everyone of the coordinator reads as it.
+-- port: 5432 unless it is set. reader: a role of the shard's that may SELECT. Everyone of the coordinator reads as it.
 \set ON_ERROR_STOP on
+\if :{?port}
+\else
+    \set port 5432
+\endif
 SELECT 'shard_' || :number AS shard, 'garment_' || :number AS garments, 'projection_' || :number AS projections,
        :number * 1000000000000::bigint + 1 AS first, (:number + 1) * 1000000000000::bigint + 1 AS beyond \gset
 
@@ -9,7 +13,7 @@ BEGIN;
 -- extensions: what pgvector computes may be computed there. fetch_size: a search wants 20 candidates of
 -- each shard. options: as the service's own connections have it, see service/catalog/similarity_sql.py.
 CREATE SERVER :shard FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
-    host :'host', dbname :'dbname', extensions 'vector', updatable 'false', fetch_size '25',
+    host :'host', port :'port', dbname :'dbname', extensions 'vector', fetch_size '25',
     options '-c hnsw.ef_search=80 -c hnsw.iterative_scan=strict_order -c enable_sort=off'
 );
 CREATE USER MAPPING FOR PUBLIC SERVER :shard OPTIONS (user :'reader', password :'password');

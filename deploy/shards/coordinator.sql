@@ -6,4 +6,11 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS postgres_fdw;
 CREATE SCHEMA shards;
 CREATE TABLE shards.garment (LIKE public.garment) PARTITION BY RANGE (id);
+
+-- As a standby says it: the service answers 503
+CREATE FUNCTION shards.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'garments are written on their shards' USING ERRCODE = 'read_only_sql_transaction';
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON shards.garment EXECUTE FUNCTION shards.refuse();
 COMMIT;

