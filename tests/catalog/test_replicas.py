@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
@@ -23,6 +24,7 @@ from service.catalog import (
     build_indexes,
     garment_by_id,
     is_empty,
+    libpq,
     make_generation,
     migrate,
     open_engine,
@@ -30,7 +32,8 @@ from service.catalog import (
     similar,
     swap,
 )
-from service.errors import GarmentNotFound, LabelUnknown, SettingsInvalid
+from service.catalog.pgtools import running, tools
+from service.errors import DatabaseUnavailable, GarmentNotFound, LabelUnknown, SettingsInvalid
 
 from ..clusters import Cluster, clusters
 from .samples import BUNDLE, clustered, row
@@ -331,6 +334,35 @@ def shelve_at() -> Callable[[Engine, str, int], None]:
         )
 
     return shelve_at
+
+
+RECOVERING = "SELECT pg_is_in_recovery()"
+
+
+def test_of_several_hosts_the_one_that_can_be_written_is_taken(servers):
+    """By SQLAlchemy, by the queue's own connections, and by the programs of a backup."""
+    primary, standby = servers
+    url = f"postgresql+psycopg://postgres@/postgres?host={standby.folder}&host={primary.folder}"
+    engine = open_engine(url)
+    assert not on_standby(engine)
+    conninfo, parameters = libpq(engine)
+    with psycopg.connect(conninfo, **parameters) as connection:
+        assert connection.execute(RECOVERING).fetchone() == (False,)
+    with running(tools(18, "the test"), "psql", ["-Atc", RECOVERING], engine) as program:
+        assert program.process.stdout.read() == b"f\n", program.complaint()
+    engine.dispose()
+
+
+def test_a_primary_that_became_a_standby_is_no_primary(servers):
+    """A write there is no fault of the query, and the next connection may lead elsewhere."""
+    engine = open_engine(servers[1].url())
+    with engine.connect() as connection:
+        before = connection.scalar(text("SELECT pg_backend_pid()"))
+    with pytest.raises(DatabaseUnavailable, match="read-only transaction"):
+        execute(engine, "DELETE FROM garment")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT pg_backend_pid()")) != before
+    engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["mysql://me@here/db", "postgresql://a,b/db"])
