@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Engine
 
 from service.catalog import (
     category_names,
@@ -75,15 +78,17 @@ def similar_to_photo(
     method: Method = "exact"
     try:
         if searched:
-            matches, method = similar(
-                studio.engine,
-                prediction.embedding,
-                labels=searched,
-                n=query.n,
-                content=photo.sha256,
-                min_similarity=query.min_similarity,
-                exact=query.exact,
-                model_id=model.id,
+            matches, method = studio.read(
+                lambda engine: similar(
+                    engine,
+                    prediction.embedding,
+                    labels=searched,
+                    n=query.n,
+                    content=photo.sha256,
+                    min_similarity=query.min_similarity,
+                    exact=query.exact,
+                    model_id=model.id,
+                )
             )
     except ModelMoved:  # and what it said of the garments is gone
         return similar_to_photo(studio, photo, query, studio.successor(model))
@@ -107,15 +112,7 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
         own = (LabelConfidence(garment.label, 1.0),)
         searched = labels_to_search(own, query, _labels_of(studio, garment))
         try:
-            matches, method = similar(
-                studio.engine,
-                garment.id,
-                labels=searched,
-                n=query.n,
-                min_similarity=query.min_similarity,
-                exact=query.exact,
-                model_id=garment.model_id,
-            )
+            matches, method = studio.read(partial(_matches, garment, searched, query))
             break
         except ModelMoved:
             if attempt == ATTEMPTS - 1:
@@ -132,6 +129,20 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
     )
 
 
+def _matches(
+    garment: Garment, labels: Sequence[str], query: Query, engine: Engine
+) -> tuple[tuple[Match, ...], Method]:
+    return similar(
+        engine,
+        garment.id,
+        labels=labels,
+        n=query.n,
+        min_similarity=query.min_similarity,
+        exact=query.exact,
+        model_id=garment.model_id,
+    )
+
+
 def _labels_of(studio: Studio, garment: Garment) -> Sequence[str]:
     """The labels that garments have beside this one, which another model may have embedded by now."""
     model = studio.model
@@ -141,8 +152,8 @@ def _labels_of(studio: Studio, garment: Garment) -> Sequence[str]:
 def find_garment(studio: Studio, garment_id: int | None) -> Garment:
     """A garment by id, or a random one. Raises `GarmentNotFound`, `CatalogEmpty`."""
     if garment_id is None:
-        return random_garment(studio.engine)
-    return garment_by_id(studio.engine, garment_id)
+        return studio.read(random_garment)
+    return studio.read(lambda engine: garment_by_id(engine, garment_id))
 
 
 def labels_to_search(

@@ -30,6 +30,14 @@ class Settings(BaseSettings):
     database_password_file: Path | None = Field(
         default=None, description="file that holds the password of a database URL without one"
     )
+    replica_url: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="standbys of the database that answer reads, separated by spaces; what a URL "
+        "leaves out is as in the database's",
+    )
+    replica_lag_seconds: float = Field(
+        default=10, ge=2, description="how far behind a replica may be to answer, in seconds"
+    )
     model: Path | None = Field(
         default=None, description="folder of a model bundle; unset: the bundle that ships"
     )
@@ -90,6 +98,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [root for root in re.split(rf"{re.escape(os.pathsep)}(?!//)", value) if root]
+
+    @field_validator("replica_url", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return value.split() if isinstance(value, str) else value
 
     @field_validator("rate_limit")
     @classmethod

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from service.catalog import (
+    Replicas,
     attach,
     borne_labels,
     check_server,
@@ -43,6 +44,8 @@ from service.settings import Settings
 
 FOLLOW_SECONDS = 1.0  # between two looks at which model serves
 RETRY_SECONDS = 10.0  # after a model could not be loaded
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,13 @@ class Studio:
             require_head(self.engine)
             self.warnings: list[str] = check_server(self.engine)
             self._model = self._attached(wanted)
+            self.replicas = Replicas(
+                self.engine,
+                settings.replica_url,
+                lag_seconds=settings.replica_lag_seconds,
+                pool_size=threads + 1,
+                statement_seconds=statement_seconds,
+            )
         except BaseException:
             self.engine.dispose()
             raise
@@ -102,6 +112,15 @@ class Studio:
     @property
     def encoder(self) -> Encoder:
         return self.model.encoder
+
+    @property
+    def engines(self) -> list[Engine]:
+        """The primary's and its replicas'."""
+        return [self.engine, *(replica.engine for replica in self.replicas.all)]
+
+    def read(self, ask: Callable[[Engine], Answer]) -> Answer:
+        """What `ask` says of a replica that answers, or else of the primary; see `Replicas.read`."""
+        return self.replicas.read(ask)
 
     def decode(self, data: bytes) -> Image:
         return self.model.decode(data)
@@ -144,6 +163,7 @@ class Studio:
         return found
 
     def close(self) -> None:
+        self.replicas.close()
         close_generations(self.engine)
         self.engine.dispose()
 

@@ -1,11 +1,11 @@
 """The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
 
-`embedded` and `engine` lead from settings to an engine with clear errors; `server`, `tables` and `migration`
-are about the schema; `models` ties it to one model bundle; `load`, `bulk`, `rows` and `runs` take garments
-in, `files` follows their photos, `imports` and `queue` watch that, `dump` gives them out; `backup`,
-`restore` and `pgtools` carry all of it away and back; `projection`, `shelves`, `indexes` and `recall` are
-about similarity indexes; `garments`, `listing`, `search` and `sets` answer; `reports` are about the catalog
-as a whole, those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`; `curation`
+`urls`, `embedded` and `engine` lead from settings to an engine, `replicas` to those that read; `server`,
+`tables` and `migration` are about the schema; `models` ties it to one model bundle; `load`, `bulk`, `rows`
+and `runs` take garments in, `files` follows their photos, `imports` and `queue` watch that, `dump` gives them
+out; `backup`, `restore` and `pgtools` carry all of it away and back; `projection`, `shelves`, `indexes` and
+`recall` are about similarity indexes; `garments`, `listing`, `search` and `sets` answer; `reports` are about
+the catalog, those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`; `curation`
 changes single garments; `feedback` keeps what people say of matches; `keys` says who may ask.
 """
 
@@ -87,6 +87,7 @@ from service.catalog.recall import (
     note_recall,
 )
 from service.catalog.reembed import Left, Reembedding, Unread, unread_of
+from service.catalog.replicas import Replicas
 from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.restore import require_room, restore
 from service.catalog.rows import Row, is_storable
@@ -236,6 +237,7 @@ __all__ = [
     "JudgedPair",
     "Picture",
     "judged_pairs",
+    "Replicas",
     "REPORTS",
     "STORED",
     "Report",

@@ -5,30 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 from pgvector.psycopg.halfvec import register_halfvec_info
+from psycopg.errors import QueryCanceled, ReadOnlySqlTransaction
 from psycopg.types import TypeInfo
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from service.catalog.embedded import start_embedded
-from service.errors import DatabaseUnavailable, SettingsInvalid, TimeLimit
+from service.catalog.urls import database_url, hosts, libpq_defaults, parse_url
+from service.errors import DatabaseUnavailable, TimeLimit
 from service.settings import Settings
-
-DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
-
-# What libpq is told unless the URL says otherwise. Keepalives notice a peer that vanished within
-# a minute; without them a query waits for as long as the system's default, about two hours.
-LIBPQ_DEFAULTS = {
-    "application_name": "fashion-studio",
-    "connect_timeout": 5,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
 
 IDLE_SECONDS = 1.0  # after which a pooled connection is asked before it is used
 POOL_SECONDS = 10  # to wait for a free connection of the pool
@@ -50,37 +41,19 @@ def open_database(
     return open_engine(url, pool_size=pool_size, statement_seconds=statement_seconds)
 
 
-def database_url(settings: Settings) -> str | None:
-    """The URL that is set, with the password of its file; None: the embedded server.
-
-    Raises `SettingsInvalid` for a file that cannot be read, is empty, or belongs to no URL, or to one
-    with a password.
-    """
-    file, name = settings.database_password_file, "FASHION_STUDIO_DATABASE_PASSWORD_FILE"
-    if file is None:
-        return settings.database_url
-    if settings.database_url is None:
-        raise SettingsInvalid(f"{name} is set, but FASHION_STUDIO_DATABASE_URL is not. Set both.")
-    url = parse_url(settings.database_url)
-    if url.password is not None:
-        raise SettingsInvalid(
-            f"FASHION_STUDIO_DATABASE_URL has a password, and {name} is set too. Leave one out."
-        )
-    try:
-        password = file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or "it is no text"
-        raise SettingsInvalid(f"{name}={file} cannot be read: {said}.") from None
-    if not password:
-        raise SettingsInvalid(f"{name}={file} is empty. It holds the password, and nothing else.")
-    return url.set(password=password).render_as_string(hide_password=False)
-
-
-def open_engine(url: str, *, pool_size: int = 5, statement_seconds: float | None = None) -> Engine:
+def open_engine(
+    url: str,
+    *,
+    pool_size: int = 5,
+    statement_seconds: float | None = None,
+    lock_seconds: float | None = None,
+) -> Engine:
     """An engine for `postgresql://`, `postgres://` or `postgresql+psycopg://`; connects lazily.
 
-    pool_size: connections kept open; as many as the threads that use the engine at once.
-    statement_seconds: how long a statement may take before the server stops it; None: as it likes.
+    url: where it names several hosts, the one that can be written is taken; after a failover that is
+    another one. pool_size: connections kept open; as many as the threads that use the engine at once.
+    statement_seconds: how long a statement may take before the server stops it; lock_seconds: how
+    long it may wait for a lock; None: as it likes.
 
     Every query through it raises `DatabaseUnavailable` where the server cannot be reached, refuses
     the login, lacks the database, or goes away, and `TimeLimit` where a statement was stopped.
@@ -91,14 +64,17 @@ def open_engine(url: str, *, pool_size: int = 5, statement_seconds: float | None
         parsed,
         pool_size=pool_size,
         pool_timeout=POOL_SECONDS,
-        connect_args={k: v for k, v in LIBPQ_DEFAULTS.items() if k not in parsed.query},
+        connect_args=libpq_defaults(parsed),
     )
     event.listen(engine, "connect", _register_halfvec)
     event.listen(engine, "checkout", _ping_idle)
     event.listen(engine, "checkin", _note_use)
-    if statement_seconds is not None:
-        milliseconds = str(max(1, round(statement_seconds * 1000)))
-        event.listen(engine, "connect", lambda c, _record: _limit(c, milliseconds))
+    for setting, seconds in (
+        ("statement_timeout", statement_seconds),
+        ("lock_timeout", lock_seconds),
+    ):
+        if seconds is not None:
+            event.listen(engine, "connect", partial(_limit, setting, seconds))
     event.listen(engine, "handle_error", _translate)
     return engine
 
@@ -107,24 +83,6 @@ def reading(engine: Engine) -> Connection:
     """A connection for single statements that write nothing: each is its own transaction, which saves
     two round trips, and psycopg keeps what it has prepared, which a rollback makes it forget."""
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-
-def parse_url(url: str) -> URL:
-    """The URL for psycopg 3. Raises `SettingsInvalid`, without the URL: it has a password."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or parsed.drivername not in DRIVERS:
-        raise SettingsInvalid(
-            "FASHION_STUDIO_DATABASE_URL is no URL of a Postgres database. "
-            "It looks like postgresql://user:password@host:5432/database."
-        )
-    if "@" in (parsed.host or ""):
-        raise SettingsInvalid(
-            "FASHION_STUDIO_DATABASE_URL has an @ in its user or password. Write it as %40."
-        )
-    return parsed.set(drivername="postgresql+psycopg")
 
 
 @contextmanager
@@ -139,16 +97,16 @@ def driver_of(connection: Connection) -> Iterator[psycopg.Connection]:
         yield driver
     except psycopg.Error as error:
         said = _said_of(error, connection.engine.url)
+        if isinstance(said, DatabaseUnavailable) or driver.closed:
+            connection.invalidate()
         if said is None:
             raise
-        if isinstance(said, DatabaseUnavailable):
-            connection.invalidate()
         raise said from None
 
 
 def unavailable(url: URL, error: BaseException) -> DatabaseUnavailable:
     """One line of what the driver said about the database at `url`, without its password."""
-    place = url.host or url.query.get("host") or "the local socket"
+    place = " or ".join(hosts(url)) or "the local socket"
     said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     said = said.removeprefix("connection failed: ").rstrip(".")
     return DatabaseUnavailable(
@@ -159,6 +117,8 @@ def unavailable(url: URL, error: BaseException) -> DatabaseUnavailable:
 
 def is_unavailable(error: BaseException | None) -> bool:
     """Whether a psycopg error is about the server rather than about the query."""
+    if isinstance(error, ReadOnlySqlTransaction):  # it was the primary, and is a standby by now
+        return True
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(UNAVAILABLE)
@@ -166,7 +126,7 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 def _said_of(error: BaseException, url: URL) -> DatabaseUnavailable | TimeLimit | None:
     """An error of psycopg's in our words; None: it is about the query."""
-    if isinstance(error, psycopg.errors.QueryCanceled):
+    if isinstance(error, QueryCanceled):
         return TimeLimit("The database took too long for a statement.")
     return unavailable(url, error) if is_unavailable(error) else None
 
@@ -179,6 +139,8 @@ def _translate(context: ExceptionContext) -> None:
     said = _said_of(error, url)
     if said is None and context.is_disconnect:
         said = unavailable(url, error)
+    if isinstance(error, ReadOnlySqlTransaction):
+        context.is_disconnect = True  # the next connection may lead to the server that took over
     if said is not None:
         raise said from None
 
@@ -203,9 +165,10 @@ def _note_use(_connection: psycopg.Connection | None, record: ConnectionPoolEntr
     record.info["used"] = time.monotonic()
 
 
-def _limit(connection: psycopg.Connection, milliseconds: str) -> None:
+def _limit(setting: str, seconds: float, connection: psycopg.Connection, _record: object) -> None:
     """Not by a connection parameter: poolers such as PgBouncer refuse those that they do not know."""
-    connection.execute("SELECT set_config('statement_timeout', %s, false)", [milliseconds])
+    milliseconds = str(max(1, round(seconds * 1000)))
+    connection.execute("SELECT set_config(%s, %s, false)", [setting, milliseconds])
     connection.commit()
 
 

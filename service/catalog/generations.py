@@ -106,6 +106,8 @@ DROP_CATEGORIES = text("""
       )
 """)
 
+LIMITS = text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+
 FORGET_PROJECTION = text("DELETE FROM projection WHERE model_id = :model_id")
 FORGET_UNREAD = text("DELETE FROM model_unread WHERE model_id = :model_id")
 
@@ -146,15 +148,15 @@ def _open_beside(engine: Engine, model_id: int) -> Engine:
     with reading(engine) as connection:
         schema = generation_schema(connection, model_id)
         quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
-        limit = connection.scalar(text("SHOW statement_timeout"))
+        limits = connection.execute(LIMITS).one()
     other = open_engine(engine.url.render_as_string(hide_password=False))
     other.update_execution_options(home=f"{quoted}.garment", model_id=model_id)
 
     def look_there_first(driver: psycopg.Connection, _record: object) -> None:
         driver.execute(
             "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false),"
-            " set_config('statement_timeout', %s, false)",
-            [quoted, limit],
+            " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
+            [quoted, *limits],
         )
         driver.commit()
 

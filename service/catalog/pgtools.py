@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 
 from service.catalog.embedded import POSTGRES_VERSIONS
-from service.catalog.engine import parse_url
+from service.catalog.urls import libpq_defaults, libpq_parameters
 from service.errors import PostgresToolsMissing
 
 PROGRAMS = ("pg_dump", "pg_restore", "psql")
@@ -102,11 +103,10 @@ def running(
     """
     command, environment = [tools.program(program), *arguments], dict(os.environ)
     if engine is not None:
-        url = parse_url(engine.url.render_as_string(hide_password=False))
-        if url.password:
-            environment["PGPASSWORD"] = str(url.password)
-        plain = url.set(drivername="postgresql", password=None)
-        command += ["--dbname", plain.render_as_string(hide_password=False), "--no-password"]
+        parameters = libpq_parameters(engine.url) | libpq_defaults(engine.url)
+        if (password := parameters.pop("password", None)) is not None:
+            environment["PGPASSWORD"] = password
+        command += ["--dbname", make_conninfo(**parameters), "--no-password"]
     pipe = subprocess.PIPE
     with (
         tempfile.TemporaryFile() as complaints,

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, text
 
-from service.catalog.engine import LIBPQ_DEFAULTS, parse_url
+from service.catalog.urls import libpq_defaults, libpq_parameters
 
 JOBS = text(
     "SELECT status::text AS state, count(*) AS jobs FROM procrastinate_jobs GROUP BY status"
@@ -49,8 +50,5 @@ def in_transaction(engine: Engine, enqueue: Callable[[psycopg.Connection], objec
 
 
 def libpq(engine: Engine) -> tuple[str, dict[str, object]]:
-    """The engine's database for a driver that is not SQLAlchemy's: libpq's URL, and parameters."""
-    url = parse_url(engine.url.render_as_string(hide_password=False))
-    parameters = {k: v for k, v in LIBPQ_DEFAULTS.items() if k not in url.query}
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return plain, parameters
+    """The engine's database for a driver that is not SQLAlchemy's: libpq's line, and parameters."""
+    return make_conninfo(**libpq_parameters(engine.url)), libpq_defaults(engine.url)

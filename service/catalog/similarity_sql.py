@@ -13,10 +13,12 @@ from service.catalog.engine import driver_of
 # `here` says whether the garments that this connection sees are those of the query's model (see
 # `generations`). It is asked in the query's own transaction, and reads `garment`, so that its lock
 # keeps another model's garments from taking their place before the query has read them.
+# A partitioned table has its indexes on other servers (deploy/shards), which order as they are asked.
 LOOKUP = """
     SELECT name,
-           EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%(index)s) AND indisvalid
-                                          AND indrelid = to_regclass('garment'))
+           (EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%(index)s) AND indisvalid
+                                           AND indrelid = to_regclass('garment'))
+            OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('garment') AND relkind = 'p'))
            AND NOT EXISTS (SELECT FROM garment WHERE label = %(label)s AND components IS NULL)
                AS indexed,
            (SELECT created_at FROM projection WHERE model_id = %(model_id)s) AS fitted_at,

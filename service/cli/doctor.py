@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import click
 from sqlalchemy import Engine
 
 from service.catalog import (
+    Replicas,
     check_server,
     count_by_label,
     leftovers,
@@ -50,6 +52,8 @@ def doctor(as_json: bool) -> int:
             checks.append(_checked("indexes", lambda: _indexes(engine[0])))
             checks.append(_checked("jobs", lambda: _jobs(engine[0])))
             checks.append(_checked("serving", lambda: _serving(settings, engine[0])))
+        if settings.replica_url:
+            checks.append(_checked("replicas", lambda: _replicas(settings, engine[0])))
         engine[0].dispose()
     if as_json:
         print_json({"checks": checks})
@@ -125,6 +129,16 @@ def _jobs(engine: Engine) -> str:
         raise WorkerMissing()
     failed = f", {failures} failed" if (failures := state.jobs.get("failed", 0)) else ""
     return f"{waiting} waiting{failed}; workers: {state.workers}"
+
+
+def _replicas(settings: Settings, engine: Engine) -> str:
+    """Whether each answers, and how long it takes to have what the primary has now."""
+    with closing(
+        Replicas(engine, settings.replica_url, lag_seconds=settings.replica_lag_seconds)
+    ) as replicas:
+        return "; ".join(
+            f"{replica.name} {replica.catch_up(engine):.1f} s behind" for replica in replicas.all
+        )
 
 
 def _serving(settings: Settings, engine: Engine) -> str:

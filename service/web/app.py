@@ -10,6 +10,7 @@ from service.web import docs, health, pages, problems, session
 from service.web.api import api
 from service.web.context import EXTENSION, Context
 from service.web.observe import observe
+from service.web.own_writes import follow_writes
 from service.web.tracing import trace
 
 BODY_BYTES = 65_536  # of a request; a form of photos raises it for itself
@@ -43,7 +44,8 @@ def create_app(studio: Studio) -> Flask:
     app.url_map.merge_slashes = False  # its redirects would be HTML
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     app.extensions[EXTENSION] = Context(studio)
-    observe(app, studio.engine)
+    observe(app, studio)
+    follow_writes(app, studio.replicas)
     app.register_blueprint(api)
     app.register_blueprint(health.probes)
     app.register_blueprint(pages.pages)
@@ -51,7 +53,8 @@ def create_app(studio: Studio) -> Flask:
     app.register_blueprint(docs.docs)
     problems.register(app)
     app.after_request(_add_headers)
-    trace(app, studio.engine)
+    trace(app, studio.engines)
+    studio.replicas.watch()
     return app
 
 

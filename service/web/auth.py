@@ -22,6 +22,7 @@ COOKIE = "fashion-studio-key"
 
 def authorize(scope: Scope) -> None:
     """Let the current request pass, or raise `Unauthorized` or `Forbidden`."""
+    g.writes = scope != "read"
     key, access = caller(), context().access
     if key is None and access.required():
         raise Unauthorized()

@@ -106,6 +106,7 @@ def _warnings() -> list[str]:
         said.append(WorkerMissing().detail)
     if studio.trouble is not None:
         said.append(studio.trouble)
+    said += studio.replicas.troubles()
     switch = open_switch(studio.engine)
     if switch is not None:
         said.append(switch.as_line())

@@ -62,6 +62,15 @@ CONNECTIONS = Gauge(
     "Database connections that requests hold.",
     multiprocess_mode="livesum",
 )
+READS = Counter(
+    "fashion_studio_reads_total", "Reads that a replica may answer, by who did.", ["answered_by"]
+)
+REPLICA_LAG = Gauge(
+    "fashion_studio_replica_lag_seconds",
+    "How far behind a replica is at most, as the server process that is least sure of it knows.",
+    ["replica"],
+    multiprocess_mode="livemax",
+)
 
 
 def exposition(catalog: Catalog) -> Response:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 
 from service.logs import structured
 from service.stages import add_to_stage, watch_stages
+from service.studio import Studio
 from service.web import metrics
 
 HEADER = "X-Request-ID"
@@ -23,11 +24,14 @@ LOAD = {"overloaded", "rate_limited", "timeout", "request_timeout", "database_un
 log = structured("service.access")
 
 
-def observe(app: Flask, engine: Engine) -> None:
-    """Watch an application's requests and its database's. Before every other hook of the app."""
+def observe(app: Flask, studio: Studio) -> None:
+    """Watch an application's requests and its databases'. Before every other hook of the app."""
     app.before_request(_begin)
     app.after_request(_end)
-    _watch_sql(engine)
+    for engine in studio.engines:
+        _watch_sql(engine)
+    studio.replicas.count = lambda answered_by: metrics.READS.labels(answered_by).inc()
+    studio.replicas.see = lambda replica: metrics.REPLICA_LAG.labels(replica.name).set(replica.lag)
 
 
 def _begin() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Flask
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -11,7 +13,7 @@ from service.errors import ExtraMissing
 from service.settings import tracing_is_wanted
 
 
-def trace(app: Flask, engine: Engine) -> None:
+def trace(app: Flask, engines: Sequence[Engine]) -> None:
     """Spans of requests, their stages and their statements, exported as OTEL_… variables say.
 
     Raises `ExtraMissing` where they are set but the extra `otel` is not installed.
@@ -33,10 +35,10 @@ def trace(app: Flask, engine: Engine) -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": "fashion-studio"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     otel.set_tracer_provider(provider)
-    instrument(app, engine)
+    instrument(app, engines)
 
 
-def instrument(app: Flask, engine: Engine) -> None:
+def instrument(app: Flask, engines: Sequence[Engine]) -> None:
     """Make spans for the tracer provider in force."""
     from opentelemetry import trace as otel
     from opentelemetry.instrumentation.flask import FlaskInstrumentor
@@ -60,6 +62,7 @@ def instrument(app: Flask, engine: Engine) -> None:
             found.end()
 
     # OpenTelemetry's own instrumentation of SQLAlchemy ends before 2.1
-    event.listen(engine, "before_cursor_execute", begin)
-    event.listen(engine, "after_cursor_execute", end)
-    event.listen(engine, "handle_error", fail, insert=True)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", begin)
+        event.listen(engine, "after_cursor_execute", end)
+        event.listen(engine, "handle_error", fail, insert=True)

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from service.catalog import check_server, open_database, open_engine
-from service.catalog.engine import database_url as database_url_of
 from service.catalog.server import judge_versions
+from service.catalog.urls import database_url as database_url_of
 from service.errors import DatabaseUnavailable, DatabaseUnfit, SettingsInvalid
 from service.settings import Settings
 

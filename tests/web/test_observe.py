@@ -145,7 +145,7 @@ def test_spans_cover_the_request_its_stages_and_its_statements(stocked: Studio) 
     trace.set_tracer_provider(provider)
     app = create_app(stocked)
     span = stages.span
-    instrument(app, stocked.engine)
+    instrument(app, stocked.engines)
     try:
         answer = app.test_client().post("/api/v1/similar?n=1", **form(JPEG))
     finally:

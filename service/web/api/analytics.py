@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, url_for
@@ -34,7 +35,7 @@ def get_report(report: str, query: ReportParameters) -> dict[str, Any]:
     `duplicates`, `mislabels`, `outliers` and `thresholds` are stored, because they need the neighbours
     of every garment.
     """
-    return read_report(studio().engine, report, limit=query.limit).as_dict()
+    return studio().read(partial(read_report, name=report, limit=query.limit)).as_dict()
 
 
 @routes.post("/<stored_report>/refresh")

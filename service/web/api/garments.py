@@ -45,8 +45,10 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
     removed is on none.
     """
     conditions = query.conditions(studio().model.labels)
-    garments, cursor = garments_page(
-        studio().engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
+    garments, cursor = studio().read(
+        lambda engine: garments_page(
+            engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
+        )
     )
     return {"garments": [garment.as_dict() for garment in garments], "next_cursor": cursor}
 
@@ -123,7 +125,8 @@ def delete_garment(garment_id: str) -> tuple[str, int]:
 )
 def read_image(garment_id: str, query: ImageParameters) -> Response:
     """A garment's picture as it is stored, or narrower."""
-    garment = garment_by_id(studio().engine, parse_garment_id(garment_id))
+    number = parse_garment_id(garment_id)
+    garment = studio().read(lambda engine: garment_by_id(engine, number))
     try:
         data = studio().images.read(garment.image_path)
         etag = hashlib.sha256(data).hexdigest() + (f"-{query.width}" if query.width else "")

@@ -38,12 +38,14 @@ def catalog() -> str:
     query = validated(GarmentsParameters, {"order": "newest", "limit": PAGE} | given)
     here = studio()
     conditions = query.conditions(here.model.labels)
-    garments, cursor = garments_page(
-        here.engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
+    garments, cursor = here.read(
+        lambda engine: garments_page(
+            engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
+        )
     )
     given |= {"label": conditions.label} if conditions.label else {}
     asked = {name: value for name, value in given.items() if name not in ("limit", "cursor")}
-    counts = count_by_label(here.engine)
+    counts = here.read(count_by_label)
     return render(
         "catalog.html",
         garments=garments,

@@ -25,7 +25,7 @@ def _picks() -> tuple[list[Garment], FashionStudioError | None]:
     found: dict[int, Garment] = {}
     try:
         for _ in range(2 * PICKS):
-            garment = random_garment(studio().engine)
+            garment = studio().read(random_garment)
             found[garment.id] = garment
             if len(found) == PICKS:
                 break
