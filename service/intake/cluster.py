@@ -43,7 +43,8 @@ READER_CPUS = (
 
 
 def on_ray(workers: int | None = None) -> Engine:
-    """An engine of actors with a core each; None: as many as the cluster has cores.
+    """An engine of actors with a core each; None: as many as the cluster has cores, or GPUs where
+    TensorFlow runs the network and there are any, of which each actor has one.
 
     The cluster is that of RAY_ADDRESS, or one of this machine's own until the import ends.
     Raises `InvalidParameter`.
@@ -64,11 +65,14 @@ def _outcomes(work: Work, workers: int | None) -> Iterator[Outcome]:
             1  # bytes: each chunk goes its own way as soon as it is read
         )
         read = ray.data.read_datasource(source, override_num_blocks=1, num_cpus=READER_CPUS)
+        there = ray.cluster_resources()
+        on_gpu = settings.runtime == "tensorflow" and there.get("GPU", 0) >= 1
         embedded = read.map(
             _Embedder,
             fn_constructor_args=(settings, model, work.options, work.gone.digests),
-            concurrency=workers or max(1, int(ray.cluster_resources().get("CPU", 1))),
+            concurrency=workers or max(1, int(there.get("GPU" if on_gpu else "CPU", 1))),
             num_cpus=1,
+            num_gpus=1 if on_gpu else 0,
         )
         for row in embedded.iter_rows():
             for done in _opened(row):
