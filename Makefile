@@ -66,8 +66,9 @@ dist: $(VENV)/build ## the source distribution, and the wheel from it, into dist
 bench: $(BENCH)/peers ## install the peers into an environment of their own and compare with them (ARGS=…)
 	$(BENCH)/bin/python benchmarks/similarity.py $(ARGS)
 
-results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its outputs
+results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its outputs; take the README's pictures
 	$(BIN)/python -m tests.results
+	$(BIN)/python -m tests.web.browser.readme
 
 clean: ## remove the virtual environments and what tools left behind
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
