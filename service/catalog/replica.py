@@ -44,7 +44,8 @@ class Replica:
         self._lookout = lookout(engine)
         self._missing: deque[tuple[float, int]] = deque()  # moments, and what it lacks of them
         self._reached: int | None = None  # by the primary, when it last answered
-        self._had_all = time.monotonic()  # of the primary's at that moment; or nothing is known yet
+        self._had_all = time.monotonic()  # of the primary's at that moment
+        self._has_met = False  # until then that moment is only when we began to look
         self._trouble: str | None = "it was not asked yet"
         self._busy: dict[ConnectionPoolEntry, psycopg.Connection] = {}
         for one in (self.engine, self._lookout):
@@ -83,8 +84,11 @@ class Replica:
             self._reached, ahead = reached, replayed > reached
         self._missing.append((moment, self._reached))
         while self._missing and self._missing[0][1] <= replayed:
-            self._had_all = self._missing.popleft()[0]
-        self._trouble = "it has what the primary never wrote" if ahead else None
+            self._had_all, self._has_met = self._missing.popleft()[0], True
+        if ahead:
+            self._trouble = "it has what the primary never wrote"
+        else:
+            self._trouble = None if self._has_met else "it was never seen to have caught up"
 
     def catch_up(self, primary: Engine) -> float:
         """Seconds until it has all that the primary has now. Raises `DatabaseUnavailable` where that
@@ -100,7 +104,8 @@ class Replica:
 
     def fail(self, error: BaseException) -> None:
         """It is not asked again before a look finds that it answers."""
-        self._trouble = str(error).strip().splitlines()[0].rstrip(".")
+        said = str(error).strip() or type(error).__name__
+        self._trouble = said.splitlines()[0].rstrip(".")
 
     def let_go(self) -> None:
         """End what waits for it: a machine that stands still keeps its connections open, and quiet."""

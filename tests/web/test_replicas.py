@@ -24,7 +24,7 @@ from service.studio import Studio
 from ..clusters import Cluster, clusters
 from .serving import Server, multipart, ready_server, wait_for
 
-LAG = 4
+LAG = 8
 
 
 @pytest.fixture
@@ -181,12 +181,12 @@ def test_the_primary_killed_under_load_and_the_standby_promoted(
     killed = time.monotonic() + 2
     threading.Timer(2, primary.kill).start()
     threading.Timer(5, standby.promote).start()
-    answers, wrong = load(server, 12)
+    answers, wrong = load(server, 16)
     ended.set()
     writing.join()
     assert (answers.keys(), wrong) == ({200}, [])
     assert {status for _, status in written} == {201, 503}
-    assert {status for moment, status in written if moment > killed + 7} == {201}
+    assert {status for moment, status in written if moment > killed + 8} == {201}
     report = "/api/v1/analytics/duplicates"
     assert server.ask("POST", f"{report}/refresh", b"")[0] == 202
     wait_for(lambda: server.ask("GET", report)[1]["made_at"] is not None, 90)
