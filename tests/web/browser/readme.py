@@ -36,7 +36,9 @@ def main() -> None:
         subprocess.run([*CLI, "demo", "--no-serve"], env=environment, check=True)
         sheet = place / "similar.png"
         subprocess.run(
-            [*CLI, "similar", "--id", str(CARDIGAN), "--show", str(sheet)], env=environment, check=True
+            [*CLI, "similar", "--id", str(CARDIGAN), "--show", str(sheet)],
+            env=environment,
+            check=True,
         )
         _keep(sheet.read_bytes(), "similar")
         # The demo's garments as phones would take them
