@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.decode import fit
 from service.encoder.bundle import CARD, SHIPPED, read_card, write_calibration
 from service.encoder.calibration import Detector, read_detector
 from service.encoder.openvino import OpenVinoEncoder
@@ -19,11 +20,13 @@ from service.training.calibrate import _temperature, _threshold, calibrate, cali
 from service.training.data import Sample
 from service.training.detector import fit_detector
 from service.training.figures import calibration_error, reliability
+from service.training.nothing import pictures_of_nothing
 from service.training.observe import Observed
 from tests.pictures import encoded, picture
 from tests.test_encoder import change_card, squares
 
 LABELS, FEATURES = 3, 16
+NONE = np.zeros((0, FEATURES), np.float32)
 
 
 @pytest.fixture
@@ -34,6 +37,20 @@ def bare(tmp_path: Path) -> Path:
         file.unlink()
     change_card(folder, calibration=None)
     return folder
+
+
+def test_pictures_of_nothing_are_no_garment(home: Path) -> None:
+    """Others than the detector was fitted to."""
+    encoder = OpenVinoEncoder(SHIPPED, home / "models")
+    side = encoder.card.input_size
+    pictures = list(pictures_of_nothing(80, seed=2))
+    assert len({picture.tobytes() for picture in pictures}) == 80
+    recognised = [encoder.predict(fit(picture, side)).recognised for picture in pictures]
+    assert sum(recognised) <= 1
+    black = encoder.predict(np.zeros((side, side, 3), np.uint8))
+    white = encoder.predict(np.full((side, side, 3), 255, np.uint8))
+    assert not black.recognised
+    assert not white.recognised
 
 
 def some_detector(threshold: float) -> Detector:
@@ -141,7 +158,7 @@ def test_temperature_makes_confidence_honest() -> None:
 
 def test_the_detector_keeps_what_it_must_and_rejects_the_rest() -> None:
     observed, unseen = made_up(800), made_up(800, seed=1)
-    fitted = fit_detector(observed)
+    fitted = fit_detector(observed, NONE)
     detector = Detector(fitted.weights, fitted.bias, _threshold(observed, fitted, 0.98))
     assert detector.recognises(observed.labelled.features).mean() >= 0.98
     assert detector.recognises(unseen.labelled.features).mean() > 0.95
@@ -150,7 +167,7 @@ def test_the_detector_keeps_what_it_must_and_rejects_the_rest() -> None:
 
 def test_without_pictures_of_nothing_the_nearest_label_decides() -> None:
     observed = made_up(800).labelled
-    detector = fit_detector(observed)
+    detector = fit_detector(observed, NONE)
     far = -observed.features
     assert detector.scores(observed.features).mean() > detector.scores(far).mean() + 1
 
@@ -160,13 +177,15 @@ def test_embeddings_that_hardly_differ_give_a_detector_that_can_be_stored() -> N
     alike = Observed(
         observed.samples, 1 + 1e-6 * observed.features, observed.logits, observed.truth
     )
-    detector = fit_detector(alike)
+    detector = fit_detector(alike, NONE)
     assert np.isfinite(detector.weights).all()
     assert np.isfinite(_threshold(alike, detector, 0.98))
 
 
 def test_an_embedding_of_zeros_is_scored() -> None:
-    assert np.isfinite(fit_detector(made_up(100)).scores(np.zeros((1, FEATURES), np.float32))).all()
+    assert np.isfinite(
+        fit_detector(made_up(100), NONE).scores(np.zeros((1, FEATURES), np.float32))
+    ).all()
 
 
 def test_a_bundle_is_calibrated_on_photos(

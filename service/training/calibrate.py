@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from service.decode import fit
 from service.encoder import Card, Encoder, load_encoder
 from service.encoder.bundle import write_calibration
 from service.encoder.calibration import Detector
@@ -25,12 +26,14 @@ from service.settings import Settings
 from service.training.data import Sample, read_samples, split
 from service.training.detector import fit_detector
 from service.training.figures import auroc, calibration_error, reliability, wilson
+from service.training.nothing import pictures_of_nothing
 from service.training.observe import Observed, observe
 
 KEEP = 0.98
 FITTED = (
     4000  # photos trained on that the detector is fitted to: more change nothing that is measured
 )
+NOTHING = 200  # pictures of nothing that it is fitted to, and as many others that it is measured on
 Progress = Callable[[str, int, int], None]
 
 
@@ -72,12 +75,14 @@ def calibrate_on(
     held = observe(encoder, held_out, lambda n, of: progress("held-out photos", n, of))
     if not len(held.labelled):
         raise TrainingImpossible("No held-out photo has a label that the bundle knows.")
-    detector = fit_detector(seen)
+    detector = fit_detector(seen, _features(encoder, pictures_of_nothing(NOTHING, seed=0)))
     figures = _crossed(held, detector, keep)
+    threshold = _threshold(held, detector, keep)
+    nothing = detector.scores(_features(encoder, pictures_of_nothing(NOTHING, seed=1)))
     return write_calibration(
         bundle,
         temperature=_temperature(held) if _helps(held, figures) else 1.0,
-        detector=Detector(detector.weights, detector.bias, _threshold(held, detector, keep)),
+        detector=Detector(detector.weights, detector.bias, threshold),
         measured={
             "temperature": "least negative log-likelihood of the first source's held-out labels; 1 "
             "where that does not lower the calibration error",
@@ -85,10 +90,16 @@ def calibrate_on(
             "keep": keep,
             "held_out": {name: len(held.of_source(name).labelled) for name in held.sources},
             "without_label": int((held.truth < 0).sum()),
+            "rejected_of_nothing": share(int((nothing < threshold).sum()), NOTHING),
             "figures": "each half of the held-out groups by what was fitted to the other half",
             "sources": figures,
         },
     )
+
+
+def _features(encoder: Encoder, pictures: Iterable[np.ndarray]) -> np.ndarray:
+    side = encoder.card.input_size
+    return np.concatenate([encoder.forward(fit(picture, side))[0] for picture in pictures])
 
 
 def _first_half(held: Observed) -> np.ndarray:

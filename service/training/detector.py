@@ -12,16 +12,18 @@ LARGEST = 1000.0  # weight: embeddings that hardly differ would give more than f
 RIDGE = 3.0  # of the features' mean variance
 
 
-def fit_detector(observed: Observed) -> Detector:
+def fit_detector(observed: Observed, nothing: np.ndarray) -> Detector:
     """Nearest to a label's mean, and on its side of what has no label.
 
     The first part is the squared distance of the unit embedding to the nearest mean of a label in a
     source. The second is the regularised linear discriminant (Fisher 1936) between the photos with a
-    label, every source weighing the same, and those without; it is left out where there are none.
+    label, every source weighing the same, and those without, among which are the pictures of nothing.
+    nothing: (n, feature_size) float32, the network's features of these.
     Each is divided by its deviation on the photos with a label. The sum is linear for each mean.
     Raises `TrainingImpossible` where no photo has a label.
     """
-    known, others = observed.labelled, observed.where(observed.truth < 0)
+    known = observed.labelled
+    others = unit(np.concatenate([observed.features[observed.truth < 0], nothing]))
     if not len(known):
         raise TrainingImpossible("None of the photos has a label that the bundle knows.")
     embeddings = unit(known.features)
@@ -46,8 +48,8 @@ def fit_detector(observed: Observed) -> Detector:
     return Detector(weights, bias.astype(np.float32))
 
 
-def _discriminant(parts: list[np.ndarray], others: Observed) -> np.ndarray:
-    parts = [*parts, unit(others.features)]
+def _discriminant(parts: list[np.ndarray], others: np.ndarray) -> np.ndarray:
+    parts = [*parts, others]
     weights = np.concatenate([np.full(len(part), 1 / len(part)) for part in parts])
     weights /= weights.sum()
     values = np.concatenate(parts).astype(np.float64)
