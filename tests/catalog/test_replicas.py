@@ -36,8 +36,8 @@ from service.catalog.pgtools import running, tools
 from service.errors import DatabaseUnavailable, GarmentNotFound, LabelUnknown, SettingsInvalid
 
 from ..clusters import Cluster, clusters
+from .generations.conftest import NEW, as_new, embed
 from .samples import BUNDLE, clustered, row
-from .test_generations import NEW, as_new, embed
 
 COUNT, LAG = 150, 4.0
 
