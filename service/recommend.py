@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from sqlalchemy import Engine
+import numpy as np
 
 from service.catalog import (
     category_names,
@@ -78,17 +77,8 @@ def similar_to_photo(
     method: Method = "exact"
     try:
         if searched:
-            matches, method = studio.read(
-                lambda engine: similar(
-                    engine,
-                    prediction.embedding,
-                    labels=searched,
-                    n=query.n,
-                    content=photo.sha256,
-                    min_similarity=query.min_similarity,
-                    exact=query.exact,
-                    model_id=model.id,
-                )
+            matches, method = _matches(
+                studio, prediction.embedding, searched, query, model.id, photo.sha256
             )
     except ModelMoved:  # and what it said of the garments is gone
         return similar_to_photo(studio, photo, query, studio.successor(model))
@@ -112,7 +102,7 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
         own = (LabelConfidence(garment.label, 1.0),)
         searched = labels_to_search(own, query, _labels_of(studio, garment))
         try:
-            matches, method = studio.read(partial(_matches, garment, searched, query))
+            matches, method = _matches(studio, garment.id, searched, query, garment.model_id)
             break
         except ModelMoved:
             if attempt == ATTEMPTS - 1:
@@ -130,16 +120,24 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
 
 
 def _matches(
-    garment: Garment, labels: Sequence[str], query: Query, engine: Engine
+    studio: Studio,
+    asked: np.ndarray | int,
+    labels: Sequence[str],
+    query: Query,
+    model_id: int,
+    content: str | None = None,
 ) -> tuple[tuple[Match, ...], Method]:
-    return similar(
-        engine,
-        garment.id,
-        labels=labels,
-        n=query.n,
-        min_similarity=query.min_similarity,
-        exact=query.exact,
-        model_id=garment.model_id,
+    return studio.read(
+        lambda engine: similar(
+            engine,
+            asked,
+            labels=labels,
+            n=query.n,
+            content=content,
+            min_similarity=query.min_similarity,
+            exact=query.exact,
+            model_id=model_id,
+        )
     )
 
 
