@@ -9,15 +9,33 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL import ImageDraw
+
+TEE = (
+    (0.38, 0.20), (0.45, 0.24), (0.55, 0.24), (0.62, 0.20), (0.76, 0.26), (0.92, 0.45), (0.80, 0.53),
+    (0.70, 0.44), (0.71, 0.85), (0.29, 0.85), (0.30, 0.44), (0.20, 0.53), (0.08, 0.45), (0.24, 0.26),
+)  # fmt: skip
 
 
 def picture(width: int = 60, height: int = 80, seed: int = 0) -> Pillow.Image:
-    """A picture without symmetry: a gradient with a block in one corner."""
+    """A tee of some colour, which the shipped network recognises, before a wall that no turn leaves as
+    it was."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
-    pixels = np.stack([x * 255 // width, y * 255 // height, np.full_like(x, 90)], axis=2)
-    pixels[: height // 3, : width // 3] = rng.integers(0, 255, 3)
-    return Pillow.fromarray(pixels.astype(np.uint8))
+    wall = np.stack([200 + x * 40 // width, 205 + y * 40 // height, np.full_like(x, 225)], axis=2)
+    colour = tuple(int(value) for value in rng.integers(30, 200, 3))
+    dark = tuple(value // 2 for value in colour)
+
+    def at(*points: tuple[float, float]) -> list[tuple[int, int]]:
+        return [(int(across * 4 * width), int(down * 4 * height)) for across, down in points]
+
+    large = Pillow.fromarray(wall.astype(np.uint8)).resize((4 * width, 4 * height))
+    draw = ImageDraw.Draw(large)
+    draw.polygon(at(*TEE), fill=colour, outline=dark)
+    draw.line(at((0.30, 0.44), (0.28, 0.33)), fill=dark, width=3)
+    draw.line(at((0.70, 0.44), (0.72, 0.33)), fill=dark, width=3)
+    draw.arc(at((0.42, 0.15), (0.58, 0.27)), 10, 170, fill=dark, width=6)
+    return large.resize((width, height), Pillow.Resampling.LANCZOS)
 
 
 def encoded(image: Pillow.Image, format: str = "PNG", **options: Any) -> bytes:
