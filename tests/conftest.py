@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -23,6 +24,9 @@ from service.studio import Studio
 from tests.store import VARIABLES, ObjectStore, object_store
 
 REAL_PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+
+# What a shell runs in the background ignores Ctrl-C, and so would every process that a test interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEMPLATE = "template_catalog"
 numbers = count(1)

@@ -58,12 +58,13 @@ def test_a_photo_that_a_phone_turned_is_cropped_as_it_is_shown(
     file = tmp_path / "turned.jpg"
     exif = Pillow.Exif()
     exif[0x0112] = 6  # a quarter turn
-    file.write_bytes(encoded(picture(400, 300), "JPEG", exif=exif))
+    lying = picture(300, 400).transpose(Pillow.Transpose.ROTATE_90)
+    file.write_bytes(encoded(lying, "JPEG", exif=exif))
     page = ask_about(visitor, file)
     assert size_of_asked(page) == [300, 400]
-    page.goto(f"{page.url}&crop=0,0,0.5,0.25")
+    page.goto(f"{page.url}&crop=0,0,0.9,0.75")
     answered(page)
-    assert size_of_asked(page) == [150, 100]
+    assert size_of_asked(page) == [270, 300]
 
 
 def test_a_photo_is_cropped_before_the_answer_is_there(visitor: Visitor, photo: Path) -> None:
