@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from service.decode import fit
 from service.encoder import Card, Encoder, load_encoder
@@ -111,6 +110,10 @@ def _first_half(held: Observed) -> np.ndarray:
 
 def _temperature(held: Observed) -> float:
     """Of the first source's photos: it is what the bundle is for."""
+    from scipy.optimize import (
+        minimize_scalar,  # 0.3 s, which a server that only compares models saves
+    )
+
     known = held.of_source(held.labelled.sources[0]).labelled
     rows = np.arange(len(known))
 
