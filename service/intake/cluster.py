@@ -37,9 +37,7 @@ from service.storage import FETCHERS, is_remote
 
 CHUNK = 32  # photos to a task: a second or less of one core, done again where an actor dies
 DATA = "pickled"  # the one column: a list of photos, or of what became of them, or an error
-READER_CPUS = (
-    0  # not as an actor's, or else Ray does both in one process; it waits more than it works
-)
+READER_CPUS = 0  # another amount than an actor's, or else Ray does both in one process
 
 
 def on_ray(workers: int | None = None) -> Engine:
@@ -61,9 +59,7 @@ def _outcomes(work: Work, workers: int | None) -> Iterator[Outcome]:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = context.print_on_execution_start = False
-        context.target_max_block_size = (
-            1  # bytes: each chunk goes its own way as soon as it is read
-        )
+        context.target_max_block_size = 1  # byte: each chunk goes its own way, once it is read
         read = ray.data.read_datasource(source, override_num_blocks=1, num_cpus=READER_CPUS)
         there = ray.cluster_resources()
         on_gpu = settings.runtime == "tensorflow" and there.get("GPU", 0) >= 1
@@ -121,11 +117,15 @@ class _Photos(Datasource):
     def _blocks(self) -> Iterable[pyarrow.Table]:
         try:
             engine = open_database(self.settings, pool_size=1)
-            loader, images = Loader(engine, self.model_id), open_images(self.settings.image_root)
-            rest = itertools.islice(self.source(), self.skip, None)
-            photos = photos_of(rest, images, loader, self.options.batch_size)
-            while chunk := list(itertools.islice(photos, CHUNK)):
-                yield pyarrow.table({DATA: [pickle.dumps(chunk)]})
+            try:
+                loader = Loader(engine, self.model_id)
+                images = open_images(self.settings.image_root)
+                rest = itertools.islice(self.source(), self.skip, None)
+                photos = photos_of(rest, images, loader, self.options.batch_size)
+                while chunk := list(itertools.islice(photos, CHUNK)):
+                    yield pyarrow.table({DATA: [pickle.dumps(chunk)]})
+            finally:
+                engine.dispose()  # Ray keeps the process for other work
         except FashionStudioError as error:
             yield pyarrow.table({DATA: [pickle.dumps(error)]})
 
