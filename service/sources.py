@@ -207,7 +207,7 @@ def _items(rows: Iterator[dict[str, str]], root: Location) -> Iterator[Item]:
         name = (row.pop(IMAGE) or "").strip()
         label = (row.pop(LABEL, "") or "").strip()
         columns = {key: value for key, value in row.items() if isinstance(value, str) and key}
-        file = locate(name) if is_url(name) else root / name
+        file = locate(name) if is_remote(root) and is_url(name) else root / name
         yield Item(file, name, label or None, columns)
 
 

@@ -102,3 +102,12 @@ def test_unusable_sources_are_refused(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceInvalid, match=words):
         list(read_source(tmp_path / name))
+
+
+def test_a_url_in_a_table_of_this_machine_is_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """Neither another protocol's library nor one bad line stops the others."""
+    table = tmp_path / "all.csv"
+    table.write_text("image_name\nnothing://x/a.jpg\nb.jpg\n")
+    first, second = read_source(table)
+    assert not first.file.exists()
+    assert second.file == tmp_path / "b.jpg"
