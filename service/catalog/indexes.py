@@ -17,6 +17,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from service.catalog.patience import until_free
 from service.catalog.projection import FIT_ROWS, project_catalog
 from service.catalog.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
 from service.errors import DatabaseUnavailable, DatabaseUnfit
@@ -27,11 +28,14 @@ PROGRESS_EVERY = 0.5  # seconds
 
 # m is pgvector's default. With its ef_construction of 64 a search for a label that the query is far
 # from needs half as many candidates again for the same recall; a build takes half as long.
-CREATE = sql.SQL("""
-    CREATE INDEX CONCURRENTLY {index} ON garment
-    USING hnsw (components halfvec_l2_ops) WITH (m = 16, ef_construction = 160)
-    WHERE label = {label}
+GRAPH = "m=16, ef_construction=160"
+CREATE = sql.SQL(f"""
+    CREATE INDEX CONCURRENTLY {{index}} ON garment
+    USING hnsw (components halfvec_l2_ops) WITH ({GRAPH})
+    WHERE label = {{label}}
 """)
+RESHAPE = sql.SQL(f"ALTER INDEX {{index}} SET ({GRAPH})")
+SHAPE = text("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass(:index)")
 REBUILD = sql.SQL("REINDEX INDEX CONCURRENTLY {index}")
 DROP = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}")
 
@@ -44,6 +48,7 @@ SCHEMA = text(
 PATIENCE = text("""
     SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)
 """)
+HASTE = text("SELECT set_config('lock_timeout', '200ms', false)")
 
 # A graph that does not fit is built many times slower. Never less than the server gives anyway.
 MEMORY = text("""
@@ -103,6 +108,7 @@ def build_indexes(
                 index = sql.Identifier(shelf.index)
                 statement = CREATE.format(index=index, label=sql.Literal(shelf.label))
             elif rebuild and shelf.due is None and shelf.state == "valid":
+                _reshape(connection, _qualified(connection, shelf.index))
                 statement = REBUILD.format(index=_qualified(connection, shelf.index))
             else:
                 continue
@@ -149,6 +155,23 @@ def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
 def _qualified(connection: Connection, index: str) -> sql.Composed:
     schema = connection.scalar(SCHEMA)  # quoted where need be
     return sql.SQL("{}.{}").format(sql.SQL(schema), sql.Identifier(index))
+
+
+def _reshape(connection: Connection, index: sql.Composed) -> None:
+    """Let a rebuild make the graph that a build would: an index keeps the parameters of its birth.
+
+    Changing them locks the index against searches, for a moment and only once nobody holds it.
+    """
+    if connection.scalar(SHAPE, {"index": index.as_string()}) == GRAPH:
+        return
+
+    def attempt() -> bool:
+        connection.execute(HASTE)
+        _run(connection, RESHAPE.format(index=index))
+        return True
+
+    until_free(attempt)
+    connection.execute(PATIENCE)
 
 
 def _drop(connection: Connection, index: str) -> None:

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from service.catalog import (
     Loader,
@@ -13,14 +13,10 @@ from service.catalog import (
     build_indexes,
     index_name,
     leftovers,
-    measure_recall,
-    open_engine,
     shelves,
     similar,
 )
-from service.catalog.indexes import LOCK
 from service.catalog.projection import project_catalog
-from service.errors import DatabaseUnfit
 
 from .samples import BUNDLE, LABELS, clustered, embedding, row
 
@@ -135,36 +131,6 @@ def test_labels_are_names_and_values_whatever_they_are(engine):
         assert found == ids(engine, label, n=20, exact=True)[0]
 
 
-def test_recall_on_garments_that_resemble_others(engine, shelve):
-    shelve("Tee", 1500)
-    build_indexes(engine, threshold=1000)
-    assert 0.99 <= measure_recall(engine, "Tee") <= 1
-
-
-def test_recall_of_exact_search_is_1(engine, shelve):
-    vectors = shelve("Tee", 40)
-    assert measure_recall(engine, "Dress") == 1
-    assert measure_recall(engine, "Tee") == 1
-    assert measure_recall(engine, "Tee", k=100) == 1
-    assert len(vectors) == 40
-
-
-def test_recall_sees_an_index_that_misses_garments(engine, shelve, monkeypatch):
-    shelve("Tee", 300)
-    monkeypatch.setattr(
-        "service.catalog.recall.similar",
-        lambda *args, **how: (similar(*args, **how)[0][5:], "hnsw"),
-    )
-    assert measure_recall(engine, "Tee") == 0.5
-
-
-def test_twins_count_as_found_whichever_they_are(engine, loader):
-    same = embedding(0)
-    loader.write([row(f"{i}.jpg", embedding=same) for i in range(60)])
-    build_indexes(engine, threshold=50)
-    assert measure_recall(engine, "Tee") == 1
-
-
 def test_reads_and_writes_go_on_during_a_build(engine, loader, shelve, building):
     shelve("Tee", 1100)
     new = embedding(77)
@@ -211,25 +177,6 @@ def test_an_invalid_index_of_a_short_shelf_is_only_dropped(engine, shelve, build
     assert shelf(engine).state == "none"
 
 
-def test_one_builder_at_a_time(engine, shelve):
-    shelve("Tee", 30)
-    waiting, built = threading.Event(), []
-    builder = threading.Thread(
-        target=lambda: built.extend(
-            build_indexes(engine, threshold=20, progress=lambda _: waiting.set())
-        )
-    )
-    with engine.connect() as first:
-        first.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
-        builder.start()
-        assert waiting.wait(10)
-        assert shelf(engine).state == "none"
-        assert built == []
-        first.invalidate()
-    builder.join(20)
-    assert built == ["Tee"]
-
-
 def test_a_shelf_that_shrinks_keeps_its_index_for_a_while(engine, shelve):
     shelve("Tee", 1500)
     build_indexes(engine, threshold=1000)
@@ -258,51 +205,6 @@ def test_indexes_of_no_label_are_dropped(engine, shelve):
     assert leftovers(engine) == [index_name("Tee")]
     build_indexes(engine, threshold=20)
     assert leftovers(engine) == []
-
-
-def test_rebuild_makes_the_index_anew_under_its_name(engine, shelve):
-    shelve("Tee", 30)
-    build_indexes(engine, threshold=20)
-    number = text(f"SELECT '{index_name('Tee')}'::regclass::oid")
-    with engine.connect() as connection:
-        before = connection.scalar(number)
-    assert build_indexes(engine, threshold=20, rebuild=True) == ["Tee"]
-    with engine.connect() as connection:
-        assert connection.scalar(number) != before
-    assert leftovers(engine) == []
-    assert shelf(engine, threshold=20).state == "valid"
-
-
-def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):
-    shelve("Tee", 1500)
-    hasty = {"options": "-c statement_timeout=300ms -c lock_timeout=1ms"}
-    url = make_url(database_url).update_query_dict(hasty)
-    other = open_engine(url.render_as_string(hide_password=False))
-    assert build_indexes(other, threshold=1000) == ["Tee"]
-    assert build_indexes(other, threshold=1000, rebuild=True) == ["Tee"]
-    other.dispose()
-
-
-def test_who_does_not_own_the_table_is_told_so(database_url, engine, shelve):
-    shelve("Tee", 30)
-    with engine.begin() as connection:
-        connection.execute(text("DROP ROLE IF EXISTS reader"))
-        connection.execute(text("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data"))
-    other = open_engine(make_url(database_url).set(username="reader").render_as_string())
-    with pytest.raises(DatabaseUnfit, match=r"permission denied.*Let the table's owner run"):
-        build_indexes(other, threshold=20)
-    other.dispose()
-
-
-def test_the_builders_settings_end_with_it(engine, shelve):
-    show = text("SELECT current_setting('maintenance_work_mem'), current_setting('lock_timeout')")
-    shelve("Tee", 30)
-    with engine.connect() as connection:
-        before = connection.execute(show).one()
-    build_indexes(engine, threshold=20)
-    for _ in range(3):
-        with engine.connect() as connection:
-            assert connection.execute(show).one() == before
 
 
 def test_a_new_category_works_at_once(engine, shelve):

@@ -1,0 +1,98 @@
+"""The builder of indexes: one at a time, patient, and what it makes anew."""
+
+import threading
+
+import pytest
+from sqlalchemy import make_url, text
+
+from service.catalog import (
+    build_indexes,
+    index_name,
+    leftovers,
+    open_engine,
+)
+from service.catalog.indexes import LOCK
+from service.errors import DatabaseUnfit
+
+from .test_indexes import shelf
+
+
+def test_one_builder_at_a_time(engine, shelve):
+    shelve("Tee", 30)
+    waiting, built = threading.Event(), []
+    builder = threading.Thread(
+        target=lambda: built.extend(
+            build_indexes(engine, threshold=20, progress=lambda _: waiting.set())
+        )
+    )
+    with engine.connect() as first:
+        first.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        builder.start()
+        assert waiting.wait(10)
+        assert shelf(engine).state == "none"
+        assert built == []
+        first.invalidate()
+    builder.join(20)
+    assert built == ["Tee"]
+
+
+def test_rebuild_makes_the_index_anew_under_its_name(engine, shelve):
+    shelve("Tee", 30)
+    build_indexes(engine, threshold=20)
+    number = text(f"SELECT '{index_name('Tee')}'::regclass::oid")
+    with engine.connect() as connection:
+        before = connection.scalar(number)
+    assert build_indexes(engine, threshold=20, rebuild=True) == ["Tee"]
+    with engine.connect() as connection:
+        assert connection.scalar(number) != before
+    assert leftovers(engine) == []
+    assert shelf(engine, threshold=20).state == "valid"
+
+
+def test_a_rebuild_makes_the_graph_that_a_build_would_also_beside_a_reader(engine, shelve):
+    shelve("Tee", 30)
+    build_indexes(engine, threshold=20)
+    options = text(f"SELECT reloptions FROM pg_class WHERE relname = '{index_name('Tee')}'")
+    with engine.begin() as connection:
+        today = connection.scalar(options)
+        connection.execute(text(f"ALTER INDEX {index_name('Tee')} SET (ef_construction = 64)"))
+    reading = engine.connect()
+    reading.execute(text("SELECT count(*) FROM garment"))  # holds the index until it ends
+    end = threading.Timer(1, reading.close)
+    end.start()
+    assert build_indexes(engine, threshold=20, rebuild=True) == ["Tee"]
+    end.join()
+    with engine.connect() as connection:
+        assert connection.scalar(options) == today
+
+
+def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):
+    shelve("Tee", 1500)
+    hasty = {"options": "-c statement_timeout=300ms -c lock_timeout=1ms"}
+    url = make_url(database_url).update_query_dict(hasty)
+    other = open_engine(url.render_as_string(hide_password=False))
+    assert build_indexes(other, threshold=1000) == ["Tee"]
+    assert build_indexes(other, threshold=1000, rebuild=True) == ["Tee"]
+    other.dispose()
+
+
+def test_who_does_not_own_the_table_is_told_so(database_url, engine, shelve):
+    shelve("Tee", 30)
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS reader"))
+        connection.execute(text("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data"))
+    other = open_engine(make_url(database_url).set(username="reader").render_as_string())
+    with pytest.raises(DatabaseUnfit, match=r"permission denied.*Let the table's owner run"):
+        build_indexes(other, threshold=20)
+    other.dispose()
+
+
+def test_the_builders_settings_end_with_it(engine, shelve):
+    show = text("SELECT current_setting('maintenance_work_mem'), current_setting('lock_timeout')")
+    shelve("Tee", 30)
+    with engine.connect() as connection:
+        before = connection.execute(show).one()
+    build_indexes(engine, threshold=20)
+    for _ in range(3):
+        with engine.connect() as connection:
+            assert connection.execute(show).one() == before
