@@ -165,6 +165,17 @@ def test_what_is_left_out_is_counted(home: Path, drawn: Path, tmp_path: Path) ->
     assert report["unknown_labels"] == ["Sari"]
 
 
+def test_what_shows_no_garment_is_what_says_so_and_else_what_has_no_label(
+    home: Path, drawn: Path
+) -> None:
+    samples = read_samples([drawn / "garments.csv"])
+    unknown = [Sample(s.file, s.source, None, s.group) for s in samples[:5]]
+    none = [Sample(s.file, s.source, None, s.group, outlier=True) for s in samples[:2]]
+    for others, count in ((unknown, 5), ([*unknown, *none], 2)):
+        (figures,) = evaluate(SHIPPED, Settings(home=home), [*samples, *others])["sources"].values()
+        assert figures["rejection"]["without_label"] == count
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [({"format": 9}, "format 9; this version reads up to 1"), ({"labels": ["a", "b"]}, "altered")],

@@ -35,7 +35,9 @@ CREATE = sql.SQL(f"""
     WHERE label = {{label}}
 """)
 RESHAPE = sql.SQL(f"ALTER INDEX {{index}} SET ({GRAPH})")
-SHAPE = text("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass(:index)")
+SHAPE = text(
+    "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass(:index)"
+)
 REBUILD = sql.SQL("REINDEX INDEX CONCURRENTLY {index}")
 DROP = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}")
 

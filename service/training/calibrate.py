@@ -88,7 +88,7 @@ def calibrate_on(
             "score": "nearest label's mean and a linear discriminant on the unit embedding",
             "keep": keep,
             "held_out": {name: len(held.of_source(name).labelled) for name in held.sources},
-            "without_label": int((held.truth < 0).sum()),
+            "without_label": int(held.is_other.sum()),
             "rejected_of_nothing": share(int((nothing < threshold).sum()), NOTHING),
             "figures": "each half of the held-out groups by what was fitted to the other half",
             "sources": figures,
@@ -154,7 +154,7 @@ def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] 
     figures = {}
     for name in held.labelled.sources:
         own = np.array([sample.source == name for sample in held.samples], bool)
-        known, others = own & (held.truth >= 0), own & (held.truth < 0)
+        known, others = own & (held.truth >= 0), own & held.is_other
         errors = [
             calibration_error(reliability(probabilities[known], held.truth[known]))
             for probabilities in (before, after)

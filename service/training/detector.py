@@ -23,7 +23,7 @@ def fit_detector(observed: Observed, nothing: np.ndarray) -> Detector:
     Raises `TrainingImpossible` where no photo has a label.
     """
     known = observed.labelled
-    others = unit(np.concatenate([observed.features[observed.truth < 0], nothing]))
+    others = unit(np.concatenate([observed.features[observed.is_other], nothing]))
     if not len(known):
         raise TrainingImpossible("None of the photos has a label that the bundle knows.")
     embeddings = unit(known.features)

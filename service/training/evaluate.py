@@ -141,7 +141,7 @@ def _category(counts: np.ndarray, place: int) -> dict[str, Any]:
 
 def _rejection(part: Observed, detector: Detector | None, by: str | None) -> dict[str, Any]:
     """What is recognised, and how well each score tells photos with a label from those without."""
-    known, others = part.labelled, part.where(part.truth < 0)
+    known, others = part.labelled, part.where(part.is_other)
     figures: dict[str, Any] = {"without_label": len(others)}
     if detector is not None:
         figures["recognised"] = share(int(detector.recognises(known.features).sum()), len(known))

@@ -43,6 +43,13 @@ class Observed:
         return self.where(self.truth >= 0)
 
     @property
+    def is_other(self) -> np.ndarray:
+        """(n,) bool, photos that show none of the labels: those that say so, or, where no photo does,
+        all without a label."""
+        outliers = np.array([sample.outlier for sample in self.samples], bool)
+        return outliers if outliers.any() else self.truth < 0
+
+    @property
     def sources(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(sample.source for sample in self.samples))
 
