@@ -94,11 +94,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 33 drawn garments, three of each category, and their garments.csv."""
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with 33 drawn garments, three of each category, and their garments.csv.
+
+    All tests share it: they leave it alone.
+    """
     folder = tmp_path_factory.mktemp("drawn")
     draw_collection(folder, Recipe(garments=33, size=160))
-    return folder
+    made = sorted(folder.rglob("*"))
+    yield folder
+    assert sorted(folder.rglob("*")) == made, "a test left something among the drawn garments"
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,17 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
 from service.catalog import Loader, Row
+from service.settings import Settings
 from service.studio import Studio
 
 from ..pictures import encoded, picture
 from .asking import require_problem
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """An own catalog's pictures lie in a folder of the test's own."""
+    return settings.model_copy(update={"image_root": str(tmp_path)})
 
 
 def test_a_garment(client: FlaskClient, stocked: Studio, rows: list[Row]) -> None:
@@ -94,14 +101,14 @@ def test_the_content_decides_the_type(
     empty: FlaskClient,
     studio: Studio,
     rows: list[Row],
-    drawn: Path,
+    tmp_path: Path,
     name: str,
     data: bytes | None,
     kind: str | None,
 ) -> None:
     Loader(studio.engine, studio.model_id).write([replace(rows[0], image_path=name)])
     if data is not None:
-        (drawn / name).write_bytes(data)
+        (tmp_path / name).write_bytes(data)
     answer = empty.get("/api/v1/garments/1/image")
     if kind is None:
         require_problem(answer, 404, "picture_gone")
