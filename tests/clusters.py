@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from service.catalog import migrate, open_engine
 from service.catalog.embedded import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
@@ -51,6 +52,14 @@ class Cluster:
         self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", self.data)
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION + configuration)
+
+    def create_catalog(self) -> None:
+        """Create it and start it, with an empty catalog."""
+        self.create()
+        self.start()
+        engine = open_engine(self.url())
+        migrate(engine)
+        engine.dispose()
 
     def follow(self, primary: Cluster) -> None:
         """Become a copy of the primary's files, and a standby that streams from it."""

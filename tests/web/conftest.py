@@ -91,6 +91,22 @@ def studio(settings: Settings, encoder: Encoder) -> Iterator[Studio]:
 
 
 @pytest.fixture
+def catalog(
+    settings: Settings,
+    environment: dict[str, str],
+    drawn: Path,
+    rows: list[Row],
+    encoder: Encoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Engine]:
+    """33 garments in the database that servers of the test use."""
+    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(drawn))
+    with Studio(settings) as studio:
+        Loader(studio.engine, studio.model_id).write(rows)
+        yield studio.engine
+
+
+@pytest.fixture
 def empty(studio: Studio) -> FlaskClient:
     """A client of the test's own catalog."""
     return warm(studio)

@@ -27,22 +27,6 @@ from .serving import Server, multipart, ready_server, wait_for
 
 
 @pytest.fixture
-def catalog(
-    settings: Settings,
-    environment: dict[str, str],
-    drawn: Path,
-    rows: list[Row],
-    encoder: Encoder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Engine]:
-    """33 garments in the database that servers of the test use."""
-    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(drawn))
-    with Studio(settings) as studio:
-        Loader(studio.engine, studio.model_id).write(rows)
-        yield studio.engine
-
-
-@pytest.fixture
 def photos(drawn: Path) -> list[bytes]:
     return [photo.read_bytes() for photo in sorted(drawn.glob("images/*.jpg"))]
 

@@ -11,37 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from service.catalog import Loader, Row
-from service.encoder import Encoder
 from service.settings import Settings
-from service.studio import Studio
 
 from .conftest import JPEG
 from .serving import Server, free_port, multipart, ready_server, served
 
 PHOTO = multipart(JPEG)
-
-
-@pytest.fixture
-def catalog(
-    settings: Settings,
-    environment: dict[str, str],
-    drawn: Path,
-    rows: list[Row],
-    encoder: Encoder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> list[Row]:
-    """33 garments in the database that servers of the test use."""
-    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(drawn))
-    with Studio(settings) as studio:
-        Loader(studio.engine, studio.model_id).write(rows)
-    return rows
 
 
 def similar(server: Server) -> int:

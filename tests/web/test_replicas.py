@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from service.catalog import Loader, Row, migrate, open_engine
+from service.catalog import Loader, Row, open_engine
 from service.encoder import Encoder
 from service.settings import Settings
 from service.studio import Studio
@@ -33,11 +33,7 @@ def servers(
 ) -> Iterator[tuple[Cluster, Cluster]]:
     """A primary with 33 garments, and its standby."""
     with clusters("primary", "standby") as (primary, standby):
-        primary.create()
-        primary.start()
-        engine = open_engine(primary.url())
-        migrate(engine)
-        engine.dispose()
+        primary.create_catalog()
         with Studio(settings.model_copy(update={"database_url": primary.url()})) as studio:
             Loader(studio.engine, studio.model_id).write(rows)
         standby.follow(primary)

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Engine
 
 from .serving import Server, multipart, ready_server
-from .test_faults import catalog, matches, photos, survive
+from .test_faults import matches, photos, survive
 
-__all__ = ["catalog", "photos"]
+__all__ = ["photos"]
 
 pytestmark = pytest.mark.skipif(
     "FASHION_STUDIO_SOAK" not in os.environ, reason="takes half an hour: `make soak`"

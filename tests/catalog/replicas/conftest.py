@@ -13,7 +13,6 @@ from sqlalchemy import Engine, text
 
 from service.catalog import (
     Replicas,
-    migrate,
     open_engine,
     similar,
 )
@@ -27,11 +26,7 @@ COUNT, LAG = 150, 4.0
 def made(server_url: str) -> Iterator[tuple[Cluster, Cluster]]:
     """A primary with an empty catalog, and a standby as pg_basebackup makes it; both stopped."""
     with clusters("primary", "standby") as (primary, standby):
-        primary.create()
-        primary.start()
-        engine = open_engine(primary.url())
-        migrate(engine)
-        engine.dispose()
+        primary.create_catalog()
         standby.follow(primary)
         primary.stop()
         yield primary, standby
