@@ -19,6 +19,7 @@ from sqlalchemy import Engine, make_url, text
 
 from service.catalog import migrate, open_engine, start_embedded
 from service.collection import Recipe, draw_collection
+from service.ingest import ingest
 from service.settings import Settings
 from service.studio import Studio
 from tests.store import VARIABLES, ObjectStore, object_store
@@ -104,6 +105,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = sorted(folder.rglob("*"))
     yield folder
     assert sorted(folder.rglob("*")) == made, "a test left something among the drawn garments"
+
+
+@pytest.fixture(scope="session")
+def ingested(administrator: Engine, template: str, home: Path, drawn: Path) -> Iterator[str]:
+    """The name of a database that the drawn garments were taken into, to be copied."""
+    for url in _database(administrator, template):
+        with Studio(Settings(home=home, database_url=url)) as studio:
+            assert ingest(studio, drawn / "garments.csv").added == 33
+        yield str(make_url(url).database)
 
 
 @pytest.fixture(scope="session")

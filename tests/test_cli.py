@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
+from sqlalchemy import Engine
 
 from service.cli import COMMANDS, output
+
+from .conftest import _database
 
 Run = subprocess.CompletedProcess
 
@@ -38,10 +42,17 @@ def assert_one_line(done: Run, code: int, words: str) -> None:
 
 
 @pytest.fixture
-def catalog(environment: dict[str, str], drawn: Path) -> Path:
+def catalog(
+    environment: dict[str, str],
+    administrator: Engine,
+    ingested: str,
+    drawn: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path]:
     """The drawn garments, taken in; gives their folder."""
-    assert answer("ingest", drawn / "garments.csv")["added"] == 33
-    return drawn
+    for url in _database(administrator, ingested):
+        monkeypatch.setenv("FASHION_STUDIO_DATABASE_URL", url)
+        yield drawn
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,9 +18,9 @@ from service.catalog import (
 from service.catalog.migration import _scripts
 from service.images import Images, open_images
 from tests.catalog.conftest import loader, model_id, shelve
-from tests.test_cli import catalog as ingested
+from tests.test_cli import catalog as taken_in
 
-__all__ = ["ingested", "loader", "model_id", "shelve"]
+__all__ = ["loader", "model_id", "shelve", "taken_in"]
 HEAD = _scripts().get_current_head()
 TABLES = """
     SELECT relname FROM pg_class

@@ -150,10 +150,10 @@ def test_without_them_their_sizes_are_compared(
 
 
 def test_by_the_commands_alone(
-    ingested: Path, home: Path, empty_database_url: str, file: Path
+    taken_in: Path, home: Path, empty_database_url: str, file: Path
 ) -> None:
     """Into an empty home, that home moved elsewhere, and from there to another server."""
-    photo = sorted(ingested.glob("images/*.jpg"))[0]
+    photo = sorted(taken_in.glob("images/*.jpg"))[0]
 
     def similar(**environment: str) -> str:
         done = run("similar", photo, "--label", "any", "-n", "33", "--json", **environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import Engine
 
 from service.catalog import Loader, attach, open_engine
 
-from .samples import BUNDLE, LABELS, clustered, embedding, row
+from .samples import BUNDLE, LABELS, embedding, row, shelved
 
 
 @pytest.fixture
@@ -55,16 +56,5 @@ def fill(loader: Loader) -> Callable[[int], np.ndarray]:
 
 @pytest.fixture
 def shelve(loader: Loader) -> Callable[..., np.ndarray]:
-    """Store `count` garments of a label, alike in groups; returns (count, 2048) float32."""
-
-    def shelve(label: str, count: int, seed: int = 0) -> np.ndarray:
-        vectors = clustered(count, seed)
-        loader.write(
-            [
-                row(f"{label}/{seed}/{i:06}.jpg", label=label, embedding=vector)
-                for i, vector in enumerate(vectors)
-            ]
-        )
-        return vectors
-
-    return shelve
+    """`samples.shelved` in the test's own catalog."""
+    return partial(shelved, loader)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.catalog import Row
+from service.catalog import Loader, Row
 
 LABELS = ("Tee", "Dress", "Blazer")  # not in alphabetical order: position matters
 BUNDLE = {
@@ -44,3 +44,15 @@ def row(path: str, **changes: object) -> Row:
         "content_sha256": "cd" * 32,
     }
     return Row(**values | changes)
+
+
+def shelved(loader: Loader, label: str, count: int, seed: int = 0) -> np.ndarray:
+    """Store `count` garments of a label, alike in groups; returns (count, 2048) float32."""
+    vectors = clustered(count, seed)
+    loader.write(
+        [
+            row(f"{label}/{seed}/{i:06}.jpg", label=label, embedding=vector)
+            for i, vector in enumerate(vectors)
+        ]
+    )
+    return vectors

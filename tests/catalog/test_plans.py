@@ -7,9 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from service.catalog import build_indexes, index_name, open_engine, similar
+from service.catalog import Loader, attach, build_indexes, index_name, open_engine, similar
 
-from .samples import LABELS, clustered, row
+from ..conftest import _database
+from .samples import BUNDLE, LABELS, clustered, row, shelved
 
 TEE = f"Index Scan using {index_name('Tee')}"
 PREPARED = """
@@ -51,14 +52,25 @@ def plans(monkeypatch):
     return seen
 
 
+@pytest.fixture(scope="module")
+def filled(administrator, template):
+    """A database's name. Tee has 1,500 garments and an index, Dress 60 and none. Never analyzed."""
+    for url in _database(administrator, template):
+        engine = open_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE garment SET (autovacuum_enabled = off)"))
+        loader = Loader(engine, attach(engine, **BUNDLE))
+        shelved(loader, "Dress", 60, seed=2)
+        shelved(loader, "Tee", 1500, seed=1)
+        build_indexes(engine, threshold=1000)
+        engine.dispose()
+        yield make_url(url).database
+
+
 @pytest.fixture
-def stock(engine, shelve):
-    """Tee has 1,500 garments and an index, Dress 60 and none, Blazer nothing. Never analyzed."""
-    with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE garment SET (autovacuum_enabled = off)"))
-    shelve("Dress", 60, seed=2)
-    shelve("Tee", 1500, seed=1)
-    build_indexes(engine, threshold=1000)
+def database_url(administrator, filled):
+    """A copy of it."""
+    yield from _database(administrator, filled)
 
 
 def analyze(engine):
@@ -69,7 +81,7 @@ def analyze(engine):
 @pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize("near", [1, 2], ids=["own", "far"])
 @pytest.mark.parametrize("n", [1, 10, 100])
-def test_a_common_label_is_answered_by_its_index(engine, stock, plans, analyzed, near, n):
+def test_a_common_label_is_answered_by_its_index(engine, plans, analyzed, near, n):
     if analyzed:
         analyze(engine)
     matches, method = similar(engine, clustered(60, near)[5], labels=["Tee"], n=n)
@@ -78,7 +90,7 @@ def test_a_common_label_is_answered_by_its_index(engine, stock, plans, analyzed,
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
-def test_a_rare_label_is_answered_exactly(engine, stock, plans, analyzed):
+def test_a_rare_label_is_answered_exactly(engine, plans, analyzed):
     if analyzed:
         analyze(engine)
     for labels in (["Dress"], ["Blazer"], ["Dress", "Blazer"]):
@@ -87,7 +99,7 @@ def test_a_rare_label_is_answered_exactly(engine, stock, plans, analyzed):
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
-def test_several_labels_use_the_indexes_that_there_are(engine, stock, plans, analyzed):
+def test_several_labels_use_the_indexes_that_there_are(engine, plans, analyzed):
     if analyzed:
         analyze(engine)
     matches, method = similar(engine, clustered(60, 2)[5], labels=LABELS, n=100)
@@ -98,12 +110,12 @@ def test_several_labels_use_the_indexes_that_there_are(engine, stock, plans, ana
     assert len(set(matches) & set(true)) >= 98
 
 
-def test_exact_uses_no_index_at_any_size(engine, stock, plans):
+def test_exact_uses_no_index_at_any_size(engine, plans):
     assert similar(engine, clustered(60, 1)[5], labels=LABELS, n=9, exact=True)[1] == "exact"
     assert "hnsw" not in plans[0]
 
 
-def test_the_index_still_answers_after_a_bulk_load(engine, stock, shelve, plans):
+def test_the_index_still_answers_after_a_bulk_load(engine, shelve, plans):
     analyze(engine)
     shelve("Tee", 600, seed=3)
     shelve("Dress", 900, seed=4)
@@ -121,7 +133,7 @@ def single(engine, database_url):
     single.dispose()
 
 
-def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, shelve, monkeypatch):
+def test_a_prepared_statement_is_planned_for_its_label(engine, single, shelve, monkeypatch):
     shelve("Blazer", 1200, seed=5)
     query = clustered(60, 5)[5]
     for _ in range(20):
@@ -161,16 +173,20 @@ def test_a_prepared_statement_is_planned_for_its_label(engine, single, stock, sh
 
 def test_a_tie_goes_to_the_lower_id_also_where_n_cuts_it(engine, loader, plans):
     same, others = clustered(1, 1)[0], clustered(60, 2)
-    loader.write([row(f"{i}.jpg", embedding=same) for i in range(20)])
-    loader.write([row(f"other/{i}.jpg", embedding=other) for i, other in enumerate(others)])
+    loader.write([row(f"{i}.jpg", label="Blazer", embedding=same) for i in range(20)])
+    loader.write(
+        [row(f"other/{i}.jpg", label="Blazer", embedding=each) for i, each in enumerate(others)]
+    )
     build_indexes(engine, threshold=50)
-    matches, method = similar(engine, same, labels=["Tee"], n=7)
-    assert [match.id for match in matches] == list(range(1, 8))
+    with engine.connect() as connection:
+        first = connection.scalar(text("SELECT min(id) FROM garment WHERE label = 'Blazer'"))
+    matches, method = similar(engine, same, labels=["Blazer"], n=7)
+    assert [match.id for match in matches] == list(range(first, first + 7))
     assert method == "hnsw"
-    assert all(TEE in plan for plan in plans)
+    assert all(f"Index Scan using {index_name('Blazer')}" in plan for plan in plans)
 
 
-def test_settings_end_with_the_query(engine, stock):
+def test_settings_end_with_the_query(engine):
     show = text(
         "SELECT current_setting('enable_sort'), current_setting('enable_indexscan'),"
         " current_setting('plan_cache_mode'), current_setting('hnsw.ef_search', true)"
@@ -183,7 +199,7 @@ def test_settings_end_with_the_query(engine, stock):
         assert ef_search in ("40", None)  # None where this session has searched nothing yet
 
 
-def test_every_row_asked_for_comes_back(engine, stock, shelve):
+def test_every_row_asked_for_comes_back(engine, shelve):
     query = clustered(60, 2)[5]
     exact = similar(engine, query, labels=["Tee"], n=100, exact=True)[0]
     first = exact[0].id
@@ -208,7 +224,7 @@ def test_every_row_asked_for_comes_back(engine, stock, shelve):
     assert 39 <= len(matches) <= 41
 
 
-def test_a_shelf_of_the_deleted_gives_what_is_left(engine, stock):
+def test_a_shelf_of_the_deleted_gives_what_is_left(engine):
     """The index still leads to every dead row until VACUUM."""
     query = clustered(60, 1)[5]
     with engine.begin() as connection:
