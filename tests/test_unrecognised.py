@@ -37,14 +37,20 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(settings: Settings, strict: Path, drawn: Path) -> Settings:
-    return settings.model_copy(update={"model": strict, "image_root": str(drawn)})
+def root(drawn: Path, tmp_path: Path) -> Path:
+    """A copy of the drawn garments, to which a test may add."""
+    return Path(shutil.copytree(drawn, tmp_path / "root"))
 
 
 @pytest.fixture
-def filled(studio: Studio, drawn: Path) -> Studio:
+def settings(settings: Settings, strict: Path, root: Path) -> Settings:
+    return settings.model_copy(update={"model": strict, "image_root": str(root)})
+
+
+@pytest.fixture
+def filled(studio: Studio, root: Path) -> Studio:
     """33 garments whose labels were given: they are taken in whatever the network thinks."""
-    assert ingest(studio, drawn / "garments.csv").added == 33
+    assert ingest(studio, root / "garments.csv").added == 33
     return studio
 
 
@@ -117,9 +123,9 @@ def test_a_garment_is_added_only_with_a_label(client: FlaskClient, tmp_path: Pat
 
 
 def test_ingest_sets_it_aside_where_the_label_would_be_the_networks(
-    studio: Studio, drawn: Path
+    studio: Studio, root: Path
 ) -> None:
-    summary = ingest(studio, drawn / "garments.csv", labels="predicted")
+    summary = ingest(studio, root / "garments.csv", labels="predicted")
     assert (summary.added, len(summary.rejects)) == (0, 33)
     assert summary.rejects[0]["reason"] == WORDS
 
