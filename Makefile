@@ -20,7 +20,7 @@ test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and r
 	@.ci/chromium
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-# Much of a test is waiting. A file stays with one process, and each process has a Postgres of its own
+# A file stays with one process, and each process has a Postgres of its own
 PARALLEL := --numprocesses 2 --dist loadfile
 
 compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engine (ARGS=--stand-ins: without a registry of images)

@@ -72,6 +72,7 @@ print(keras.backend.backend())
     ("backend", "precision"),
     [
         ("tensorflow", "float32"),
+        ("tensorflow", "mixed_bfloat16"),
         ("jax", "mixed_bfloat16"),
         ("torch", "mixed_bfloat16"),
     ],

@@ -110,8 +110,9 @@ def build_indexes(
                 index = sql.Identifier(shelf.index)
                 statement = CREATE.format(index=index, label=sql.Literal(shelf.label))
             elif rebuild and shelf.due is None and shelf.state == "valid":
-                _reshape(connection, _qualified(connection, shelf.index))
-                statement = REBUILD.format(index=_qualified(connection, shelf.index))
+                qualified = _qualified(connection, shelf.index)
+                _reshape(connection, qualified)
+                statement = REBUILD.format(index=qualified)
             else:
                 continue
             with _watched(engine, connection, shelf, progress):
@@ -168,10 +169,10 @@ def _reshape(connection: Connection, index: sql.Composed) -> None:
         return
 
     def attempt() -> bool:
-        connection.execute(HASTE)
         _run(connection, RESHAPE.format(index=index))
         return True
 
+    connection.execute(HASTE)
     until_free(attempt)
     connection.execute(PATIENCE)
 
