@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,8 @@ def test_what_shows_no_garment_is_what_says_so_and_else_what_has_no_label(
     samples = read_samples([drawn / "garments.csv"])
     unknown = [Sample(s.file, s.source, None, s.group) for s in samples[:5]]
     none = [Sample(s.file, s.source, None, s.group, outlier=True) for s in samples[:2]]
-    for others, count in ((unknown, 5), ([*unknown, *none], 2)):
+    elsewhere = [replace(sample, source="elsewhere") for sample in none]
+    for others, count in ((unknown, 5), ([*unknown, *none], 2), ([*unknown, *elsewhere], 0)):
         (figures,) = evaluate(SHIPPED, Settings(home=home), [*samples, *others])["sources"].values()
         assert figures["rejection"]["without_label"] == count
 

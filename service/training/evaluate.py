@@ -49,7 +49,7 @@ def evaluate(
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     observed = observe(encoder, known, progress)
     _require_two_labels(observed.samples, card, unknown)
-    detector = read_detector(bundle, card.calibration)
+    detector, others = read_detector(bundle, card.calibration), observed.where(observed.is_other)
     return {
         "bundle": card.title,
         "content_sha256": card.content_sha256,
@@ -63,7 +63,7 @@ def evaluate(
             name: {
                 **recognition_figures(part, card),
                 "retrieval": retrieval_figures(part, garment, attributes),
-                "rejection": _rejection(part, detector, by),
+                "rejection": _rejection(part.labelled, others.of_source(name), detector, by),
             }
             for name in observed.sources
             if len((part := observed.of_source(name)).labelled)
@@ -139,9 +139,10 @@ def _category(counts: np.ndarray, place: int) -> dict[str, Any]:
     }
 
 
-def _rejection(part: Observed, detector: Detector | None, by: str | None) -> dict[str, Any]:
-    """What is recognised, and how well each score tells photos with a label from those without."""
-    known, others = part.labelled, part.where(part.is_other)
+def _rejection(
+    known: Observed, others: Observed, detector: Detector | None, by: str | None
+) -> dict[str, Any]:
+    """What is recognised, and how well each score tells photos with a label from those of none."""
     figures: dict[str, Any] = {"without_label": len(others)}
     if detector is not None:
         figures["recognised"] = share(int(detector.recognises(known.features).sum()), len(known))
