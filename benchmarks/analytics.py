@@ -33,8 +33,8 @@ from service.catalog import (
     similar,
     start_embedded,
 )
-from service.catalog.embeddings import of_unit_length
-from service.catalog.nearest import ROWS, SCORES, Field
+from service.catalog.analysis.nearest import ROWS, SCORES, Field
+from service.catalog.garments.embeddings import of_unit_length
 
 SAMPLE = 256  # garments whose neighbours are looked for in each way
 

@@ -25,8 +25,8 @@ from pgvector.psycopg import register_vector
 from sqlalchemy import text
 
 from service.catalog import open_engine, start_embedded
-from service.catalog.projection import SLACK, Projection, fit
-from service.catalog.similarity_sql import similar_sql
+from service.catalog.similarity.projection import SLACK, Projection, fit
+from service.catalog.similarity.statement import similar_sql
 
 N = 10
 

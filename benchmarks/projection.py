@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from garments import CACHE, PHOTOS, embedded, load
 
-from service.catalog.projection import SLACK, fit
+from service.catalog.similarity.projection import SLACK, fit
 
 FIRST = (10, 20, 30, 50)
 N, MOST, QUERIES = 10, 25_000, 100

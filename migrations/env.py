@@ -3,10 +3,10 @@
 from alembic import context
 from alembic.util import CommandError
 
-from service.catalog.engine import open_database
-from service.catalog.migration import migration_lock
-from service.catalog.server import check_server
-from service.catalog.tables import HNSW_PREFIX, QUEUE_PREFIX, metadata
+from service.catalog.database.engine import open_database
+from service.catalog.database.server import check_server
+from service.catalog.schema.migration import migration_lock
+from service.catalog.schema.tables import HNSW_PREFIX, QUEUE_PREFIX, metadata
 from service.errors import FashionStudioError
 from service.settings import load_settings
 
@@ -34,7 +34,7 @@ if context.is_offline_mode():
     raise CommandError("Migrations run on a database: alembic's --sql is not supported.")
 
 connection = context.config.attributes.get("connection")
-if connection is not None:  # service.catalog.migration, which has checked and locked
+if connection is not None:  # service.catalog.schema.migration, which has checked and locked
     run(connection)
 else:  # the plain `alembic` command
     try:

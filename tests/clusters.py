@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from service.catalog import migrate, open_engine
-from service.catalog.embedded import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+from service.catalog.database.embedded import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 USER = "pgserver" if os.geteuid() == 0 else None  # Postgres refuses to run as root

@@ -11,7 +11,7 @@ SELECT 'shard_' || :number AS shard, 'garment_' || :number AS garments, 'project
 
 BEGIN;
 -- extensions: what pgvector computes may be computed there. fetch_size: a search wants 20 candidates of
--- each shard. options: as the service's own connections have it, see service/catalog/similarity_sql.py.
+-- each shard. options: as the service's own connections have it, see service/catalog/similarity/statement.py.
 CREATE SERVER :shard FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
     host :'host', port :'port', dbname :'dbname', extensions 'vector', fetch_size '25',
     options '-c hnsw.ef_search=80 -c hnsw.iterative_scan=strict_order -c enable_sort=off'

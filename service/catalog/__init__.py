@@ -1,32 +1,22 @@
 """The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
 
-`urls`, `embedded` and `engine` lead from settings to an engine, `replicas` to those that read; `server`,
-`tables` and `migration` are about the schema; `models` ties it to one model bundle; `load`, `bulk`, `rows`
-and `runs` take garments in, `files` follows their photos, `imports` and `queue` watch that, `dump` gives them
-out; `backup`, `restore` and `pgtools` carry all of it away and back; `projection`, `shelves`, `indexes` and
-`recall` are about similarity indexes; `garments`, `listing`, `search` and `sets` answer; `reports` are about
-the catalog, those that an `analysis` stores by `neighbourhoods`, `nearest` and `judgements`; `curation`
-changes single garments; `feedback` keeps what people say of matches; `keys` says who may ask.
+`database` leads from settings to an engine, `schema` is what lies there, `models` says which bundle it came
+from. `garments` reads, `similarity` finds the nearest, `sets` counts photos that are not kept, `analysis`
+reports. `loading` takes garments in and gives them out, `imports` is the record of that, `switch` brings
+another model, `backup` carries all of it away and back, `replicas` share the reading. `feedback` keeps what
+people say of matches, `keys` who may ask.
 """
 
-from service.catalog import further_tables as further_tables  # into the metadata of `tables`
-from service.catalog import switch_tables as switch_tables
-from service.catalog.agreement import Agreement, Sampled, agreement, sample_garments, tidy
-from service.catalog.analysis import Standing, analysis_standing, cancel_analysis
-from service.catalog.backup import Snapshot, snapshot
-from service.catalog.bulk import BulkLoader
-from service.catalog.categories import borne_labels, category_names
-from service.catalog.curation import (
-    add_garment,
-    delete_garment,
-    digest_of,
-    relabel_garment,
-    remove_picture,
-)
-from service.catalog.dump import all_embeddings
-from service.catalog.embedded import start_embedded
-from service.catalog.embeddings import as_float16, flaw, unfit_rows
-from service.catalog.engine import open_database, open_engine
+from service.catalog.analysis.neighbourhoods import analyse
+from service.catalog.analysis.reports import REPORTS, STORED, Report, plain, read_report
+from service.catalog.analysis.standing import Standing, analysis_standing, cancel_analysis
+from service.catalog.backup.restore import require_room, restore
+from service.catalog.backup.snapshot import Snapshot, snapshot
+from service.catalog.database.embedded import start_embedded
+from service.catalog.database.engine import open_database, open_engine
+from service.catalog.database.patience import only_switcher
+from service.catalog.database.queue import QueueState, in_transaction, libpq, queue_state
+from service.catalog.database.server import check_server, server_title
 from service.catalog.feedback import (
     JudgedPair,
     Picture,
@@ -35,23 +25,17 @@ from service.catalog.feedback import (
     list_feedback,
     store_feedback,
 )
-from service.catalog.files import Filed, Move, filed_garments, forget_garments
-from service.catalog.garments import (
+from service.catalog.garments.categories import borne_labels, category_names
+from service.catalog.garments.embeddings import as_float16, flaw, unfit_rows
+from service.catalog.garments.listing import MAX_LIMIT, Conditions, garments_page
+from service.catalog.garments.single import (
     count_by_label,
     embedding_of,
     garment_by_id,
     is_empty,
     random_garment,
 )
-from service.catalog.generations import (
-    beside,
-    close_generations,
-    drop_generation,
-    generation_bytes,
-    has_generation,
-    make_generation,
-)
-from service.catalog.imports import (
+from service.catalog.imports.requests import (
     ImportRun,
     cancel_import,
     get_import,
@@ -60,12 +44,29 @@ from service.catalog.imports import (
     queue_import,
     sweep_imports,
 )
-from service.catalog.indexes import Building, build_indexes
+from service.catalog.imports.runs import Progress, Run
 from service.catalog.keys import ApiKey, any_key, find_key, keys, revoke_key, store_key
-from service.catalog.listing import MAX_LIMIT, Conditions, garments_page
-from service.catalog.load import Known, Loader
-from service.catalog.migration import migrate, require_head
-from service.catalog.models import (
+from service.catalog.loading.batches import Known, Loader
+from service.catalog.loading.bulk import BulkLoader
+from service.catalog.loading.curation import (
+    add_garment,
+    delete_garment,
+    digest_of,
+    relabel_garment,
+    remove_picture,
+)
+from service.catalog.loading.dump import all_embeddings
+from service.catalog.loading.files import Filed, Move, filed_garments, forget_garments
+from service.catalog.loading.rows import Row, is_storable
+from service.catalog.models.generations import (
+    beside,
+    close_generations,
+    drop_generation,
+    generation_bytes,
+    has_generation,
+    make_generation,
+)
+from service.catalog.models.registry import (
     ModelRecord,
     attach,
     known_models,
@@ -75,25 +76,9 @@ from service.catalog.models import (
     serving_id,
     serving_model,
 )
-from service.catalog.neighbourhoods import analyse
-from service.catalog.patience import only_switcher
-from service.catalog.projection import project_catalog
-from service.catalog.queue import QueueState, in_transaction, libpq, queue_state
-from service.catalog.recall import (
-    RECALL_MINIMUM,
-    keep_recall,
-    kept_recall,
-    measure_recall,
-    note_recall,
-)
-from service.catalog.reembed import Left, Reembedding, Unread, unread_of
-from service.catalog.replicas import Replicas
-from service.catalog.reports import REPORTS, STORED, Report, plain, read_report
-from service.catalog.restore import require_room, restore
-from service.catalog.rows import Row, is_storable
-from service.catalog.runs import Progress, Run
-from service.catalog.search import similar
-from service.catalog.server import check_server
+from service.catalog.replicas.routing import Replicas
+from service.catalog.schema.migration import migrate, require_head
+from service.catalog.schema.tables import FEATURES
 from service.catalog.sets import (
     SetImage,
     StoredSet,
@@ -104,9 +89,19 @@ from service.catalog.sets import (
     top_of,
     top_of_set,
 )
-from service.catalog.shelves import Shelf, index_name, leftovers, shelves
-from service.catalog.swap import swap
-from service.catalog.switches import (
+from service.catalog.similarity.indexes import Building, build_indexes
+from service.catalog.similarity.projection import project_catalog
+from service.catalog.similarity.recall import (
+    RECALL_MINIMUM,
+    keep_recall,
+    kept_recall,
+    measure_recall,
+    note_recall,
+)
+from service.catalog.similarity.search import similar
+from service.catalog.similarity.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.switch.agreement import Agreement, Sampled, agreement, sample_garments, tidy
+from service.catalog.switch.record import (
     Switch,
     SwitchRecord,
     cancel_switch,
@@ -116,7 +111,8 @@ from service.catalog.switches import (
     queue_switch,
     start_switch,
 )
-from service.catalog.tables import FEATURES
+from service.catalog.switch.reembed import Left, Reembedding, Unread, unread_of
+from service.catalog.switch.swap import swap
 
 __all__ = [
     "FEATURES",
@@ -124,6 +120,7 @@ __all__ = [
     "open_engine",
     "open_database",
     "check_server",
+    "server_title",
     "migrate",
     "require_head",
     "attach",

@@ -17,6 +17,7 @@ from service.catalog import (
     open_switch,
     queue_state,
     require_head,
+    server_title,
     serving_model,
     shelves,
 )
@@ -32,7 +33,7 @@ from service.storage import locate, reached
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check database, extension, schema, catalog, indexes, jobs, model and folders: one line each.
+    """Check database, server, schema, catalog, indexes, jobs, model and folders: one line each.
 
     Exit 1 if any fails.
     """
@@ -43,9 +44,7 @@ def doctor(as_json: bool) -> int:
     engine: list[Engine] = []
     checks.append(_checked("database", lambda: _database(settings, engine)))
     if engine:
-        checks.append(
-            _checked("extension", lambda: "; ".join(check_server(engine[0])) or "pgvector")
-        )
+        checks.append(_checked("server", lambda: _server(engine[0])))
         checks.append(_checked("schema", lambda: _schema(engine[0])))
         if checks[-1]["ok"]:
             checks.append(_checked("catalog", lambda: _catalog(engine[0])))
@@ -98,6 +97,11 @@ def _database(settings: Settings, opened: list[Engine]) -> str:
     engine.connect().close()
     opened.append(engine)
     return "embedded" if settings.database_url is None else f"{engine.url.host or 'local'}"
+
+
+def _server(engine: Engine) -> str:
+    warnings = check_server(engine)
+    return "; ".join((server_title(engine), *warnings))
 
 
 def _schema(engine: Engine) -> str:

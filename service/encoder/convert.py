@@ -36,6 +36,22 @@ def converted(bundle: Path, card: Card, cache: Path) -> Path:
     return target / "network.xml"
 
 
+def int8_place(xml: Path) -> Path:
+    """Where the int8 network of a converted one is, or would be, see `quantize`."""
+    return xml.with_name("int8.xml")
+
+
+def int8_network(xml: Path) -> Path:
+    """The int8 network of a converted one. Raises `BundleInvalid` where there is none."""
+    target = int8_place(xml)
+    if not target.exists():
+        raise BundleInvalid(
+            "This bundle has no int8 network on this machine. Make it with "
+            "`fashion-studio quantize BUNDLE --data SOURCE`, or unset FASHION_STUDIO_PRECISION."
+        )
+    return target
+
+
 def _run(bundle: Path, target: Path) -> None:
     environment = os.environ | {"KERAS_BACKEND": "openvino", "KERAS_HOME": os.devnull}
     done = subprocess.run(

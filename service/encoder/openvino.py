@@ -13,9 +13,8 @@ from openvino.preprocess import PrePostProcessor
 from service.domain import Prediction
 from service.encoder.bundle import Card, read_card
 from service.encoder.calibration import read_detector
-from service.encoder.convert import converted
+from service.encoder.convert import converted, int8_network
 from service.encoder.prediction import predictions
-from service.encoder.quantize import int8_network
 
 
 class OpenVinoEncoder:

@@ -15,7 +15,8 @@ import numpy as np
 import openvino
 
 from service.encoder.bundle import read_card
-from service.encoder.convert import converted
+from service.encoder.convert import converted, int8_place
+from service.encoder.openvino import OpenVinoEncoder
 from service.errors import BundleInvalid, ExtraMissing
 
 PICTURES = 300  # NNCF's own choice
@@ -44,7 +45,7 @@ def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
         network.reshape([1, card.input_size, card.input_size, 3])
         inputs = nncf.Dataset([picture[None].astype(np.float32) for picture in pictures])
         quantized = nncf.quantize(network, inputs, subset_size=len(pictures))
-    target = _beside(xml)
+    target = int8_place(xml)
     with tempfile.TemporaryDirectory(dir=xml.parent, prefix=".quantising-") as folder:
         draft = Path(folder) / target.name
         openvino.save_model(quantized, draft)
@@ -61,8 +62,6 @@ def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
 
 def _require_agreement(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> None:
     """As they are served, because a runtime may fuse what it computes in another way."""
-    from service.encoder.openvino import OpenVinoEncoder  # it imports this module
-
     full, int8 = (OpenVinoEncoder(bundle, cache, precision=name) for name in ("f32", "int8"))
     alike = float(np.median([_cosine(full, int8, one) for one in pictures]))
     if alike < AGREEMENT:
@@ -75,18 +74,3 @@ def _require_agreement(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]
 def _cosine(one: Any, other: Any, picture: np.ndarray) -> float:
     a, b = (encoder.predict(picture).embedding for encoder in (one, other))
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-
-def int8_network(xml: Path) -> Path:
-    """The quantised network beside a converted one. Raises `BundleInvalid` where there is none."""
-    target = _beside(xml)
-    if not target.exists():
-        raise BundleInvalid(
-            "This bundle has no int8 network on this machine. Make it with "
-            "`fashion-studio quantize BUNDLE --data SOURCE`, or unset FASHION_STUDIO_PRECISION."
-        )
-    return target
-
-
-def _beside(xml: Path) -> Path:
-    return xml.with_name("int8.xml")

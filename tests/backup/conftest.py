@@ -15,7 +15,7 @@ from service.catalog import (
     similar,
     store_key,
 )
-from service.catalog.migration import _scripts
+from service.catalog.schema.migration import _scripts
 from service.images import Images, open_images
 from tests.catalog.conftest import loader, model_id, shelve
 from tests.test_cli import catalog as taken_in

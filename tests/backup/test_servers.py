@@ -43,7 +43,7 @@ def server_16() -> Iterator[Engine]:
     """A second real server, of another major version."""
     with open_folder() as folder:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("service.catalog.embedded.TARGET_POSTGRES_VERSION", 16)
+            patch.setattr("service.catalog.database.embedded.TARGET_POSTGRES_VERSION", 16)
             engine = open_engine(catalog.start_embedded(folder / "postgres"))
         yield engine
         engine.dispose()

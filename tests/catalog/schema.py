@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from service.catalog.migration import _scripts
+from service.catalog.schema.migration import _scripts
 
 HEAD = _scripts().get_current_head()
 

@@ -14,7 +14,7 @@ from service.catalog import (
     read_report,
     relabel_garment,
 )
-from service.catalog.analysis import begun
+from service.catalog.analysis.standing import begun
 from service.errors import AnalysisCancelled, AnalysisRunning
 
 from .samples import clustered, row
@@ -167,12 +167,12 @@ def test_a_catalog_without_a_model_has_nothing_to_analyse(engine, run):
 def test_one_that_is_cancelled_or_fails_leaves_what_was_there(engine, stock, run, monkeypatch):
     run()
     made_at = analysis_standing(engine).made_at
-    monkeypatch.setattr("service.catalog.analysis.BEAT_EVERY", 0)
+    monkeypatch.setattr("service.catalog.analysis.standing.BEAT_EVERY", 0)
 
     def cancel(done, total):
         cancel_analysis(engine)
 
-    monkeypatch.setattr("service.catalog.nearest.ROWS", 50)
+    monkeypatch.setattr("service.catalog.analysis.nearest.ROWS", 50)
     with pytest.raises(AnalysisCancelled):
         run(progress=cancel)
     with pytest.raises(ZeroDivisionError):
@@ -183,8 +183,8 @@ def test_one_that_is_cancelled_or_fails_leaves_what_was_there(engine, stock, run
 
 
 def test_one_runs_at_a_time_and_tells_how_far_it_is(engine, stock, run, monkeypatch):
-    monkeypatch.setattr("service.catalog.analysis.BEAT_EVERY", 0)
-    monkeypatch.setattr("service.catalog.nearest.ROWS", 50)
+    monkeypatch.setattr("service.catalog.analysis.standing.BEAT_EVERY", 0)
+    monkeypatch.setattr("service.catalog.analysis.nearest.ROWS", 50)
     seen = []
 
     def look(done, total):

@@ -19,7 +19,7 @@ from service.catalog import (
     is_empty,
     shelves,
 )
-from service.catalog.load import require_serving
+from service.catalog.loading.batches import require_serving
 from service.errors import BundleMismatch, LabelUnknown
 
 from .samples import BUNDLE, clustered, embedding, row

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from service.catalog import check_server, open_database, open_engine
-from service.catalog.server import judge_versions
-from service.catalog.urls import database_url as database_url_of
+from service.catalog.database.server import judge_versions
+from service.catalog.database.urls import database_url as database_url_of
 from service.errors import DatabaseUnavailable, DatabaseUnfit, SettingsInvalid
 from service.settings import Settings
 
@@ -87,7 +87,7 @@ def test_a_session_that_the_server_ends_is_replaced(engine, administrator):
 def test_a_pooled_connection_that_died_idle_is_replaced_unnoticed(
     engine, administrator, monkeypatch
 ):
-    monkeypatch.setattr("service.catalog.engine.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("service.catalog.database.engine.IDLE_SECONDS", 0.0)
     with engine.connect():
         pass
     end = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :d")

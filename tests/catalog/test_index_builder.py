@@ -11,7 +11,7 @@ from service.catalog import (
     leftovers,
     open_engine,
 )
-from service.catalog.indexes import LOCK
+from service.catalog.similarity.indexes import LOCK
 from service.errors import DatabaseUnfit
 
 from .test_indexes import shelf

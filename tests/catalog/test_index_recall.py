@@ -26,7 +26,7 @@ def test_recall_of_exact_search_is_1(engine, shelve):
 def test_recall_sees_an_index_that_misses_garments(engine, shelve, monkeypatch):
     shelve("Tee", 300)
     monkeypatch.setattr(
-        "service.catalog.recall.similar",
+        "service.catalog.similarity.recall.similar",
         lambda *args, **how: (similar(*args, **how)[0][5:], "hnsw"),
     )
     assert measure_recall(engine, "Tee") == 0.5

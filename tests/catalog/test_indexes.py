@@ -16,7 +16,7 @@ from service.catalog import (
     shelves,
     similar,
 )
-from service.catalog.projection import project_catalog
+from service.catalog.similarity.projection import project_catalog
 
 from .samples import BUNDLE, LABELS, clustered, embedding, row
 

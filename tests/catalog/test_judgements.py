@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from service.catalog.judgements import LEVELS, duplicate_groups, isolation, thresholds, votes
+from service.catalog.analysis.judgements import (
+    LEVELS,
+    duplicate_groups,
+    isolation,
+    thresholds,
+    votes,
+)
 
 
 def test_the_most_frequent_other_label_is_suggested_and_of_two_the_nearer():

@@ -20,7 +20,7 @@ from service.catalog import (
     get_import,
     is_empty,
 )
-from service.catalog.embeddings import to_halfvec
+from service.catalog.garments.embeddings import to_halfvec
 from service.domain import LabelCount
 from service.errors import BundleMismatch, DatabaseUnavailable, ImportNotFound, LabelUnknown
 

@@ -21,8 +21,8 @@ from service.catalog import (
     require_head,
     similar,
 )
-from service.catalog.migration import migration_lock, migrations_folder
-from service.catalog.tables import metadata
+from service.catalog.schema.migration import migration_lock, migrations_folder
+from service.catalog.schema.tables import metadata
 from service.errors import (
     DatabaseUnavailable,
     InvalidParameter,
@@ -172,7 +172,7 @@ def test_processes_that_migrate_at_once_all_succeed(empty_database_url):
 
 
 def test_a_table_that_stays_locked_gives_one_line_and_changes_nothing(engine, monkeypatch):
-    monkeypatch.setattr("service.catalog.migration.LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr("service.catalog.schema.migration.LOCK_TIMEOUT", "200ms")
     migrate(engine, "0001")
     with engine.begin() as connection:
         connection.execute(text("LOCK TABLE garment IN ACCESS SHARE MODE"))

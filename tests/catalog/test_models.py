@@ -13,7 +13,7 @@ from service.catalog import (
     store_set,
     top_of_set,
 )
-from service.catalog.load import require_serving
+from service.catalog.loading.batches import require_serving
 from service.errors import BundleMismatch
 
 from .samples import BUNDLE, row

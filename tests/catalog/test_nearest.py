@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.catalog.nearest import nearest_of_all
+from service.catalog.analysis.nearest import nearest_of_all
 
 from .samples import clustered
 

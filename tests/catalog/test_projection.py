@@ -12,7 +12,7 @@ from pgvector import HalfVector
 from sqlalchemy import text
 
 from service.catalog import build_indexes, shelves, similar
-from service.catalog.projection import SLACK, fit, project_catalog, projection_of
+from service.catalog.similarity.projection import SLACK, fit, project_catalog, projection_of
 
 from .samples import LABELS, clustered, embedding, row
 

@@ -6,8 +6,8 @@ from procrastinate.schema import SchemaManager
 from sqlalchemy import text
 
 from service.catalog import build_indexes, migrate, shelves
-from service.catalog.migration import _config, migration_lock
-from service.catalog.tables import QUEUE_PREFIX, metadata
+from service.catalog.schema.migration import _config, migration_lock
+from service.catalog.schema.tables import QUEUE_PREFIX, metadata
 from service.errors import DatabaseUnfit
 
 from .schema import SCHEMA, schema

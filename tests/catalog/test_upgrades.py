@@ -18,7 +18,7 @@ from pgvector import HalfVector
 from sqlalchemy import Engine, text
 
 from service.catalog import attach, migrate, open_engine, require_head, similar
-from service.catalog.migration import _scripts
+from service.catalog.schema.migration import _scripts
 from tests.conftest import _database
 
 from .frozen import statements

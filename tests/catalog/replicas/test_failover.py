@@ -17,7 +17,7 @@ from service.catalog import (
     open_engine,
     similar,
 )
-from service.catalog.pgtools import running, tools
+from service.catalog.database.pgtools import running, tools
 from service.errors import DatabaseUnavailable, SettingsInvalid
 
 from ..samples import BUNDLE, clustered, row

@@ -120,7 +120,7 @@ def test_a_row_that_cannot_be_written_leaves_no_picture(
         raise DatabaseUnavailable()
 
     with monkeypatch.context() as patch:
-        patch.setattr("service.catalog.curation.insert", fail)
+        patch.setattr("service.catalog.loading.curation.insert", fail)
         require_problem(add(empty), 503, "database_unavailable")
     assert pictures(root) == []
     assert add(empty).status_code == 201

@@ -1,0 +1,163 @@
+"""The record of analyses: when the neighbours of every garment were last searched, and how far that
+is where it is under way.
+
+One runs at a time: it holds an advisory lock, and beats. One that is silent was killed; its record
+goes with the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from service.catalog.database.engine import reading
+from service.errors import AnalysisCancelled, AnalysisRunning
+
+LOCK = 0x414E414C595349  # "ANALYSI": the advisory lock's number, the same for every version
+BEAT_EVERY = 2.0  # seconds
+SILENCE = 60.0  # seconds without a beat after which an analysis was killed
+
+TAKE = text("SELECT pg_try_advisory_lock(:lock)")
+LEAVE = text("SELECT pg_advisory_unlock(:lock)")
+
+BEGIN = text("""
+    WITH killed AS (DELETE FROM analysis WHERE finished_at IS NULL)
+    INSERT INTO analysis (model_id, duplicate_similarity, total)
+    SELECT model.id, :similarity, (SELECT count(*) FROM garment WHERE model_id = model.id)
+    FROM model WHERE serving
+    RETURNING id, model_id, total
+""")
+BEAT = text("""
+    UPDATE analysis SET heartbeat_at = clock_timestamp(), done = :done WHERE id = :id
+    RETURNING cancel_requested
+""")
+FINISH = text("""
+    WITH earlier AS (DELETE FROM analysis WHERE id <> :id)
+    UPDATE analysis SET finished_at = clock_timestamp(), done = :total, total = :total
+    WHERE id = :id
+""")
+FORGET = text("DELETE FROM analysis WHERE id = :id AND finished_at IS NULL")
+CANCEL = text("UPDATE analysis SET cancel_requested = true WHERE finished_at IS NULL")
+
+LAST = text("""
+    SELECT started_at, finished_at, total,
+           model_id IS DISTINCT FROM (SELECT id FROM model WHERE serving) AS other_model
+    FROM analysis WHERE finished_at IS NOT NULL
+    ORDER BY finished_at DESC LIMIT 1
+""")
+UNDER_WAY = text("""
+    SELECT done, total FROM analysis
+    WHERE finished_at IS NULL AND heartbeat_at > now() - make_interval(secs => :silence)
+    ORDER BY id DESC LIMIT 1
+""")
+# Garments that came after it are in no neighbourhood; those that went took theirs along
+CHANGED = text("""
+    SELECT count(*) FROM garment LEFT JOIN neighbourhood ON garment_id = id
+    WHERE garment_id IS NULL OR updated_at > :started_at
+""")
+LEFT = text("SELECT count(*) FROM neighbourhood")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the stored reports stand.
+
+    made_at: when they were made; None: never. complaint: why they are not to be trusted, if so.
+    progress: (done, total) garments of an analysis under way.
+    """
+
+    made_at: datetime | None
+    complaint: str | None
+    progress: tuple[int, int] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the API shows it."""
+        progress = self.progress
+        return {
+            "made_at": self.made_at and self.made_at.isoformat(),
+            "complaint": self.complaint,
+            "progress": progress and {"done": progress[0], "total": progress[1]},
+        }
+
+
+@dataclass(slots=True)
+class Record:
+    """An analysis under way. total: garments that it is of."""
+
+    id: int
+    engine: Engine
+    model_id: int
+    total: int
+    _beaten: float = field(default_factory=time.monotonic, repr=False)
+
+    def beat(self, done: int) -> None:
+        """Say that someone is at work, if that is due. Raises `AnalysisCancelled`."""
+        if time.monotonic() - self._beaten < BEAT_EVERY:
+            return
+        with self.engine.begin() as connection:
+            if connection.scalar(BEAT, {"id": self.id, "done": done}) is not False:
+                raise AnalysisCancelled()
+        self._beaten = time.monotonic()
+
+    def finish(self, connection: Connection, total: int) -> None:
+        """Close it, in the transaction that stores what was found of `total` garments."""
+        connection.execute(FINISH, {"id": self.id, "total": total})
+
+
+@contextmanager
+def begun(engine: Engine, *, duplicate_similarity: float) -> Iterator[Record | None]:
+    """The record of an analysis that begins now; None where no model serves.
+
+    It is gone afterwards unless it was finished. Raises `AnalysisRunning`.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(TAKE, {"lock": LOCK}):
+            raise AnalysisRunning()
+        try:
+            row = connection.execute(BEGIN, {"similarity": duplicate_similarity}).one_or_none()
+            record = None if row is None else Record(row.id, engine, row.model_id, row.total)
+            try:
+                yield record
+            finally:
+                if record is not None:
+                    connection.execute(FORGET, {"id": record.id})
+                connection.execute(LEAVE, {"lock": LOCK})  # now: a session ends in its own time
+        finally:
+            connection.invalidate()  # with the session goes the lock, whatever happened
+
+
+def cancel_analysis(engine: Engine) -> None:
+    """Ask the analysis under way, if there is one, to stop; what was stored before stays."""
+    with engine.begin() as connection:
+        connection.execute(CANCEL)
+
+
+def analysis_standing(engine: Engine) -> Standing:
+    """How the stored reports stand."""
+    with reading(engine) as connection:
+        return standing(connection)
+
+
+def standing(connection: Connection) -> Standing:
+    """`analysis_standing` on a connection."""
+    running = connection.execute(UNDER_WAY, {"silence": SILENCE}).one_or_none()
+    progress = None if running is None else (running.done, running.total)
+    last = connection.execute(LAST).one_or_none()
+    if last is None:
+        return Standing(None, "The neighbours of the garments were never searched.", progress)
+    return Standing(last.finished_at, _complaint(connection, last), progress)
+
+
+def _complaint(connection: Connection, last: Row) -> str | None:
+    if last.other_model:
+        return "This was made with another model than the one that serves."
+    changed = connection.scalar(CHANGED, {"started_at": last.started_at}) or 0
+    removed = max(0, last.total - (connection.scalar(LEFT) or 0))
+    said = [f"{changed} came or changed"] * (changed > 0) + [f"{removed} went"] * (removed > 0)
+    return f"Of the garments {' and '.join(said)} since this was made." if said else None

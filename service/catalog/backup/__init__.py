@@ -1,0 +1,1 @@
+"""The catalog's rows at one moment into a dump, and back."""

@@ -1,0 +1,1 @@
+"""From settings to a connection: URLs, the embedded Postgres, engines, the server's own programs."""

@@ -1,0 +1,1 @@
+"""Garments as they are read: one at a time, a page at a time, by category; and what an embedding is."""

@@ -1,0 +1,1 @@
+"""Which model bundles the catalog knows, and the garments as each of them sees them."""

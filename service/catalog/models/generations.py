@@ -1,0 +1,243 @@
+"""The garments as another model sees them, in a table of their own.
+
+The table `garment` holds what the serving model said: labels, confidences, embeddings. What another
+one says lies in a table of the same shape and name in a schema of its own, `public_model_7`, with the
+same ids. Whatever asks for `garment` with that schema in front of its search path works on it: the
+loader, the projection, the builder of indexes, the similarity query.
+
+To switch is to exchange two tables between their schemas (`swap`). The one that served stays, and
+answers those processes that have not moved yet, until it is dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from weakref import WeakKeyDictionary
+
+import psycopg
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from service.catalog.database.engine import open_engine, reading
+from service.catalog.database.patience import until_free
+from service.catalog.garments.categories import add_categories
+from service.catalog.schema.tables import HNSW_PREFIX
+from service.errors import DatabaseUnfit
+
+SCHEMA = text("SELECT current_schema() || '_model_' || CAST(:model_id AS integer)")
+
+KEPT = text("""
+    SELECT nspname FROM pg_namespace
+    WHERE starts_with(nspname::text, current_schema() || '_model_') AND nspname ~ '_model_[0-9]+$'
+    ORDER BY nspname
+""")
+
+EXISTS = text("SELECT to_regclass(quote_ident(:schema) || '.garment') IS NOT NULL")
+
+BYTES = text("""
+    SELECT coalesce(pg_total_relation_size(to_regclass(quote_ident(:schema) || '.garment')), 0)
+""")
+
+# What makes the copy like `garment`, beyond what LIKE copies: in this order, each one statement.
+# Indexes of similarity are built later. Definitions name the table with its schema.
+LIKENESS = text("""
+    WITH old AS (
+        SELECT oid, quote_ident(current_schema()) || '.garment' AS name, relacl, relowner
+        FROM pg_class WHERE oid = to_regclass('garment')
+    ), new AS (SELECT quote_ident(:schema) || '.garment' AS name)
+    SELECT statement FROM (
+        SELECT 1 AS place, conname::text AS thing,
+               format('ALTER TABLE %s ADD CONSTRAINT %I %s', new.name, conname,
+                      pg_get_constraintdef(con.oid)) AS statement
+        FROM pg_constraint AS con, old, new
+        WHERE conrelid = old.oid AND contype IN ('p', 'u', 'f')
+        UNION ALL
+        SELECT 2, relname,
+               replace(pg_get_indexdef(indexrelid), ' ON ' || old.name || ' ', ' ON ' || new.name || ' ')
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid, old, new
+        WHERE indrelid = old.oid AND NOT starts_with(relname::text, :prefix)
+          AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = old.oid)
+        UNION ALL
+        SELECT 3, tgname,
+               replace(pg_get_triggerdef(trg.oid), ' ON ' || old.name || ' ', ' ON ' || new.name || ' ')
+        FROM pg_trigger AS trg, old, new WHERE tgrelid = old.oid AND NOT tgisinternal
+        UNION ALL
+        SELECT 4, privilege_type,
+               format('GRANT %s ON %s TO %s', privilege_type, new.name,
+                      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(grantee::regrole::text) END)
+        FROM old, new, aclexplode(old.relacl) WHERE grantee <> old.relowner
+    ) AS statements
+    ORDER BY place, thing
+""")
+
+# A migration since may have changed `garment`: what was kept before is then of no use
+SAME_SHAPE = text("""
+    SELECT count(DISTINCT shape) = 1 FROM (
+        SELECT relation, array_agg(part ORDER BY part) AS shape FROM (
+            SELECT attrelid AS relation,
+                   concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull) AS part
+            FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
+            UNION ALL
+            SELECT conrelid, conname || pg_get_constraintdef(oid) FROM pg_constraint
+            UNION ALL
+            SELECT indrelid, relname FROM pg_index JOIN pg_class ON oid = indexrelid
+            WHERE NOT starts_with(relname::text, :prefix)
+            UNION ALL
+            SELECT tgrelid, tgname FROM pg_trigger WHERE NOT tgisinternal
+        ) AS parts
+        WHERE relation IN (to_regclass('garment'), to_regclass(quote_ident(:schema) || '.garment'))
+        GROUP BY relation
+    ) AS shapes
+""")
+
+LABELS = text("SELECT labels FROM model WHERE id = :model_id")
+
+# Categories that nothing has, and no model that is left could give
+DROP_CATEGORIES = text("""
+    DELETE FROM category
+    WHERE NOT EXISTS (SELECT FROM garment WHERE garment.label = category.name)
+      AND NOT EXISTS (SELECT FROM garment WHERE garment.predicted_label = category.name)
+      AND NOT EXISTS (SELECT FROM upload WHERE upload.label = category.name)
+      AND NOT EXISTS (
+          SELECT FROM model
+          WHERE category.name = ANY (labels)
+            AND (serving OR to_regclass(
+                quote_ident(current_schema() || '_model_' || id) || '.garment') IS NOT NULL)
+      )
+""")
+
+LIMITS = text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+
+FORGET_PROJECTION = text("DELETE FROM projection WHERE model_id = :model_id")
+FORGET_UNREAD = text("DELETE FROM model_unread WHERE model_id = :model_id")
+
+_making = threading.Lock()
+_beside: WeakKeyDictionary[Engine, dict[int, Engine]] = WeakKeyDictionary()
+
+
+def generation_schema(connection: Connection, model_id: int) -> str:
+    """The name of the schema for another model's garments, as seen from the catalog's own."""
+    return str(connection.scalar(SCHEMA, {"model_id": model_id}))
+
+
+def has_generation(engine: Engine, model_id: int) -> bool:
+    """Whether the garments are there as this model sees them, the serving one's aside."""
+    with reading(engine) as connection:
+        schema = generation_schema(connection, model_id)
+        return bool(connection.scalar(EXISTS, {"schema": schema}))
+
+
+def kept_generations(connection: Connection) -> list[str]:
+    """The schemas that hold what other models say."""
+    return list(connection.scalars(KEPT))
+
+
+def beside(engine: Engine, model_id: int) -> Engine:
+    """An engine for which `garment` is what this model says of the garments.
+
+    Made once for each engine and model. Where there is no such table, it sees the serving model's.
+    """
+    with _making:
+        made = _beside.setdefault(engine, {})
+        if model_id not in made:
+            made[model_id] = _open_beside(engine, model_id)
+        return made[model_id]
+
+
+def _open_beside(engine: Engine, model_id: int) -> Engine:
+    with reading(engine) as connection:
+        schema = generation_schema(connection, model_id)
+        quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
+        limits = connection.execute(LIMITS).one()
+    other = open_engine(engine.url.render_as_string(hide_password=False))
+    other.update_execution_options(home=f"{quoted}.garment", model_id=model_id)
+
+    def look_there_first(driver: psycopg.Connection, _record: object) -> None:
+        driver.execute(
+            "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false),"
+            " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
+            [quoted, *limits],
+        )
+        driver.commit()
+
+    event.listen(other, "connect", look_there_first)
+    return other
+
+
+def close_generations(engine: Engine) -> None:
+    """Dispose of the engines that `beside` made."""
+    for other in _beside.pop(engine, {}).values():
+        other.dispose()
+
+
+def make_generation(engine: Engine, model_id: int) -> Engine:
+    """An empty table for what a model says, or the one that is there; returns its engine.
+
+    Call it within `only_switcher`. Raises `DatabaseUnfit` where the user may not make it.
+    """
+    with engine.begin() as connection:
+        values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
+        if connection.scalar(EXISTS, values) and not connection.scalar(SAME_SHAPE, values):
+            _drop(connection, values["schema"])
+        if not connection.scalar(EXISTS, values):
+            add_categories(
+                connection, connection.execute(LABELS, {"model_id": model_id}).scalar_one()
+            )
+            _make(connection, values["schema"])
+    return beside(engine, model_id)
+
+
+def drop_generation(engine: Engine, model_id: int) -> None:
+    """Remove what a model said of the garments; call it within `only_switcher`.
+
+    Raises `DatabaseUnavailable` where the tables that it refers to stay busy.
+    """
+
+    def attempt() -> bool:
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '300ms'"))
+            _drop(connection, generation_schema(connection, model_id))
+            connection.execute(FORGET_PROJECTION, {"model_id": model_id})
+            connection.execute(FORGET_UNREAD, {"model_id": model_id})
+            connection.execute(DROP_CATEGORIES)
+        return True
+
+    until_free(attempt)
+
+
+def generation_bytes(engine: Engine, model_id: int) -> int:
+    """What a model's garments take on disk, indexes and all; 0 where there are none."""
+    with reading(engine) as connection:
+        schema = generation_schema(connection, model_id)
+        return int(connection.scalar(BYTES, {"schema": schema}))
+
+
+def _make(connection: Connection, schema: str) -> None:
+    quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
+    try:
+        run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted}")
+        run(
+            connection,
+            f"CREATE TABLE {quoted}.garment (LIKE garment INCLUDING ALL EXCLUDING INDEXES)",
+        )
+        found = connection.scalars(LIKENESS, {"schema": schema, "prefix": HNSW_PREFIX})
+        for statement in found.all():
+            run(connection, statement)
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise DatabaseUnfit(
+                f"The database user may not keep a second model: {str(error.orig).splitlines()[0]}. "
+                "Let an administrator GRANT CREATE ON DATABASE, and let the table's owner do it."
+            ) from None
+        raise
+
+
+def _drop(connection: Connection, schema: str) -> None:
+    quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
+    run(connection, f"DROP TABLE IF EXISTS {quoted}.garment")
+    run(connection, f"DROP SCHEMA IF EXISTS {quoted}")
+
+
+def run(connection: Connection, statement: str) -> None:
+    """Run a statement put together from the database's own names: colons and % in it are its own."""
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})

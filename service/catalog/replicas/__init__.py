@@ -1,0 +1,1 @@
+"""Reads from streaming replicas, and how far behind each may be."""

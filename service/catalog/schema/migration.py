@@ -1,0 +1,196 @@
+"""Bring a database to a revision of the schema, one process at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from service.catalog.database.server import check_server
+from service.errors import (
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    InvalidParameter,
+    SchemaAhead,
+    SchemaOutdated,
+)
+
+LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for every version
+LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
+LOCK_TIMEOUT = "10s"  # for a table's lock: queries queue behind a migration that waits for it
+
+TAKEN = (
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateFunction,
+)
+
+
+def migrate(engine: Engine, to: str = "head") -> str:
+    """Upgrade or downgrade to a revision; "head" is the newest, "base" is an empty database.
+
+    Returns the revision reached ("base" where there is none). A second migrator waits for the
+    first one and then finds nothing to do.
+
+    Raises `InvalidParameter` for an unknown revision, `DatabaseUnfit`, `SchemaOutdated` where a
+    newer version of Fashion Studio has migrated the database, and `DatabaseUnavailable`, also where
+    a table stays locked.
+    """
+    scripts = _scripts()
+    target = _resolve(scripts, to)
+    check_server(engine)
+    with migration_lock(engine) as connection:
+        current = _current(connection)
+        _refuse_newer(scripts, current)
+        config = _config()
+        config.attributes["connection"] = connection
+        try:
+            if target is None or target in _ancestors(scripts, current):
+                _check_downgrade(scripts, connection, current, target)
+                command.downgrade(config, target or "base")
+            else:
+                command.upgrade(config, target)
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise DatabaseUnavailable(
+                    f"A table stayed locked for {LOCK_TIMEOUT}. Nothing was migrated; try again "
+                    "when no import is running."
+                ) from None
+            if isinstance(error.orig, TAKEN):
+                raise DatabaseUnfit(
+                    "Another program's tables are in the way: "
+                    f"{str(error.orig).splitlines()[0]}. Nothing was migrated; give Fashion Studio a "
+                    "database or a schema of its own."
+                ) from None
+            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+                raise DatabaseUnfit(
+                    f"The database user may not migrate: {str(error.orig).splitlines()[0]}. "
+                    "Let an administrator run CREATE EXTENSION vector, and grant CREATE on the "
+                    "schema."
+                ) from None
+            raise
+        reached = _current(connection)
+    engine.dispose()  # connections opened before the extension was there do not know halfvec
+    return reached or "base"
+
+
+def require_head(engine: Engine) -> None:
+    """Raises `SchemaOutdated` unless the database is at the newest revision; `SchemaAhead`, which is
+    one, where a later version has migrated it."""
+    scripts = _scripts()
+    with engine.connect() as connection:
+        current = _current(connection)
+    if current is None:
+        raise SchemaOutdated("The database is empty. Run `fashion-studio migrate`.")
+    _refuse_newer(scripts, current)
+    head = scripts.get_current_head()
+    if current != head:
+        raise SchemaOutdated(
+            f"The database is at revision {current}; this version of Fashion Studio needs {head}. "
+            "Run `fashion-studio migrate`."
+        )
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The schema's revision; None where there is no catalog."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_known(revision: str | None) -> None:
+    """Raises `SchemaAhead` for a revision that only a newer version of Fashion Studio knows."""
+    _refuse_newer(_scripts(), revision)
+
+
+@contextmanager
+def migration_lock(engine: Engine) -> Iterator[Connection]:
+    """A connection that holds the lock; raises `DatabaseUnavailable` after LOCK_PATIENCE."""
+    with engine.connect() as connection:
+        deadline = time.monotonic() + LOCK_PATIENCE
+        # Asked again and again, because a session that waits in pg_advisory_lock() holds a
+        # snapshot, and CREATE INDEX CONCURRENTLY in the other migrator would wait for its end.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+            connection.rollback()
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable("Another process is migrating the database. Try later.")
+            time.sleep(0.2)
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.commit()
+        try:
+            yield connection
+        finally:
+            connection.invalidate()  # closes the session, and with it the lock and the setting
+
+
+def migrations_folder() -> Path:
+    """Where the revisions are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    packaged = package / "migrations"
+    return packaged if packaged.is_dir() else package.parent / "migrations"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _resolve(scripts: ScriptDirectory, to: str) -> str | None:
+    """The full name of a revision; None for base."""
+    known = [script.revision for script in scripts.walk_revisions()]
+    if to == "base":
+        return None
+    if to == "head":
+        return known[0]
+    if to not in known:
+        raise InvalidParameter(
+            f"There is no revision {to!r}. Choose head, base, or one of {', '.join(sorted(known))}."
+        )
+    return to
+
+
+def _current(connection: Connection) -> str | None:
+    revision = current_revision(connection)
+    connection.rollback()
+    return revision
+
+
+def _ancestors(scripts: ScriptDirectory, revision: str | None) -> list[str]:
+    if revision is None:
+        return []
+    return [script.revision for script in scripts.iterate_revisions(revision, "base")]
+
+
+def _check_downgrade(
+    scripts: ScriptDirectory, connection: Connection, current: str | None, target: str | None
+) -> None:
+    """Let every revision that would be undone refuse before the first one is."""
+    for script in scripts.iterate_revisions(current or "base", target or "base"):
+        check = getattr(script.module, "check_downgrade", None)
+        if check is not None:
+            check(connection)
+    connection.rollback()
+
+
+def _refuse_newer(scripts: ScriptDirectory, current: str | None) -> None:
+    try:
+        scripts.get_revision(current or "base")
+    except CommandError:
+        raise SchemaAhead(
+            f"The database is at revision {current}, which this version of Fashion Studio does not "
+            "know: a newer one has migrated it. Upgrade Fashion Studio."
+        ) from None

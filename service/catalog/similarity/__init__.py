@@ -1,0 +1,1 @@
+"""The similarity query and its indexes, from the components they are built on to their recall."""

@@ -1,0 +1,219 @@
+"""The builder of similarity indexes: what is due is built beside reads and writes, one at a time.
+
+A build that is killed leaves an invalid index behind: no query uses it, and the next run drops it
+and starts again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from service.catalog.database.patience import until_free
+from service.catalog.similarity.projection import FIT_ROWS, project_catalog
+from service.catalog.similarity.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
+from service.errors import DatabaseUnavailable, DatabaseUnfit
+
+LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for every version
+LOCK_EVERY = 0.2  # seconds between attempts
+PROGRESS_EVERY = 0.5  # seconds
+
+# m is pgvector's default. With its ef_construction of 64 a search for a label that the query is far
+# from needs half as many candidates again for the same recall; a build takes half as long.
+GRAPH = "m=16, ef_construction=160"
+CREATE = sql.SQL(f"""
+    CREATE INDEX CONCURRENTLY {{index}} ON garment
+    USING hnsw (components halfvec_l2_ops) WITH ({GRAPH})
+    WHERE label = {{label}}
+""")
+RESHAPE = sql.SQL(f"ALTER INDEX {{index}} SET ({GRAPH})")
+SHAPE = text(
+    "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass(:index)"
+)
+REBUILD = sql.SQL("REINDEX INDEX CONCURRENTLY {index}")
+DROP = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}")
+
+# The search path may lead to a like-named index of another model's garments
+SCHEMA = text(
+    "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'garment'::regclass"
+)
+
+# For the builder's session. A build takes its time, and waits for writers.
+PATIENCE = text("""
+    SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)
+""")
+HASTE = text("SELECT set_config('lock_timeout', '200ms', false)")
+
+# A graph that does not fit is built many times slower. Never less than the server gives anyway.
+MEMORY = text("""
+    SELECT set_config('maintenance_work_mem', greatest(
+               pg_size_bytes(current_setting('maintenance_work_mem')), :bytes)::text || 'B', false),
+           set_config('max_parallel_maintenance_workers', '2', false)
+""")
+BYTES_A_ROW = 2_000  # of the graph in memory: 264 of the components, the rest its neighbours
+MOST_BYTES = 1_000_000_000
+
+PROJECTING = "computing components"
+
+PROGRESS = text("SELECT phase, tuples_done FROM pg_stat_progress_create_index WHERE pid = :pid")
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """Where the builder is: a label's index, Postgres's own name of the phase, rows done of all."""
+
+    label: str
+    phase: str
+    done: int
+    total: int
+
+
+Watcher = Callable[[Building], None]
+
+
+def build_indexes(
+    engine: Engine,
+    *,
+    threshold: int = THRESHOLD,
+    rebuild: bool = False,
+    progress: Watcher = lambda building: None,
+) -> list[str]:
+    """Build every index that is due, drop those that are not wanted; returns the labels built.
+
+    Before that, garments get the components that they lack (see `projection`).
+
+    Searches and writes go on meanwhile. A second builder waits for the first one.
+    rebuild: build the others anew as well; the old index answers until the new one is there.
+    progress: called twice a second, from another thread.
+
+    Raises `DatabaseUnavailable`, or `DatabaseUnfit` where the user does not own the table.
+    """
+    built = []
+    with _only_builder(engine, progress) as connection:
+        project_catalog(
+            engine,
+            fit_rows=min(FIT_ROWS, threshold),
+            progress=lambda done, total: progress(Building("", PROJECTING, done, total)),
+        )
+        for shelf in shelves(engine, threshold=threshold):
+            if shelf.due in ("build", "drop"):
+                _drop(connection, shelf.index)
+            if shelf.due == "build":
+                index = sql.Identifier(shelf.index)
+                statement = CREATE.format(index=index, label=sql.Literal(shelf.label))
+            elif rebuild and shelf.due is None and shelf.state == "valid":
+                qualified = _qualified(connection, shelf.index)
+                _reshape(connection, qualified)
+                statement = REBUILD.format(index=qualified)
+            else:
+                continue
+            with _watched(engine, connection, shelf, progress):
+                memory = min(BYTES_A_ROW * shelf.rows, MOST_BYTES)
+                connection.execute(MEMORY, {"bytes": memory})
+                _run(connection, statement)
+            built.append(shelf.label)
+        # Last, because an earlier version of the service may still search by its own indexes
+        for name in leftovers(engine):
+            _drop(connection, name)
+    return built
+
+
+def drop_index(engine: Engine, label: str) -> None:
+    """Drop a label's index, where it has one; its searches are exact from then on."""
+    with _only_builder(engine, lambda building: None) as connection:
+        _drop(connection, index_name(label))
+
+
+@contextmanager
+def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
+    """A session in autocommit that holds the builders' lock."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Asked again and again, because a session that waits in pg_advisory_lock() holds a
+        # snapshot, and CREATE INDEX CONCURRENTLY in the other builder would wait for its end.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+            progress(Building("", "waiting for another builder", 0, 0))
+            time.sleep(LOCK_EVERY)
+        try:
+            connection.execute(PATIENCE)
+            yield connection
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+                raise DatabaseUnfit(
+                    f"The database user may not build indexes: {str(error.orig).splitlines()[0]}. "
+                    "Let the table's owner run `fashion-studio index`."
+                ) from None
+            raise
+        finally:
+            connection.invalidate()  # closes the session, and with it the lock and the settings
+
+
+def _qualified(connection: Connection, index: str) -> sql.Composed:
+    schema = connection.scalar(SCHEMA)  # quoted where need be
+    return sql.SQL("{}.{}").format(sql.SQL(schema), sql.Identifier(index))
+
+
+def _reshape(connection: Connection, index: sql.Composed) -> None:
+    """Let a rebuild make the graph that a build would: an index keeps the parameters of its birth.
+
+    Changing them locks the index against searches, for a moment and only once nobody holds it.
+    """
+    if connection.scalar(SHAPE, {"index": index.as_string()}) == GRAPH:
+        return
+
+    def attempt() -> bool:
+        _run(connection, RESHAPE.format(index=index))
+        return True
+
+    connection.execute(HASTE)
+    until_free(attempt)
+    connection.execute(PATIENCE)
+
+
+def _drop(connection: Connection, index: str) -> None:
+    _run(connection, DROP.format(index=_qualified(connection, index)))
+
+
+def _run(connection: Connection, statement: sql.Composed) -> None:
+    """Run a statement that takes no parameters: labels stand in it as literals."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    # Without parameters, so that a % in a label is one
+    connection.exec_driver_sql(
+        statement.as_string(driver), execution_options={"no_parameters": True}
+    )
+
+
+@contextmanager
+def _watched(
+    engine: Engine, connection: Connection, shelf: Shelf, progress: Watcher
+) -> Iterator[None]:
+    """Tell `progress` how far the session's build is, as another session sees it."""
+    pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    done = threading.Event()
+
+    def watch() -> None:
+        with (
+            suppress(DatabaseUnavailable),  # the builder says it
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watching,
+        ):
+            while not done.wait(PROGRESS_EVERY):
+                for phase, rows in watching.execute(PROGRESS, {"pid": pid}):
+                    progress(Building(shelf.label, phase, rows, shelf.rows))
+
+    progress(Building(shelf.label, "starting", 0, shelf.rows))
+    thread = threading.Thread(target=watch, name="index-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    progress(Building(shelf.label, "done", shelf.rows, shelf.rows))

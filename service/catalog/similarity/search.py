@@ -1,0 +1,247 @@
+"""The similarity query: nearest garments by cosine, within the labels that are searched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from sqlalchemy import Connection, Engine, text
+
+from service.catalog.database.engine import driver_of, reading
+from service.catalog.garments import categories
+from service.catalog.garments.embeddings import to_halfvec
+from service.catalog.garments.single import stored_embedding
+from service.catalog.models.generations import beside, has_generation
+from service.catalog.schema.tables import COMPONENTS
+from service.catalog.similarity.projection import SLACK, kept
+from service.catalog.similarity.shelves import index_name
+from service.catalog.similarity.statement import APPROXIMATE, LOOKUP, literals, similar_sql
+from service.domain import Match, Method
+from service.errors import InvalidParameter, ModelMoved
+from service.stages import stage
+
+MAX_MATCHES = 100
+
+CANDIDATES = 20
+"""Garments that an index leads to and that are compared whole, at least; twice n where that is more."""
+
+NEARLY = 0.95
+"""Share of a distance that components hold, at least: 0.97 and more of the distances to neighbours with
+the shipped model. With 1, a quarter of the questions would be asked again, in vain."""
+
+MORE, MOST_CANDIDATES = 4, 320
+"""Where candidates may not be enough, so many times as many are asked for, and again."""
+
+EF_SEARCH = 80
+"""Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
+
+SERVING = "SELECT id FROM model WHERE serving"
+
+
+class _Shelf(NamedTuple):
+    """What must be known of a label before it is searched. fitted_at: names the projection.
+
+    here: whether the garments are those of the query's model.
+    """
+
+    indexed: bool
+    fitted_at: datetime | None
+    here: bool
+
+
+_seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
+"""How the labels were when they were last searched: good enough to ask, never to answer."""
+
+
+def similar(
+    engine: Engine,
+    query: np.ndarray | int,
+    *,
+    labels: Sequence[str],
+    n: int,
+    exclude: Collection[int] = (),
+    content: str | None = None,
+    min_similarity: float | None = None,
+    exact: bool = False,
+    model_id: int | None = None,
+) -> tuple[tuple[Match, ...], Method]:
+    """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
+
+    query: an embedding, (2048,) float32, or the id of a garment, which never matches itself.
+    n: 1 to 100. exclude: ids of garments to leave out. content: hex SHA-256 of the query's picture;
+    a garment of those very bytes is the query itself. min_similarity: cosine, -1 to 1.
+    exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
+    model_id: which model embedded the query; by default the one that serves. Where another serves by
+    now, this one's garments are searched as long as they are kept.
+
+    Similarities are those of the stored float16 embeddings, computed by Postgres. Fewer than `n`
+    matches where the labels have fewer garments, or fewer that are similar enough.
+
+    Raises `InvalidParameter`, `LabelUnknown`, `GarmentNotFound`, and `ModelMoved` where no garments
+    as that model sees them are left, or a garment that is asked for is another model's by now.
+    """
+    if not 1 <= n <= MAX_MATCHES:
+        raise InvalidParameter(f"n is {n}; it must be from 1 to {MAX_MATCHES}.")
+    if min_similarity is not None and not -1 <= min_similarity <= 1:
+        raise InvalidParameter(f"min_similarity is {min_similarity}; it must be from -1 to 1.")
+    if not labels:
+        raise InvalidParameter("There is no label to search.")
+    searched = list(dict.fromkeys(labels))
+    with reading(engine) as connection:
+        if isinstance(query, int):
+            exclude = {query}
+            query, embedded_by = stored_embedding(connection, query)
+            if model_id not in (None, embedded_by):
+                raise ModelMoved()
+            model_id = embedded_by
+        elif model_id is None:
+            model_id = connection.scalar(text(SERVING))
+        values = {
+            "query": _vector(query),
+            "exclude": sorted(exclude),
+            "content": None if content is None else bytes.fromhex(content),
+            "n": n,
+            "slack": SLACK,
+            "model_id": model_id,
+        }
+        for last in (False, True):  # twice: models may take turns between two looks
+            try:
+                found, indexed = _nearest(connection, searched, values, exact)
+                break
+            except ModelMoved:
+                if last or model_id is None:
+                    raise
+            if has_generation(engine, model_id):
+                with suppress(ModelMoved), reading(beside(engine, model_id)) as elsewhere:
+                    found, indexed = _nearest(elsewhere, searched, values, exact)
+                    break
+    floor = -math.inf if min_similarity is None else min_similarity
+    matches = (Match(*row) for *row, _ in found)
+    return (
+        tuple(match for match in matches if match.similarity >= floor),
+        "hnsw" if indexed else "exact",
+    )
+
+
+def _vector(query: np.ndarray) -> HalfVector:
+    try:
+        return to_halfvec(query)
+    except ValueError as error:
+        raise InvalidParameter(f"The query cannot be compared: {error}.") from None
+
+
+def _nearest(
+    connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """The rows, from as many candidates as it takes, and the labels whose index gave them."""
+    candidates = max(CANDIDATES, 2 * values["n"])
+    found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
+    while indexed and not _enough(found) and candidates < MOST_CANDIDATES:
+        candidates = min(MORE * candidates, MOST_CANDIDATES)  # a larger ef_search is refused
+        found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
+    # An index gives too few where most of what it leads to was deleted since
+    if indexed and len(found) < values["n"]:
+        found, indexed = _search(connection, labels, values | {"candidates": candidates}, True)
+    return found, indexed
+
+
+def _search(
+    connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """The rows, and the labels whose index gave them.
+
+    How the labels are is asked in the same round trip as the query, which supposes that they are as
+    they were the last time. Where they are not, it is asked again.
+    """
+    last = _seen.setdefault(connection.engine, {})
+    if not last.keys() >= set(labels):
+        with driver_of(connection) as driver:
+            last.update(
+                _shelves(
+                    connection, labels, _look_up(connection, driver, labels, values["model_id"])
+                )
+            )
+    while True:
+        supposed = {label: last[label] for label in labels}
+        indexed = [] if exact else [label for label in labels if supposed[label].indexed]
+        asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
+        statement = similar_sql(literals(connection, indexed), len(indexed) < len(labels))
+        attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
+        with driver_of(connection) as driver, stage("sql", attributes):
+            # One transaction, which the settings end with: psycopg sends what is in a pipeline
+            # before a single Sync
+            with driver.pipeline():
+                looked_up = _look_up(connection, driver, labels, values["model_id"])
+                answer = _ask(driver, statement, labels, indexed, asked)
+            rows = answer.fetchall()
+        last.update(_shelves(connection, labels, looked_up))
+        if supposed == {label: last[label] for label in labels}:
+            return rows, indexed
+
+
+def _enough(found: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether hardly a garment that was not a candidate can be nearer than the last one found: beyond
+    the candidates' reach, components alone are nearly as far apart as its whole embedding is."""
+    if not found:
+        return True
+    *_, similarity, reach = found[-1]
+    return NEARLY * math.sqrt(2 * max(1 - similarity, 0)) <= reach
+
+
+def _look_up(
+    connection: Connection, driver: psycopg.Connection, labels: Sequence[str], model_id: int
+) -> list[psycopg.Cursor]:
+    home = connection.get_execution_options().get("home")
+    return [
+        driver.execute(
+            LOOKUP,
+            {"label": label, "index": index_name(label), "model_id": model_id, "home": home},
+        )
+        for label in labels
+    ]
+
+
+def _shelves(
+    connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
+) -> dict[str, _Shelf]:
+    """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
+    found = {name: _Shelf(*row) for one in looked_up for name, *row in one.fetchall()}
+    if not all(shelf.here for shelf in found.values()):
+        raise ModelMoved()
+    if len(found) < len(labels):
+        categories.require(connection, labels)
+    return found
+
+
+def _ask(
+    driver: psycopg.Connection,
+    statement: str,
+    labels: Sequence[str],
+    indexed: Sequence[str],
+    values: dict[str, Any],
+) -> psycopg.Cursor:
+    """Ask for the labels, those `indexed` by their indexes and the others exactly."""
+    others = [label for label in labels if label not in indexed]
+    if indexed:
+        ef_search = max(EF_SEARCH, values["candidates"])
+        driver.execute(APPROXIMATE, {"ef_search": str(ef_search)})
+    if others:
+        values = values | {"labels": others}
+    return driver.execute(statement, values)
+
+
+def _components(
+    connection: Connection, fitted_at: datetime | None, query: HalfVector
+) -> dict[str, HalfVector]:
+    """Without a projection no garment has components, and those of the query say nothing."""
+    projection = kept(connection, fitted_at)
+    if projection is None:
+        return {"components": HalfVector(np.zeros(COMPONENTS, np.float16))}
+    return {"components": HalfVector(projection(query.to_numpy()[None])[0])}

@@ -1,0 +1,129 @@
+"""Which similarity index each label has: its name, its state, and whether it should be there.
+
+A label with its garments is a shelf. A short shelf is searched exactly: its b-tree finds the rows
+and Postgres compares the components of them all. A long one has a partial HNSW index of its own,
+`WHERE label = …`, on the components, which every one of its garments must have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Engine, text
+
+from service.catalog.garments.single import count_by_label
+from service.catalog.schema.tables import HNSW_PREFIX
+from service.domain import Method
+
+THRESHOLD = 1000
+"""Rows up to which a shelf is searched exactly: 2 ms at 1,000 rows, growing with the rows, where an
+index answers in 1.3 (docs/performance.md), takes 0.6 kB a row and is built in a second."""
+
+SHRUNK = 0.5
+"""A shelf gives its index up below this share of the threshold, so that one at the threshold does
+not build and drop it in turns."""
+
+Due = Literal["build", "drop", "update"]
+State = Literal["none", "building", "valid", "invalid"]
+
+# An index that CREATE INDEX CONCURRENTLY has begun is invalid until it ends, or for ever
+INDEXES = text("""
+    SELECT relname AS name, indisvalid AS valid, pg_relation_size(indexrelid) AS bytes,
+           EXISTS (SELECT FROM pg_stat_progress_create_index AS progress
+                   WHERE progress.index_relid = indexrelid) AS building
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE indrelid = 'garment'::regclass AND starts_with(relname::text, :prefix)
+    ORDER BY relname
+""")
+
+UNPROJECTED = text("""
+    SELECT label, count(*) AS lacking FROM garment WHERE components IS NULL GROUP BY label
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A label's rows, and its index: state, bytes on disk, and what is due to be done to it.
+
+    unprojected: rows that lack components; as long as there are some, searches are exact.
+    """
+
+    label: str
+    rows: int
+    unprojected: int
+    state: State
+    bytes: int
+    due: Due | None
+
+    @property
+    def index(self) -> str:
+        """The name that its index has, or would have."""
+        return index_name(self.label)
+
+    @property
+    def method(self) -> Method:
+        """How a search of this label alone is answered."""
+        return "hnsw" if self.state == "valid" and not self.unprojected else "exact"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "rows": self.rows,
+            "unprojected": self.unprojected,
+            "method": self.method,
+            "bytes": self.bytes,
+            "state": self.state,
+            "due": self.due,
+        }
+
+
+def index_name(label: str) -> str:
+    """The name of a label's index: readable, at most 56 characters, another for every label."""
+    readable = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:29]
+    return f"{HNSW_PREFIX}components_{readable}_{hashlib.sha256(label.encode()).hexdigest()[:10]}"
+
+
+def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
+    """Every label in the model's order, also those without garments."""
+    counts = {count.label: count.count for count in count_by_label(engine)}
+    with engine.connect() as connection:
+        indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
+        unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
+    found = []
+    for label, rows in counts.items():
+        index, lacking = indexes.get(index_name(label)), unprojected.get(label, 0)
+        state = _state(index)
+        size = 0 if index is None else index.bytes
+        due = _due(state, rows, threshold)
+        if due is None and state == "valid" and lacking:
+            due = "update"
+        found.append(Shelf(label, rows, lacking, state, size, due))
+    return found
+
+
+def leftovers(engine: Engine) -> list[str]:
+    """Names of indexes that are no label's: the label is gone, a rebuild was killed, or an earlier
+    version built it."""
+    wanted = {index_name(count.label) for count in count_by_label(engine)}
+    with engine.connect() as connection:
+        found = connection.execute(INDEXES, {"prefix": HNSW_PREFIX})
+        return [row.name for row in found if row.name not in wanted and not row.building]
+
+
+def _state(index: Any) -> State:
+    if index is None:
+        return "none"
+    if index.valid:
+        return "valid"
+    return "building" if index.building else "invalid"
+
+
+def _due(state: State, rows: int, threshold: int) -> Due | None:
+    if state in ("none", "invalid") and rows > threshold:
+        return "build"
+    if state == "invalid" or (state == "valid" and rows < SHRUNK * threshold):
+        return "drop"
+    return None

@@ -1,0 +1,109 @@
+"""The SQL of the similarity query, as Postgres gets it. `search` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+from sqlalchemy import Connection
+
+from service.catalog.database.engine import driver_of
+
+# One label at a time: the arrays of several would be planned anew at each use, which costs more.
+# `here` says whether the garments that this connection sees are those of the query's model (see
+# `generations`). It is asked in the query's own transaction, and reads `garment`, so that its lock
+# keeps another model's garments from taking their place before the query has read them.
+# A partitioned table has its indexes on other servers (deploy/shards), which order as they are asked.
+LOOKUP = """
+    SELECT name,
+           (EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%(index)s) AND indisvalid
+                                           AND indrelid = to_regclass('garment'))
+            OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('garment') AND relkind = 'p'))
+           AND NOT EXISTS (SELECT FROM garment WHERE label = %(label)s AND components IS NULL)
+               AS indexed,
+           (SELECT created_at FROM projection WHERE model_id = %(model_id)s) AS fitted_at,
+           to_regclass(%(home)s) IS NOT NULL
+           OR EXISTS (SELECT FROM model WHERE id = %(model_id)s AND serving) AS here
+    FROM category
+    WHERE name = %(label)s
+"""
+
+# For the query that follows in the same transaction only.
+# The plan of a prepared statement is kept: the label stands in it, so that it knows the partial index.
+# The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
+# rows. Where sorting is off, only the index of a label gives its order; what has none is sorted
+# nevertheless.
+# An iterative scan goes on where ef_search candidates did not give enough rows.
+APPROXIMATE = """
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
+           set_config('enable_sort', 'off', true),
+           set_config('hnsw.ef_search', %(ef_search)s, true),
+           set_config('hnsw.iterative_scan', 'strict_order', true)
+"""
+
+# Garments to leave out, and those whose picture has the very bytes of the query's. An array, because
+# it is then looked up once.
+OTHERS = """
+            id <> ALL (CAST(%(exclude)s AS bigint[]))
+            AND id <> ALL (ARRAY(SELECT id FROM garment WHERE content_sha256 = %(content)s))
+""".strip()
+
+# One arm per index, because a label's index gives the order of its arm. The components choose the
+# candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
+# lower ids are among the n. No garment beyond `reach` is a candidate.
+INDEX_ARM = """(
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance,
+           CASE WHEN count(*) OVER () < %(candidates)s THEN 'Infinity'
+                ELSE max(at_least) OVER () END AS reach
+    FROM (
+        SELECT id, image_path, label, embedding, components <-> %(components)s AS at_least
+        FROM garment
+        WHERE label = {label} AND {others}
+        ORDER BY components <-> %(components)s
+        FETCH FIRST %(candidates)s ROWS WITH TIES
+    ) AS candidates
+)"""
+
+# Filter and refine: no garment of a label is nearer than its components say (see `projection`), so
+# that none beyond the furthest of any n can be among the n nearest. Only those within, some dozens,
+# are read whole; a garment without components always is. Arrays, because their rows are then found
+# by the primary key whatever the planner believes.
+EXACT_ARM = """(
+    WITH filtered AS MATERIALIZED (
+        SELECT id, coalesce(components <-> %(components)s, 0) AS at_least
+        FROM garment
+        WHERE label = ANY (%(labels)s) AND {others}
+    ), enough AS (
+        SELECT sqrt(2 * greatest(max(embedding <=> %(query)s), 0)) + %(slack)s AS furthest
+        FROM garment
+        WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT %(n)s))
+    )
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance, 'Infinity' AS reach
+    FROM garment
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM filtered WHERE at_least <= (SELECT furthest FROM enough)
+    ))
+)"""
+
+SIMILAR = """
+SELECT id, image_path, label, 1 - distance AS similarity, min(reach) OVER () AS reach
+FROM ({arms}) AS nearest
+ORDER BY distance, id
+LIMIT %(n)s
+"""
+
+
+def similar_sql(indexed: Sequence[str], others: bool) -> str:
+    """The query of labels by their indexes and, where there are `others`, of `labels` exactly.
+
+    indexed: as `literals` gives them.
+    """
+    arms = [INDEX_ARM.format(label=label, others=OTHERS) for label in indexed]
+    arms += [EXACT_ARM.format(others=OTHERS)] * others
+    return SIMILAR.format(arms="\nUNION ALL\n".join(arms))
+
+
+def literals(connection: Connection, labels: Sequence[str]) -> list[str]:
+    """Labels as they stand in a statement that psycopg fills in."""
+    with driver_of(connection) as driver:
+        return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]

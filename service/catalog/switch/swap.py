@@ -1,0 +1,189 @@
+"""Another model's garments take the place of the serving one's, in one transaction.
+
+The two tables exchange their schemas: nothing is copied, and indexes, constraints and sequences go
+along. What points at the table itself, views and foreign keys of others, is made to point at the one
+that takes its place. Queries wait for some milliseconds, writers for as long as it takes to see that
+nothing is left to be embedded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, text
+
+from service.catalog.database.patience import until_free
+from service.catalog.models.generations import generation_schema, run
+from service.catalog.switch.reembed import Reembedding
+from service.errors import DatabaseUnfit, SwitchRefused
+
+WRITERS_PATIENCE, READERS_PATIENCE = "2s", "300ms"
+"""For a lock that writers, or queries, must wait behind while we wait for it."""
+
+FEW = 64
+"""Garments that are embedded while writers wait, so that the swap comes to an end beside an import."""
+
+# In the order that writers take them: the model's row, then the table
+LOCK_MODEL = text("SELECT id FROM model WHERE serving FOR NO KEY UPDATE")
+LOCK_WRITERS = text("LOCK TABLE garment IN SHARE ROW EXCLUSIVE MODE")
+LOCK_READERS = "LOCK TABLE garment, {new} IN ACCESS EXCLUSIVE MODE"
+
+# Of a view only what it is made of is bound to the table; made anew it keeps its name and comments
+VIEWS = text("""
+    SELECT DISTINCT format('CREATE OR REPLACE VIEW %s%s AS %s', view.oid::regclass,
+           ' WITH (' || array_to_string(view.reloptions, ', ') || ')', pg_get_viewdef(view.oid))
+    FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid JOIN pg_class AS view ON view.oid = ev_class
+    WHERE refobjid = 'garment'::regclass AND classid = 'pg_rewrite'::regclass AND relkind = 'v'
+""")
+
+MATERIALIZED = text("""
+    SELECT DISTINCT view.oid::regclass::text
+    FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid JOIN pg_class AS view ON view.oid = ev_class
+    WHERE refobjid = 'garment'::regclass AND classid = 'pg_rewrite'::regclass AND relkind = 'm'
+""")
+
+REFERENCES = text("""
+    SELECT conrelid::regclass::text AS referrer, quote_ident(conname) AS name,
+           pg_get_constraintdef(oid) AS definition
+    FROM pg_constraint WHERE confrelid = 'garment'::regclass AND contype = 'f'
+    ORDER BY 1, 2
+""")
+
+CONTINUE_IDS = text("""
+    SELECT setval(pg_get_serial_sequence(:new, 'id'),
+                  nextval(pg_get_serial_sequence(:old, 'id')))
+""")
+
+STOP_SERVING = text("UPDATE model SET serving = false, served_until = now() WHERE serving")
+START_SERVING = text("UPDATE model SET serving = true, served_until = NULL WHERE id = :model_id")
+
+# The model's labels in its order; behind them those that it does not know, as given labels stay
+ORDER_CATEGORIES = text("""
+    UPDATE category SET position = place - 1
+    FROM (
+        SELECT category.name, row_number() OVER (
+            ORDER BY array_position(labels, category.name) NULLS LAST, category.position,
+                     category.name) AS place
+        FROM category, model WHERE model.id = :model_id
+    ) AS ordered
+    WHERE ordered.name = category.name
+""")
+
+COUNT_UNREAD = text("""
+    SELECT count(*) FROM model_unread AS unread JOIN garment
+      ON garment.id = garment_id AND garment.updated_at = unread.updated_at
+    WHERE unread.model_id = :model_id
+""")
+
+FORGET_UNREAD = text("""
+    DELETE FROM garment USING model_unread AS unread
+    WHERE unread.model_id = :model_id AND garment.id = garment_id
+      AND garment.updated_at = unread.updated_at
+""")
+
+# A recall is of an index that has just left
+FORGET_RECALL = text("DELETE FROM index_recall")
+
+
+def swap(
+    engine: Engine,
+    reembedding: Reembedding,
+    *,
+    forget_unread: bool = False,
+    catch_up: Callable[[], None] = lambda: None,
+) -> None:
+    """Let the model's garments serve from now on.
+
+    catch_up: embeds what came or changed since; called as often as there is something left.
+    forget_unread: delete the garments whose photo could not be read.
+
+    Raises `DatabaseUnavailable` where the table stays busy, and `SwitchRefused` where photos could not
+    be read and their garments are to stay; then nothing was changed.
+    """
+
+    def attempt() -> bool:
+        if _try(engine, reembedding, forget_unread, catch_up):
+            return True
+        catch_up()
+        return False
+
+    until_free(attempt)
+
+
+def _try(
+    engine: Engine, reembedding: Reembedding, forget_unread: bool, catch_up: Callable[[], None]
+) -> bool:
+    """Whether it is done; not where more than a few are left to be embedded."""
+    model_id = reembedding.model_id
+    with engine.begin() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{WRITERS_PATIENCE}'"))
+        old_id = connection.execute(LOCK_MODEL).scalar_one()
+        connection.execute(LOCK_WRITERS)
+        if 0 < reembedding.count_left(connection) <= FEW:
+            catch_up()
+        if reembedding.count_left(connection):
+            return False
+        if not forget_unread:
+            _require_all_read(connection, model_id)
+        else:
+            connection.execute(FORGET_UNREAD, {"model_id": model_id})
+        reembedding.forget_deleted(connection)
+        connection.execute(ORDER_CATEGORIES, {"model_id": model_id})
+        connection.execute(FORGET_RECALL)
+        _exchange(connection, old_id, reembedding.table)
+        connection.execute(STOP_SERVING)
+        connection.execute(START_SERVING, {"model_id": model_id})
+    _validate(engine)
+    return True
+
+
+def _require_all_read(connection: Connection, model_id: int) -> None:
+    unread = connection.scalar(COUNT_UNREAD, {"model_id": model_id})
+    if unread:
+        raise SwitchRefused(
+            f"The photos of {unread} garments cannot be read, so the new model cannot serve them. "
+            "`fashion-studio models show` names them. Bring them back and call it again, or delete "
+            "those garments by --forget-unreadable."
+        )
+
+
+def _exchange(connection: Connection, old_id: int, new: str) -> None:
+    """`new` becomes the catalog's table, and that one goes to the old model's schema."""
+    materialized = list(connection.scalars(MATERIALIZED))
+    if materialized:
+        raise DatabaseUnfit(
+            f"The materialized view {materialized[0]} stays bound to the old model's garments. "
+            "Drop it, and make it again afterwards."
+        )
+    views = list(connection.scalars(VIEWS))
+    references = connection.execute(REFERENCES).all()
+    here = connection.scalar(text("SELECT quote_ident(current_schema())"))
+    there = connection.scalar(
+        text("SELECT quote_ident(:schema)"), {"schema": generation_schema(connection, old_id)}
+    )
+    connection.execute(CONTINUE_IDS, {"new": new, "old": f"{here}.garment"})
+    connection.execute(text(f"SET LOCAL lock_timeout = '{READERS_PATIENCE}'"))
+    run(connection, LOCK_READERS.format(new=new))
+    for referrer, name, _ in references:
+        run(connection, f"ALTER TABLE {referrer} DROP CONSTRAINT {name}")
+    run(connection, f"CREATE SCHEMA IF NOT EXISTS {there}")
+    run(connection, f"ALTER TABLE {here}.garment SET SCHEMA {there}")
+    run(connection, f"ALTER TABLE {new} SET SCHEMA {here}")
+    run(connection, f"DROP SCHEMA {new.removesuffix('.garment')}")
+    for view in views:
+        run(connection, view)
+    for referrer, name, definition in references:  # checked below, without a lock on the rows
+        run(
+            connection,
+            f"ALTER TABLE {referrer} ADD CONSTRAINT {name} "
+            f"{definition.removesuffix(' NOT VALID')} NOT VALID",
+        )
+
+
+def _validate(engine: Engine) -> None:
+    """What refers to garments refers to some that are there: the ids are the same."""
+    with engine.connect() as connection:
+        references = connection.execute(REFERENCES).all()
+    for referrer, name, _ in references:
+        with engine.begin() as connection:
+            run(connection, f"ALTER TABLE {referrer} VALIDATE CONSTRAINT {name}")
