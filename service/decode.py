@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import os
+import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 
 from service.domain import Image
 from service.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
@@ -26,11 +30,31 @@ SUFFIXES = frozenset(
 warnings.filterwarnings("ignore", module=r"PIL\.")  # the caps and errors below say what matters
 PAD = 128  # grey of the bars that make a picture square
 
+LARGE = (
+    8_000_000  # pixels; with transparency 50 million take nearly a gigabyte while they are decoded
+)
+_large = threading.BoundedSemaphore(os.cpu_count() or 2)
+"""Large pictures decoded at once in a process: no core waits for that, and memory has a bound."""
+
+_TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+
 _FOREIGN = (  # (offset, magic, name): types worth naming when they are refused
     (4, b"ftypheic", "HEIC"),
     (4, b"ftypheix", "HEIC"),
     (4, b"ftypmif1", "HEIF"),
     (4, b"ftyp", "video"),
+    (4, b"jP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
     (0, b"%PDF", "PDF"),
     (0, b"8BPS", "Photoshop"),
     (0, b"<svg", "SVG"),
@@ -76,8 +100,9 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
                 raise ImageTooLarge(_too_many(limits))
             if side is not None:
                 picture.draft("RGB", (2 * side, 2 * side))
-            ImageOps.exif_transpose(picture, in_place=True)
-            pixels = np.asarray(_rgb(picture))
+            with _large if picture.width * picture.height > LARGE else nullcontext():
+                picture.load()
+                pixels = np.asarray(_rgb(_upright(picture)))
     except UnidentifiedImageError:
         raise _refusal(data) from None
     except Pillow.DecompressionBombError:
@@ -111,6 +136,15 @@ def fit(pixels: np.ndarray, side: int) -> np.ndarray:
     return square
 
 
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    """Turned as its EXIF says; EXIF that cannot be read says nothing, as in browsers."""
+    try:
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        return picture
+    return picture if turn is None else picture.transpose(turn)
+
+
 def _rgb(picture: Pillow.Image) -> Pillow.Image:
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
         picture = _eight_bit(picture)
@@ -123,20 +157,25 @@ def _rgb(picture: Pillow.Image) -> Pillow.Image:
 
 def _eight_bit(picture: Pillow.Image) -> Pillow.Image:
     """16-bit and wider greys to 8 bits by scale; Pillow's own conversion would clip them to white."""
-    values = np.asarray(picture).astype(np.float64)
-    if not np.isfinite(values).all():
+    values = np.array(picture, np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not math.isfinite(low + high):  # as is the least or the greatest where any is no number
         raise ImageUndecodable("The image holds values that are not finite.")
-    if picture.mode == "F":
-        low, high = float(values.min()), float(values.max())
-        if low < 0 or high > 1:
-            values = (values - low) / max(high - low, 1e-12)
-    else:
-        values = values / (65535 if values.max() > 255 else 255)
-    return Pillow.fromarray((values.clip(0, 1) * 255).round().astype(np.uint8))
+    if picture.mode != "F":
+        low, high = 0, 65535 if high > 255 else 255
+    elif low >= 0 and high <= 1:
+        low, high = 0, 1
+    values -= low  # in place: these may be the largest arrays of the process
+    values *= 255 / max(high - low, 1e-12)
+    return Pillow.fromarray(np.rint(values.clip(0, 255, out=values), out=values).astype(np.uint8))
 
 
 def _refusal(data: bytes) -> ImageTypeUnsupported | ImageUndecodable:
-    head = data[:64].lstrip()
+    head = data[:256].lstrip()
+    if head[4:12] in (b"ftypavif", b"ftypavis"):
+        return ImageUndecodable("The image is broken or cut off.")
+    if head.startswith(b"<?xml"):
+        head = head[max(0, head.find(b"<svg")) :]
     for offset, magic, name in _FOREIGN:
         if head[offset : offset + len(magic)] == magic:
             return ImageTypeUnsupported(

@@ -106,21 +106,6 @@ def images_in(folder: P) -> Iterator[P]:
         raise _unreadable(folder, error) from None
 
 
-def lies_in(file: Location, roots: Sequence[Location]) -> bool:
-    """Whether a file lies in one of the folders once `..` and links are resolved."""
-    if not isinstance(file, Path):
-        return ".." not in file.parts and any(
-            file.protocol == root.protocol and file.is_relative_to(root)
-            for root in roots
-            if not isinstance(root, Path)
-        )
-    try:
-        resolved = file.resolve()
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
-        return False
-    return any(isinstance(root, Path) and resolved.is_relative_to(root.resolve()) for root in roots)
-
-
 def _unreadable(source: Location, error: OSError) -> SourceInvalid:
     return SourceInvalid(f"{error.filename or source} cannot be read: {error.strerror or error}.")
 

@@ -6,7 +6,7 @@ The one place that knows fsspec: how long a store is waited for, and what its er
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,11 +52,16 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
+def protocol_of(text: str) -> str:
+    """Which kind of store a URL is of; empty for a path of this machine."""
+    return text.partition("://")[0].lower() if is_url(text) else ""
+
+
 def locate(text: str | Path) -> Location:
     """The path that a text names. Raises `SettingsInvalid` for a URL whose protocol is not installed."""
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
-    protocol = text.partition("://")[0]
+    protocol = protocol_of(text)
     with reached(text):
         # Listings are not kept: others write to a store as well
         options = _OPTIONS.get("s3" if protocol == "s3a" else protocol, {})
@@ -91,14 +96,32 @@ def size_of(location: Location) -> int:
 
 
 def exists(location: Location) -> bool:
-    """Raises `StorageUnavailable`, where a store's own answer to this question would be no."""
-    if isinstance(location, Path):
-        return location.exists()
+    """Whether it is there, as far as this process can see.
+
+    Raises `StorageUnavailable`, where a store's own answer to this question would be no.
+    """
     try:
+        if isinstance(location, Path):
+            return location.exists()
         call(location, "info")
     except OSError:
         return False
     return True
+
+
+def lies_in(file: Location, roots: Sequence[Location]) -> bool:
+    """Whether a file lies in one of the folders once `..` and links are resolved."""
+    if not isinstance(file, Path):
+        return ".." not in file.parts and any(
+            file.protocol == root.protocol and file.is_relative_to(root)
+            for root in roots
+            if not isinstance(root, Path)
+        )
+    try:
+        resolved = file.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
+        return False
+    return any(isinstance(root, Path) and resolved.is_relative_to(root.resolve()) for root in roots)
 
 
 def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:

@@ -201,16 +201,7 @@ class Studio:
         """
         folder = bundle_folder(self.settings)
         try:
-            model_id = attach(
-                self.engine,
-                name=wanted.name,
-                version=wanted.version,
-                content_sha256=wanted.content_sha256,
-                labels=wanted.labels,
-                input_size=wanted.input_size,
-                feature_size=wanted.feature_size,
-                folder=str(folder.absolute()),
-            )
+            model_id = attach(self.engine, **wanted.identity, folder=str(folder.absolute()))
             return self._made(model_id, folder, wanted)
         except BundleMismatch:
             known = known_models(self.engine)

@@ -26,7 +26,7 @@ from service.catalog.feedback import (
     store_feedback,
 )
 from service.catalog.garments.categories import borne_labels, category_names
-from service.catalog.garments.embeddings import as_float16, flaw, unfit_rows
+from service.catalog.garments.embeddings import as_float16, flaw, is_unfit, unfit_rows
 from service.catalog.garments.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.garments.single import (
     count_by_label,
@@ -170,6 +170,7 @@ __all__ = [
     "as_float16",
     "unfit_rows",
     "flaw",
+    "is_unfit",
     "all_embeddings",
     "Snapshot",
     "snapshot",

@@ -101,7 +101,9 @@ def extend_set(
     """
     with engine.begin() as connection:
         row = _require(connection, set_id)
-        own = connection.execute(LOCK, {"set_id": row["id"]}).scalar_one()
+        own = connection.execute(LOCK, {"set_id": row["id"]}).scalar_one_or_none()
+        if own is None:  # deleted while we waited for its lock
+            raise _missing(set_id)
         count = connection.execute(COUNT, {"set_id": row["id"]}).scalar_one()
         if own != model_id:
             raise InvalidParameter("Another model labelled this set. Start a new one.")
@@ -169,8 +171,12 @@ def _require(connection: Connection, set_id: UUID | str) -> dict[str, Any]:
     except ValueError:
         row = None
     if row is None:
-        raise SetNotFound(f"There is no set {set_id}.")
+        raise _missing(set_id)
     return dict(row._mapping)
+
+
+def _missing(set_id: UUID | str) -> SetNotFound:
+    return SetNotFound(f"There is no set {set_id}.")
 
 
 def _require_k(k: int | None) -> None:

@@ -76,6 +76,12 @@ class Card(BaseModel):
         return f"{self.name}@{self.version}"
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What a catalog records of a bundle, by `attach` and `register`."""
+        recorded = {"name", "version", "content_sha256", "labels", "input_size", "feature_size"}
+        return self.model_dump(include=recorded)
+
+    @property
     def softmax_temperature(self) -> float:
         return self.temperature if self.calibration is None else self.calibration.temperature
 

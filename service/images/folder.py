@@ -17,7 +17,7 @@ from service.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from service.storage import Location
+from service.storage import Location, lies_in
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
@@ -40,9 +40,7 @@ class FolderImages:
         if not isinstance(file, Path):
             raise outside(file, self)
         absolute = Path(os.path.abspath(file))
-        if absolute.is_relative_to(self.folder) and absolute.resolve().is_relative_to(
-            self.folder.resolve()
-        ):
+        if absolute.is_relative_to(self.folder) and lies_in(absolute, (self.folder,)):
             return absolute.relative_to(self.folder).as_posix()
         return absolute.as_posix()
 
@@ -87,7 +85,10 @@ class FolderImages:
     def _locate(self, image_path: str) -> Path:
         if PurePosixPath(image_path).is_absolute():
             return Path(image_path)
-        file = (self.folder / image_path).resolve()
+        try:
+            file = (self.folder / image_path).resolve()
+        except RuntimeError:  # Python 3.13 leaves such links as they are
+            raise ValueError("it is a link to itself") from None
         if not file.is_relative_to(self.folder.resolve()):
             raise ValueError("it lies outside the image root")
         return file

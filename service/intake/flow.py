@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 from service.catalog import Loader, Move, Progress, Run
 from service.errors import BundleMismatch
@@ -17,6 +18,7 @@ from service.extent import Gone
 from service.intake.local import outcomes
 from service.intake.photo import Items, Options, Outcome, printable
 from service.intake.work import Engine, Work
+from service.sources import Item
 from service.studio import Studio
 from service.summary import Summary
 
@@ -43,14 +45,14 @@ def take_in(
     """
     began, summary = time.monotonic(), Summary()
     if run is not None:
-        run.beat(total=sum(1 for _ in items()))
+        run.beat(total=sum(1 for _ in _beaten(items(), run)))
     model = studio.model
     while True:
         loader = Loader(studio.engine, model.id)
         work = Work(studio, model, items, _settled(items, run), options, gone)
         batch: list[Outcome] = []
         try:
-            for outcome in engine(work):
+            for outcome in _awaited(engine(work), run):
                 batch.append(outcome)
                 if run is not None:
                     run.beat()
@@ -68,11 +70,27 @@ def _settled(items: Items, run: Run | None) -> int:
     """How many items the run has settled before; 0 where the source is another by now."""
     if run is None or run.seen == 0:
         return 0
-    last = next(itertools.islice(items(), run.seen - 1, None), None)
+    last = next(itertools.islice(_beaten(items(), run), run.seen - 1, None), None)
     if last is not None and printable(last.name) == run.last_item:
         return run.seen
     run.restart()
     return 0
+
+
+def _beaten(items: Iterator[Item], run: Run) -> Iterator[Item]:
+    """A source as it is; a store may take minutes to list it."""
+    for item in items:
+        run.beat()
+        yield item
+
+
+def _awaited(outcomes: Iterator[Outcome], run: Run | None) -> Iterator[Outcome]:
+    """An engine's outcomes; a cluster may take minutes to start."""
+    with nullcontext() if run is None else run.waiting():
+        first = next(outcomes, None)
+    if first is not None:
+        yield first
+        yield from outcomes
 
 
 def _settle(

@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from service.catalog import Filed, Known, Loader, Row, is_storable
+from service.catalog import Filed, Known, Loader, Row, is_storable, is_unfit
 from service.decode import read
-from service.errors import FashionStudioError, GarmentUnrecognised, StorageUnavailable
+from service.errors import (
+    FashionStudioError,
+    GarmentUnrecognised,
+    ImageUndecodable,
+    StorageUnavailable,
+)
 from service.images import Images
 from service.model import Model
 from service.recommend import given_label
-from service.sources import Item, lies_in
-from service.storage import Location
+from service.sources import Item
+from service.storage import Location, lies_in
 
 Labels = Literal["given", "predicted"]
 
@@ -93,7 +98,7 @@ def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Ou
         digest = hashlib.sha256(data).hexdigest()
         moved = claim(digest, photo.image_path) if photo.known is None else None
         known = moved or photo.known
-        if known is not None and _is_current(known, digest, given):
+        if known is not None and _is_current(known, digest, given, options.labels):
             return Outcome(photo, moved=moved, changed=moved is not None)
         image = model.decode(data)
         if options.dry:
@@ -101,6 +106,8 @@ def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Ou
         prediction = model.predict(image)
         if given is None and not prediction.recognised:
             raise GarmentUnrecognised()
+        if is_unfit(prediction.embedding):
+            raise ImageUndecodable("The network finds nothing in the photo to compare.")
         label = given if given is not None else prediction.label
         row = Row(
             image_path=photo.image_path,
@@ -118,12 +125,16 @@ def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Ou
         return Outcome(photo, reason=error.detail)
 
 
-def _is_current(known: Known | Filed, digest: str, given: str | None) -> bool:
-    """Whether the catalog holds these bytes under this label already."""
+def _is_current(known: Known | Filed, digest: str, given: str | None, labels: Labels) -> bool:
+    """Whether the catalog holds these bytes under this label already.
+
+    A label that a person gave stays where the source says nothing of it, unless predicted ones are
+    asked for.
+    """
     if known.content_sha256 != digest:
         return False
     if given is None:
-        return known.label_source == "predicted"
+        return labels == "given" or known.label_source == "predicted"
     return known.label_source == "given" and known.label == given
 
 

@@ -6,8 +6,7 @@ import os
 
 from service.errors import ImportsDisabled, SourceForbidden, SourceInvalid
 from service.settings import Settings
-from service.sources import lies_in
-from service.storage import Location, exists, is_remote, is_url, locate
+from service.storage import Location, exists, is_url, lies_in, locate, protocol_of
 
 
 def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Location, ...]]:
@@ -22,7 +21,7 @@ def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Loc
         raise ImportsDisabled()
     if "\0" in source or not (is_url(source) or os.path.isabs(source)):
         raise _forbidden()
-    if is_url(source) and not any(map(is_remote, roots)):
+    if is_url(source) and protocol_of(source) not in map(protocol_of, settings.import_roots):
         raise _forbidden()  # before a library of that protocol sees what strangers wrote
     path = locate(source)
     if not lies_in(path, roots):

@@ -38,16 +38,8 @@ def prepare(studio: Studio, target: str) -> ModelRecord:
     if target.casefold() != PREVIOUS and (Path(target) / CARD).exists():
         folder = Path(target)
         card = read_card(folder)
-        model_id = register(
-            studio.engine,
-            name=card.name,
-            version=card.version,
-            content_sha256=card.content_sha256,
-            labels=card.labels,
-            input_size=card.input_size,
-            feature_size=card.feature_size,
-            folder=str(keep_bundle(studio.settings, folder, card)),
-        )
+        kept = str(keep_bundle(studio.settings, folder, card))
+        model_id = register(studio.engine, **card.identity, folder=kept)
         return next(model for model in known_models(studio.engine) if model.id == model_id)
     return model_of(studio, target)
 

@@ -7,7 +7,7 @@ its own name point here nor a forgotten reverse proxy opens it to the world.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import g, request
 
@@ -57,8 +57,8 @@ def caller() -> ApiKey | None:
             if g.caller is None and access.mode != "open":
                 del g.caller
                 raise Unauthorized("The API key is not known, or was revoked.")
-        elif COOKIE in request.cookies:
-            g.caller = access.key(request.cookies[COOKIE])
+        elif (kept := cookie(COOKIE)) is not None:
+            g.caller = access.key(kept)
     found: ApiKey | None = g.caller
     return found
 
@@ -73,8 +73,24 @@ def _from_another_site() -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
         return site not in ("same-origin", "none")
-    return origin is not None and urlsplit(origin).netloc != request.host
+    return origin is not None and _split(origin).netloc != request.host
 
 
 def _hostname(host: str) -> str:
-    return (urlsplit(f"//{host}").hostname or "") if "@" not in host else ""
+    return (_split(f"//{host}").hostname or "") if "@" not in host else ""
+
+
+def _split(url: str) -> SplitResult:
+    """Its parts; none of what is no URL."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def cookie(name: str) -> str | None:
+    """A cookie of the current request. What is not UTF-8 is another program's on the same host."""
+    try:
+        return request.cookies.get(name)
+    except UnicodeDecodeError:
+        return None

@@ -52,7 +52,7 @@ def validated(model: type[Model], given: dict[str, Any]) -> Model:
         return model.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:  # a field's name that is no text
+        if not first["loc"] or first["type"] == "invalid_key":  # a field's name that is no text
             raise InvalidParameter("The body has a field whose name cannot be read.") from None
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 
 from service.catalog import Replicas
+from service.web.auth import cookie
 
 COOKIE = "fashion-studio-wrote"
 
@@ -19,7 +20,7 @@ def follow_writes(app: Flask, replicas: Replicas) -> None:
     seconds = math.ceil(replicas.lag_seconds) + 1
 
     def begin() -> None:
-        replicas.prefer_primary(COOKIE in request.cookies)
+        replicas.prefer_primary(cookie(COOKIE) is not None)
 
     def end(response: Response) -> Response:
         if g.get("writes") and response.status_code < 400:

@@ -13,6 +13,7 @@ from PIL import UnidentifiedImageError
 from service.decode import FORMATS, Limits, decode
 from service.errors import ImageUndecodable
 
+JPEG_SIDE = 65_500  # pixels: libjpeg writes no picture that is larger
 QUALITY = 85  # of JPEG: where the eye stops to see a difference at thumbnail size
 KEPT_BYTES = 64_000_000  # of thumbnails in each process: about two thousand of a gallery's
 PICTURE_TYPES = tuple(f"image/{kind.lower()}" for kind in FORMATS)
@@ -31,9 +32,10 @@ def content_type(data: bytes) -> str:
 def narrow(data: bytes, width: int, limits: Limits) -> bytes:
     """An upright JPEG no wider than `width` pixels. Raises as `decode`."""
     picture = Pillow.fromarray(decode(data, limits, side=width).pixels)
-    if picture.width > width:
-        height = max(1, round(picture.height * width / picture.width))
-        picture = picture.resize((width, height), Pillow.Resampling.LANCZOS, reducing_gap=3.0)
+    scale = min(width / picture.width, JPEG_SIDE / picture.height)
+    if scale < 1:
+        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+        picture = picture.resize(size, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return buffer.getvalue()

@@ -57,6 +57,11 @@ def unfit_rows(half: np.ndarray) -> np.ndarray:
     return (largest >= INFINITE) | (largest == 0)
 
 
+def is_unfit(embedding: np.ndarray) -> bool:
+    """Whether (2048,) of any float dtype cannot be stored; see `to_halfvec`."""
+    return bool(unfit_rows(as_float16(embedding[None]))[0])
+
+
 def flaw(embedding: np.ndarray) -> str:
     """What is wrong with an embedding, of any float dtype, that is unfit in float16."""
     if not np.isfinite(embedding).all():

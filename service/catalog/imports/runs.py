@@ -6,15 +6,17 @@ up for dead, and then wakes, finds that the record is no longer its own.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from service.domain import LabelSource
-from service.errors import ImportCancelled, ImportLost
+from service.errors import FashionStudioError, ImportCancelled, ImportLost
 
 BEAT_EVERY = 5.0  # seconds
 SILENCE = 60.0  # seconds without a beat after which no one is at work any more
@@ -121,6 +123,24 @@ class Run:
         if cancelled:
             raise ImportCancelled()
         self._beaten = time.monotonic()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Meanwhile a thread beats: whoever waits for others has nothing to say that would do it."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT_EVERY):
+                with suppress(FashionStudioError):  # the next beat of the one at work says it
+                    self.beat(now=True)
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def finish(
         self, state: Literal["done", "failed", "cancelled", "interrupted"], error: str | None = None

@@ -133,7 +133,7 @@ def read_image(garment_id: str, query: ImageParameters) -> Response:
         response = Response(status=304)
         if not request.if_none_match.contains(etag):
             response = _picture(data, etag, query.width)
-    except ImageUndecodable as error:
+    except (ImageUndecodable, ImageTooLarge, ImageTypeUnsupported) as error:
         raise PictureGone(error.detail) from None
     response.set_etag(etag)
     response.headers["Cache-Control"] = FRESH

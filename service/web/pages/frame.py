@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, g, render_template
 
 from service.errors import FashionStudioError, Unauthorized
-from service.web.auth import COOKIE, caller
+from service.web.auth import COOKIE, caller, cookie
 from service.web.context import studio
 
 pages = Blueprint("pages", __name__)
@@ -21,7 +21,7 @@ def render(template: str, **shown: Any) -> str:
         labels=here.model.labels,
         limits=here.settings,
         reads_only=key is not None and not key.allows("write"),
-        signed_in=COOKIE in request.cookies,
+        signed_in=cookie(COOKIE) is not None,
         **shown,
     )
 
