@@ -26,9 +26,11 @@ from service.encoder.calibration import unit
 from service.encoder.keras import TensorFlowEncoder
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.quantize import PICTURES, quantize
-from service.training.data import Sample, load_pixels, read_samples, split
+from service.training.data import Sample, read_samples
 from service.training.figures import wilson
+from service.training.held_out import split
 from service.training.observe import observe
+from service.training.pixels import load_pixels
 
 
 def main() -> None:

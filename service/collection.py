@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.errors import HomeNotWritable
+from service.errors import HomeNotWritable, InvalidParameter
 from service.render import CATEGORIES, render, sample_spec, studio_scene, wild_scene
 from service.sources import IMAGE, LABEL
 
@@ -52,7 +52,7 @@ def draw_collection(
     """Draw into `folder` what is not there yet; return the table.
 
     The table has image_name, category_label, garment (its number) and every attribute drawn.
-    Raises `HomeNotWritable`.
+    Raises `HomeNotWritable`, `InvalidParameter` where other pictures lie there.
     """
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -109,6 +109,10 @@ def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
     note = folder / RECIPE
     if note.exists() and json.loads(note.read_text()) == wanted:
         return
+    if not note.exists() and (any((folder / "images").iterdir()) or (folder / TABLE).exists()):
+        raise InvalidParameter(
+            f"{folder} holds other pictures, which drawn ones would replace. Name another folder."
+        )
     for old in (folder / "images").glob("*.jpg"):
         old.unlink()
     note.write_text(json.dumps(wanted) + "\n")

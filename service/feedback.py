@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from service.catalog import JudgedPair, Picture, judged_pairs
 from service.decode import suffix_of
 from service.errors import FashionStudioError, InvalidParameter
+from service.grouping import components
 from service.images import Images
 from service.sources import IMAGE, LABEL, images_in
 
@@ -77,7 +78,7 @@ def export_feedback(
             progress(done, len(decided))
         pairs = [p for p in decided if names[p.one.key] and names[p.other.key]]
         good = [pair for pair in pairs if pair.good > pair.bad]
-        groups, alike = _groups(pairs), _components((p.one.key, p.other.key) for p in good)
+        groups, alike = _groups(pairs), components((p.one.key, p.other.key) for p in good)
         pictures = {side.key: side for pair in pairs for side in (pair.one, pair.other)}
         _write(
             folder / TABLE,
@@ -136,23 +137,7 @@ def _groups(pairs: list[JudgedPair]) -> dict[str, str]:
             for side in (pair.one, pair.other)
             if side.duplicates is not None
         ]
-    return _components(edges)
-
-
-def _components(edges: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Of every node the least of those that it is connected with."""
-    parent: dict[str, str] = {}
-
-    def root(node: str) -> str:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = node = parent[parent[node]]
-        return node
-
-    for one, other in edges:
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    return {node: root(node) for node in list(parent)}
+    return components(edges)
 
 
 def _write(file: Path, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -20,8 +20,9 @@ from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
 from service.model import Model
 from service.recommend import Query, given_label, labels_to_search
 from service.studio import Studio
-from service.training.data import Sample, read_samples, split
+from service.training.data import Sample, read_samples
 from service.training.figures import wilson
+from service.training.held_out import split
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
 TIMED = 500  # photos that are searched for; the others cost no time in the database

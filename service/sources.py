@@ -70,11 +70,14 @@ def _read(
     source: Location, labels: Sequence[str] | None, image_root: Location | None
 ) -> Iterator[Item]:
     if not exists(source):
-        raise SourceInvalid(f"{source} does not exist.")
-    if source.is_dir():
-        if (annotations := _annotations(source)) is not None:
-            return _deepfashion(annotations, image_root)
-        return _folder(source, labels)
+        raise SourceInvalid(f"{source} does not exist, or lies where this process may not look.")
+    try:
+        if source.is_dir():
+            if (annotations := _annotations(source)) is not None:
+                return _deepfashion(annotations, image_root)
+            return _folder(source, labels)
+    except OSError as error:
+        raise _unreadable(source, error) from None
     root = image_root if image_root is not None else source.parent
     match source.suffix.lower():
         case ".csv":
@@ -173,8 +176,15 @@ def _parquet(source: Location, root: Location) -> Iterator[Item]:
     _require_columns(source, table.schema_arrow.names, IMAGE)
 
     def rows() -> Iterator[dict[str, str]]:
-        for batch in table.iter_batches(batch_size=4096):
-            for row in batch.to_pylist():
+        batches = table.iter_batches(batch_size=4096)
+        while True:
+            try:
+                found = next(batches).to_pylist()
+            except StopIteration:
+                return
+            except (pyarrow.ArrowException, OSError) as error:
+                raise SourceInvalid(f"{source} is damaged: {error}.") from None
+            for row in found:
                 yield {name: "" if value is None else str(value) for name, value in row.items()}
 
     return _items(rows(), root)
@@ -207,13 +217,18 @@ def _deepfashion(annotations: Location, image_root: Location | None) -> Iterator
     """Lines `img/…jpg   3`; separators vary between copies and some lack the count and header lines."""
     root = image_root if image_root is not None else _image_folder(annotations)
     line = re.compile(r"^\s*(\S.*?)[\s,]+(\d+)\s*$")
-    with annotations.open(encoding="utf-8", errors="replace") as file:
-        for text in file:
-            found = line.match(text)
-            if found is None or Path(found[1]).suffix.lower() not in SUFFIXES:
-                continue
-            if (label := DEEPFASHION.get(int(found[2]))) is not None:
-                yield Item(root / found[1], found[1], label)
+    file = annotations.open(encoding="utf-8", errors="replace")  # now, so that it is refused now
+
+    def items() -> Iterator[Item]:
+        with file:
+            for text in file:
+                found = line.match(text)
+                if found is None or Path(found[1]).suffix.lower() not in SUFFIXES:
+                    continue
+                if (label := DEEPFASHION.get(int(found[2]))) is not None:
+                    yield Item(root / found[1], found[1], label)
+
+    return items()
 
 
 def _image_folder(annotations: Location) -> Location:
@@ -222,4 +237,6 @@ def _image_folder(annotations: Location) -> Location:
         for place in ("", "Img", "Img/Img"):
             if (parent / place / "img").is_dir():
                 return parent / place
-    raise SourceInvalid(f"No folder `img` lies near {annotations}. Say where with --image-root.")
+    raise SourceInvalid(
+        f"No folder `img` lies near {annotations}. Lay it there, or say where with `ingest --image-root`."
+    )

@@ -13,7 +13,8 @@ import pytest
 from service.catalog import Loader, analyse, store_feedback
 from service.settings import Settings
 from service.studio import Studio
-from service.training.data import read_samples, split
+from service.training.data import read_samples
+from service.training.held_out import split
 
 from .catalog.samples import clustered, row
 from .test_cli import assert_one_line, run

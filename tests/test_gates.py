@@ -15,7 +15,8 @@ from service.gates import Gate, report_gates
 from service.ingest import ingest
 from service.recommend import Query
 from service.studio import Studio
-from service.training.data import read_samples, split
+from service.training.data import read_samples
+from service.training.held_out import split
 
 
 @pytest.fixture

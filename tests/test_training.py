@@ -16,8 +16,9 @@ import pytest
 from service.encoder.bundle import read_card, read_weights
 from service.errors import TrainingImpossible
 from service.training.augment import augmented
-from service.training.data import Sample, label_order, read_samples, split
+from service.training.data import Sample, label_order, read_samples
 from service.training.evaluate import wilson
+from service.training.held_out import split
 from tests.pictures import encoded, picture
 
 

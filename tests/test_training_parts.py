@@ -16,7 +16,8 @@ from service.errors import TrainingImpossible
 from service.training.backbones import pooled
 from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
-from service.training.data import Sample, label_order, read_samples, selected
+from service.training.data import Sample, label_order, read_samples
+from service.training.held_out import large_enough, selected
 from service.training.lite import BLOCK_LAYERS, LAYERS, STAGES, keras_path
 from service.training.losses import TEMPERATURE, same_garment
 from service.training.network import FEATURES, LOGITS, build, freeze
@@ -91,9 +92,10 @@ def test_the_loss_of_similarity_is_the_published_one(keras: Any) -> None:
 
 def test_categories_too_small_go_and_large_ones_are_cut_the_same_each_time() -> None:
     samples = [sample("Tee", f"t{i}") for i in range(9)] + [sample("Top", "a"), sample(None, "n")]
-    kept = selected(samples, at_least=2, at_most=5)
+    large = large_enough(samples, 2)
+    kept = selected(samples, labels=large, at_most=5)
     assert [s.label for s in kept] == ["Tee"] * 5 + [None]
-    again = selected(samples[::-1], at_least=2, at_most=5)
+    again = selected(samples[::-1], labels=large, at_most=5)
     assert {s.file for s in again} == {s.file for s in kept}
 
 

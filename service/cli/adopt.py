@@ -69,7 +69,7 @@ def read_labels(file: Path) -> list[str]:
     """Names by their number from 0, from `{"Blazer": 0}`, `{"0": "Blazer"}`, `["Blazer"]`, a CSV with or
     without a header, or a name a line. Raises `InvalidParameter`."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         found = json.loads(text) if file.suffix == ".json" else _lines(text)
         if isinstance(found, list):
             found = dict(enumerate(found))
@@ -81,12 +81,17 @@ def read_labels(file: Path) -> list[str]:
         raise InvalidParameter(f"{file} is no label map: {error}.") from None
     if len(found) < 2 or sorted(numbered) != list(range(len(found))):
         raise InvalidParameter(f"{file} must give each label a number, from 0 without a gap.")
-    return [str(numbered[number]).strip() for number in range(len(found))]
+    names = [str(numbered[number]).strip() for number in range(len(found))]
+    if "" in names or len(set(names)) < len(names):
+        raise InvalidParameter(f"{file} must give each label a name of its own.")
+    return names
 
 
 def _lines(text: str) -> dict[str, str] | list[str]:
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
     if all(len(row) == 1 for row in rows):
+        if any(row[0].partition(";")[0].isdecimal() for row in rows):
+            raise ValueError("its numbers and names are separated by semicolons, not by commas")
         return [row[0] for row in rows]
     if rows and not any(cell.isdecimal() for cell in rows[0]):
         rows = rows[1:]

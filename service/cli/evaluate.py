@@ -62,8 +62,9 @@ def evaluate(
     are the fifth of each SOURCE that train holds out, where SOURCE and --group are those of the
     training; --all takes all of them. Photos without a label stand for what is no garment.
     """
-    from service.training.data import read_samples, split
+    from service.training.data import read_samples
     from service.training.evaluate import evaluate as measure
+    from service.training.held_out import split
     from service.training.page import write_page
 
     settings = load_settings()

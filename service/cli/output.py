@@ -45,7 +45,7 @@ json_option = click.option(
 
 
 def print_json(document: Any) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(_shown(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def print_table(
@@ -71,12 +71,17 @@ def print_table(
     with console.capture() as text:
         console.print(table, crop=False)
     for line in text.get().splitlines():
-        click.echo(line.rstrip())
+        click.echo(_shown(line.rstrip()))
 
 
 def note(message: str) -> None:
     """A line for people, on stderr."""
-    click.echo(message, err=True)
+    click.echo(_shown(message), err=True)
+
+
+def _shown(text: str) -> str:
+    """As UTF-8 can say it: a file's name may hold bytes that are none."""
+    return text.encode(errors="replace").decode()
 
 
 @contextmanager
@@ -122,19 +127,21 @@ def show_building(advance: Advance) -> Callable[[Building], None]:
 
 def _progress_lines(description: str) -> Advance:
     began = last = time.monotonic()
-    before = 0
+    first = before = 0
 
     def advance(done: int, total: int | None = None, text: str = "") -> None:
-        nonlocal began, last, before
+        nonlocal began, last, first, before
         now = time.monotonic()
-        if done < before:  # something else is counted from here on
-            began = now
+        if done < before or (
+            before == 0 and done > 1
+        ):  # something else is counted, or gone on with
+            began, first = now, done
         before = done
         if now - last >= LINE_EVERY:
             last = now
             of = f" of {total}" if total else ""
-            if total and 0 < done < total and now > began:
-                of += f", {(now - began) / done * (total - done):.0f} s left"
+            if total and first < done < total and now > began:
+                of += f", {(now - began) / (done - first) * (total - done):.0f} s left"
             note(f"{description}: {done}{of} {text}".rstrip())
 
     return advance

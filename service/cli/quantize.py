@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -27,11 +28,12 @@ def quantize(bundle: Path, sources: tuple[Path, ...], as_json: bool) -> None:
     from service.encoder import read_card
     from service.encoder.quantize import PICTURES
     from service.encoder.quantize import quantize as make
-    from service.training.data import load_pixels, read_samples
+    from service.training.data import read_samples
+    from service.training.pixels import load_pixels
 
     settings, card = load_settings(), read_card(bundle)
     samples = read_samples(sources)
-    chosen = samples[:: max(1, len(samples) // PICTURES)][:PICTURES]
+    chosen = samples[:: math.ceil(len(samples) / PICTURES) or 1]
     with progress_bar("quantize") as advance:
         cache = settings.folder("training", "pictures")
         _, pictures = load_pixels(chosen, card.input_size, cache, advance)

@@ -24,7 +24,9 @@ from service.settings import load_settings
     help="The bundle's folder.",
 )
 @click.option("--name", default=None, help="The bundle's name; by default its folder's.")
-@click.option("--version", "version", default="1", show_default=True, help="The bundle's version.")
+@click.option(
+    "--version", type=click.STRING, default="1", show_default=True, help="The bundle's version."
+)
 @click.option(
     "--backbone",
     default="xception",
@@ -68,7 +70,10 @@ from service.settings import load_settings
 @click.option(
     "--batch", type=click.IntRange(2, 4096), default=32, show_default=True, help="Photos a step."
 )
-@click.option("--rate", type=float, default=2e-3, show_default=True, help="Peak learning rate.")
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True,
+    help="Peak learning rate.",
+)  # fmt: skip
 @click.option(
     "--frozen", type=click.FloatRange(0, 1), metavar="SHARE",
     help="Leave the first share of the layers, and all batch statistics, as they are.",
@@ -90,7 +95,7 @@ from service.settings import load_settings
 )  # fmt: skip
 @click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
     help="Of chance: another one draws other batches.",
@@ -133,6 +138,12 @@ def train(
     sides, smallest = _sides(sizes), smallest_side(backbone)
     if min(*sides, input_size) < smallest:
         raise InvalidParameter(f"{backbone} takes pictures of {smallest} pixels or more.")
+    if batch % 2:
+        raise InvalidParameter(
+            f"--batch is {batch}; it must be even: each garment stands there twice."
+        )
+    if not version or not (name or out.absolute().name):
+        raise InvalidParameter("--name and --version must not be empty.")
     plan = Plan(
         backbone=backbone, epochs=epochs, sizes=sides, input_size=input_size, batch=batch,
         rate=rate, task_weight=task_weight, similarity=similarity, frozen=frozen,
@@ -144,7 +155,7 @@ def train(
             Selection(sources, groups, garment, tasks, min_photos, max_photos),
             out,
             plan,
-            name=name or out.name,
+            name=name or out.absolute().name,
             version=version,
             weights=weights,
             progress=lambda what, done, total: advance(done, total, what),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from service.encoder.calibration import Calibration, Detector, Reject, read_detector
-from service.errors import BundleInvalid
+from service.errors import BundleInvalid, InvalidParameter
 
 FORMAT = 1
 CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
@@ -94,7 +95,7 @@ def read_card(folder: Path) -> Card:
     except OSError:
         raise BundleInvalid(
             f"{folder} is no model bundle: it has no readable {CARD}. "
-            "Set FASHION_STUDIO_MODEL to a bundle's folder."
+            "Name the folder of one, such as FASHION_STUDIO_MODEL or `train --out` had."
         ) from None
     except ValueError as error:
         raise BundleInvalid(f"{path} is not JSON: {error}.") from None
@@ -134,6 +135,24 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
         raise BundleInvalid(f"{folder / WEIGHTS} cannot be read: {error}.") from None
 
 
+def require_place(folder: Path) -> None:
+    """Whether a bundle can be written to `folder`: it is not there yet, empty, or a bundle to replace.
+
+    Raises `InvalidParameter`.
+    """
+    try:
+        holds_others = folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir())
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise InvalidParameter(f"{folder} cannot hold a bundle: {error.strerror}.") from None
+    if holds_others:
+        raise InvalidParameter(
+            f"{folder} holds other files, which a bundle would replace. Name a folder that is not there."
+        )
+    if not os.access(there if there != folder else folder.absolute().parent, os.W_OK):
+        raise InvalidParameter(f"{folder} cannot hold a bundle: {there} cannot be written.")
+
+
 def write_bundle(
     folder: Path,
     *,
@@ -141,11 +160,13 @@ def write_bundle(
     weights: dict[str, np.ndarray],
     **facts: Any,
 ) -> Card:
-    """Write a bundle whole or not at all, replacing the one at `folder`.
+    """Write a bundle whole or not at all, replacing the one at `folder`. Raises as `require_place`.
 
     network: Keras's JSON. weights: by Keras path, any float dtype; stored as float16.
     facts: the card's other fields (name, version, labels, input_size, feature_size, metrics, …).
     """
+    require_place(folder)
+    folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -32,22 +32,28 @@ def find_bundle(settings: Settings, title: str, digest: str, folder: str | None)
 def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     """A copy that stays when the folder is trained into anew; the shipped bundle stays as it is.
 
-    Raises `HomeNotWritable`.
+    The same bundle calibrated otherwise is copied over the one that is kept. Raises `HomeNotWritable`.
     """
-    if _digest(SHIPPED) == card.content_sha256:
+    if _alike(SHIPPED, folder):
         return SHIPPED
     target = kept_at(settings, card.content_sha256)
-    if _digest(target) != card.content_sha256:
-        settings.folder("bundles")
-        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".keeping-"))
-        try:
+    if _alike(target, folder):
+        return target
+    settings.folder("bundles")
+    draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".keeping-"))
+    try:
+        copy = shutil.copytree(folder, draft / "bundle")
+        if _digest(target) == card.content_sha256:
+            for file in (*copy.glob("reject-*"), copy / CARD):  # the card last: it names the other
+                file.replace(target / file.name)
+        else:
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(folder, draft / "bundle").rename(target)
-            read_card(target)
-        except OSError as error:
-            raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error}.") from None
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            copy.rename(target)
+        read_card(target)
+    except OSError as error:
+        raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error}.") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -58,6 +64,14 @@ def forget_bundle(settings: Settings, digest: str) -> None:
 
 def kept_at(settings: Settings, digest: str) -> Path:
     return settings.home.expanduser().absolute() / "bundles" / digest[:16]
+
+
+def _alike(one: Path, other: Path) -> bool:
+    """Whether both are the same bundle with the same calibration, as their cards say."""
+    try:
+        return one.samefile(other) or (one / CARD).read_bytes() == (other / CARD).read_bytes()
+    except OSError:
+        return False
 
 
 def _digest(folder: Path) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from service.encoder.bundle import Card, write_bundle
+from service.encoder.bundle import Card, require_place, write_bundle
 from service.encoder.keras import collect_weights, import_keras
 from service.errors import BundleInvalid, ExtraMissing, InvalidParameter
 
@@ -52,6 +52,7 @@ def adopt(
         raise InvalidParameter(
             f"The permutation must name each of the {len(labels)} labels once, by its number from 0."
         )
+    require_place(out)
     original = _load(saved_model)
     keras = import_keras("tensorflow")
     network = _network(keras, len(labels))

@@ -22,9 +22,10 @@ from service.encoder.calibration import Detector
 from service.encoder.prediction import softmax
 from service.errors import TrainingImpossible
 from service.settings import Settings
-from service.training.data import Sample, read_samples, split
+from service.training.data import Sample, as_known, read_samples
 from service.training.detector import fit_detector
 from service.training.figures import auroc, calibration_error, reliability, wilson
+from service.training.held_out import split
 from service.training.nothing import pictures_of_nothing
 from service.training.observe import Observed, observe
 
@@ -66,9 +67,11 @@ def calibrate_on(
     """`calibrate` with photos that are split already.
 
     keep: share of the held-out photos with a label, of each source, that must be recognised; pictures
-    without a label are those that should not be.
+    without a label are those that should not be. Photos of a label that the bundle does not know are
+    left out.
     """
     encoder: Encoder = load_encoder(settings.model_copy(update={"model": bundle}))
+    training, held_out = (_of_known_labels(side, encoder.card) for side in (training, held_out))
     fitted = training[:: math.ceil(len(training) / FITTED) or 1]
     seen = observe(encoder, fitted, lambda n, of: progress("photos trained on", n, of))
     held = observe(encoder, held_out, lambda n, of: progress("held-out photos", n, of))
@@ -94,6 +97,11 @@ def calibrate_on(
             "sources": figures,
         },
     )
+
+
+def _of_known_labels(samples: Sequence[Sample], card: Card) -> list[Sample]:
+    spelt = as_known(samples, card.labels)
+    return [sample for sample in spelt if sample.label is None or sample.label in card.labels]
 
 
 def _features(encoder: Encoder, pictures: Iterable[np.ndarray]) -> np.ndarray:
@@ -155,6 +163,8 @@ def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] 
     for name in held.labelled.sources:
         own = np.array([sample.source == name for sample in held.samples], bool)
         known, others = own & (held.truth >= 0), own & held.is_other
+        if not others.any():  # they may be a source of their own
+            others = held.is_other
         errors = [
             calibration_error(reliability(probabilities[known], held.truth[known]))
             for probabilities in (before, after)

@@ -16,7 +16,7 @@ from service.encoder.prediction import softmax
 from service.errors import SourceInvalid
 from service.settings import Settings
 from service.training.calibrate import share
-from service.training.data import Sample
+from service.training.data import Sample, as_known
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.observe import Observed, observe
 from service.training.retrieval import retrieval_figures
@@ -43,6 +43,7 @@ def evaluate(
     `SourceInvalid` where fewer than two categories are left.
     """
     card = read_card(bundle)
+    samples = as_known(samples, card.labels)
     known = [sample for sample in samples if sample.label is None or sample.label in card.labels]
     unknown = sorted({str(s.label) for s in samples if s.label not in (None, *card.labels)})
     _require_two_labels(known, card, unknown)
@@ -50,6 +51,12 @@ def evaluate(
     observed = observe(encoder, known, progress)
     _require_two_labels(observed.samples, card, unknown)
     detector, others = read_detector(bundle, card.calibration), observed.where(observed.is_other)
+
+    def rejection(part: Observed) -> dict[str, Any]:
+        own = others.of_source(part.samples[0].source)
+        # What shows no garment may be a source of its own
+        return _rejection(part.labelled, own if len(own) else others, detector, by)
+
     return {
         "bundle": card.title,
         "content_sha256": card.content_sha256,
@@ -63,7 +70,7 @@ def evaluate(
             name: {
                 **recognition_figures(part, card),
                 "retrieval": retrieval_figures(part, garment, attributes),
-                "rejection": _rejection(part.labelled, others.of_source(name), detector, by),
+                "rejection": rejection(part),
             }
             for name in observed.sources
             if len((part := observed.of_source(name)).labelled)

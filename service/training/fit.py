@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -91,6 +92,10 @@ def train(
             logs = model.train_on_batch(
                 images, wanted, sample_weight=sample_weights, return_dict=True
             )
+            if not math.isfinite(logs["loss"]):
+                raise TrainingImpossible(
+                    f"The loss is no number any more in epoch {epoch + 1}. Give a lower --rate."
+                )
             report(epoch, step, steps, {name: float(value) for name, value in logs.items()})
         row = {name: float(value) for name, value in logs.items()}
         row |= {

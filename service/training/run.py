@@ -10,17 +10,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from service.encoder import Card
-from service.encoder.bundle import SHIPPED, read_card
+from service.encoder.bundle import SHIPPED, read_card, require_place
 from service.encoder.keras import import_keras
-from service.errors import BundleInvalid
+from service.errors import BundleInvalid, InvalidParameter, TrainingImpossible
 from service.settings import Settings
 from service.training.batches import targets_of
 from service.training.calibrate import calibrate_on
 from service.training.curves import draw_curves
-from service.training.data import Sample, label_order, load_pixels, read_samples, selected, split
+from service.training.data import (
+    Sample,
+    label_order,
+    names_of,
+    read_samples,
+    require_column,
+    state_of,
+)
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
+from service.training.held_out import HELD_OUT, large_enough, selected, split
+from service.training.network import FEATURES, LOGITS
+from service.training.pixels import load_pixels
 from service.training.plan import Plan
 from service.training.weights import initial_weights
 
@@ -32,7 +44,8 @@ class Selection:
     """What is learnt of which photos.
 
     sources: as `read_source` takes them. groups, garment: see `read_samples`. tasks: see `targets_of`.
-    at_least, at_most: see `selected`.
+    at_least, at_most: photos of a category, see `large_enough` and `selected`; a fifth of the most is
+    held out.
     """
 
     sources: Sequence[Path]
@@ -59,20 +72,28 @@ def train_bundle(
 
     weights: see `initial_weights`. The run's curves are drawn beside the bundle, as `out`.png.
     The accuracy after each epoch is of the first source's held-out photos.
-    Raises `TrainingImpossible`, `SourceInvalid`, `BundleInvalid`, `ExtraMissing`.
+    Raises `TrainingImpossible`, `SourceInvalid`, `BundleInvalid`, `ExtraMissing`, and `InvalidParameter`
+    where `out` holds other files or a column is nowhere.
     """
+    require_place(out)
     os.environ.setdefault("KERAS_HOME", str(settings.folder("training", "keras")))  # downloads
     keras = import_keras("tensorflow")
     sources, tasks = selection.sources, selection.tasks
-    samples = selected(
-        read_samples(sources, groups=selection.groups, garment=selection.garment),
-        at_least=selection.at_least,
-        at_most=selection.at_most,
-    )
-    labels = label_order(samples, _usual_order())
-    initial, origin = initial_weights(keras, weights, plan.backbone, labels)
+    names = list(names_of(sources))
+    samples = read_samples(sources, groups=selection.groups, garment=selection.garment)
+    for task in tasks:
+        _require_task(samples, task)
+    # Split before some are left out, so that the same photos are held out as for evaluate and calibrate
     training, held_out = split(samples)
-    run = settings.folder("training", _key(samples, plan, tasks, weights))
+    large, most = large_enough(samples, selection.at_least), selection.at_most
+    apart = None if most is None else round(HELD_OUT * most)
+    training = selected(
+        training, labels=large, at_most=None if most is None else most - (apart or 0)
+    )
+    held_out = selected(held_out, labels=large, at_most=apart)
+    labels = label_order([*training, *held_out], _usual_order())
+    initial, origin = initial_weights(keras, weights, plan.backbone, labels)
+    run = settings.folder("training", _key(training, held_out, plan, tasks, initial))
     side = round(max(*plan.sizes, plan.input_size) * MARGIN)
     cache = settings.folder("training", "pictures")
 
@@ -83,8 +104,18 @@ def train_bundle(
         return Data(kept, pixels, targets_of(kept, labels, tasks))
 
     data = load("reading photos", training)
+    if untaught := [name for name in labels if name not in {s.label for s in data.samples}]:
+        raise TrainingImpossible(
+            f"No photo of {untaught[0]} that can be read is left to learn from. Give more, or let --group "
+            "hold fewer together."
+        )
     unseen = [sample for sample in held_out if sample.label is not None]
-    watched = [sample for sample in unseen if sample.source == sources[0].stem]
+    if not unseen:
+        raise TrainingImpossible(
+            "Nothing can be held out: every group has more than a fifth of the photos of its source. "
+            "Give more photos, or let --group hold fewer together."
+        )
+    watched = [sample for sample in unseen if sample.source == names[0]]
     held = load("reading held-out photos", watched or unseen)
 
     def report(epoch: int, step: int, steps: int, logs: dict[str, float]) -> None:
@@ -102,7 +133,7 @@ def train_bundle(
         "version": version,
         "labels": labels,
         "training": {
-            "sources": {s.stem: sum(x.source == s.stem for x in data.samples) for s in sources},
+            "sources": {name: sum(s.source == name for s in data.samples) for name in names},
             "started_from": origin,
             "plan": asdict(plan),
             "tasks": {task: len(data.targets.classes[task]) for task in tasks},
@@ -116,9 +147,7 @@ def train_bundle(
     if not draw_curves(out.with_name(f"{out.name}.png"), history):
         log("No curves are drawn: matplotlib is not installed.")
     facts["metrics"] = {"held_out": held_out_figures(out, settings, unseen)}
-    card = write(out, network, plan, **facts)
-    if not unseen:
-        return card
+    write(out, network, plan, **facts)
     return calibrate_on(settings, out, data.samples, held_out, progress=progress)
 
 
@@ -130,8 +159,33 @@ def _usual_order() -> tuple[str, ...]:
         return ()
 
 
-def _key(samples: Sequence[Sample], plan: Plan, tasks: Sequence[str], weights: str) -> str:
-    """The folder of a run's checkpoint: the same data and plan find it again."""
-    photos = [[str(s.file), s.label, s.group, s.garment, s.outlier] for s in samples]
-    what = photos, asdict(plan), list(tasks), weights
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+def _key(
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    plan: Plan,
+    tasks: Sequence[str],
+    initial: dict[str, np.ndarray],
+) -> str:
+    """The folder of a run's checkpoint: the same data, plan and first weights find it again."""
+    sides = [
+        [
+            [*state_of(s.file), s.label, s.group, s.garment, s.outlier, *map(s.columns.get, tasks)]
+            for s in side
+        ]
+        for side in (training, held_out)
+    ]
+    key = hashlib.sha256(json.dumps([sides, asdict(plan), list(tasks)]).encode())
+    for name in sorted(initial):
+        key.update(name.encode())
+        key.update(initial[name].tobytes())
+    return key.hexdigest()[:16]
+
+
+def _require_task(samples: Sequence[Sample], task: str) -> None:
+    """Raises `InvalidParameter` for a column that nothing can be learnt of."""
+    require_column(samples, [task])
+    if task in (FEATURES, LOGITS) or not task.isidentifier():
+        raise InvalidParameter(
+            f"--task {task}: name the column with letters, digits and underscores, and neither "
+            f"{FEATURES} nor {LOGITS}."
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,8 @@ def imagenet_weights(keras: Any, backbone: str) -> dict[str, np.ndarray]:
         return lite_weights()
     keras.utils.clear_session()  # layers without a name of their own are numbered from here
     try:
-        network = application(keras, backbone)(weights="imagenet", include_top=False)
+        with redirect_stdout(sys.stderr):  # where Keras says that it downloads
+            network = application(keras, backbone)(weights="imagenet", include_top=False)
     except Exception as error:  # Keras wraps whatever urllib raises
         raise TrainingImpossible(
             f"ImageNet's weights for {backbone} cannot be downloaded ({_first_line(error)}). Without "

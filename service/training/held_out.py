@@ -1,0 +1,89 @@
+"""Which photos are held out of training: whole groups, and every copy of a photo with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+
+from service.grouping import components
+from service.storage import Location, read_bytes, size_of
+from service.training.data import Sample
+
+HELD_OUT = 0.2  # the seed project's 80:20
+
+
+def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """(training, held-out) without a group or a photo's bytes in both, about 80:20 within each source.
+
+    Groups go by the hash of their name, so the same group falls on the same side in every run. Groups
+    that hold the same file, in whatever source, are one.
+    """
+    joined = components(_copies(samples))
+    groups = [joined.get(sample.group, sample.group) for sample in samples]
+    held: set[str] = set()
+    for source in sorted({sample.source for sample in samples}):
+        sizes = Counter(
+            group for sample, group in zip(samples, groups, strict=True) if sample.source == source
+        )
+        wanted = HELD_OUT * sizes.total() - sum(sizes[name] for name in held)
+        for name in sorted(sizes.keys() - held, key=_hash):
+            if sizes[name] <= wanted * 1.1:
+                held.add(name)
+                wanted -= sizes[name]
+    sides: tuple[list[Sample], list[Sample]] = [], []
+    for sample, group in zip(samples, groups, strict=True):
+        sides[group in held].append(sample)
+    return sides
+
+
+def large_enough(samples: Sequence[Sample], at_least: int) -> set[str]:
+    """The categories of so many photos or more; the seed project's rule is 2,000."""
+    counts = Counter(sample.label for sample in samples if sample.label is not None)
+    return {label for label, count in counts.items() if count >= at_least}
+
+
+def selected(
+    samples: Sequence[Sample], *, labels: Collection[str], at_most: int | None = None
+) -> list[Sample]:
+    """The samples of these categories, no more than `at_most` of each: those whose path hashes lowest,
+    the same in every run. The seed project's rule is 7,000. Samples without a label stay.
+    """
+    places: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.label is not None and sample.label in labels:
+            places[sample.label].append(sample)
+    kept: set[int] = set()
+    for category in places.values():
+        lowest = sorted(category, key=lambda sample: _hash(sample.file.as_posix()))
+        kept.update(id(sample) for sample in lowest[:at_most])
+    return [sample for sample in samples if sample.label is None or id(sample) in kept]
+
+
+def _copies(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
+    """Pairs of groups that hold a file of the same bytes. Only files of equal size are read."""
+    sizes: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if (size := _size(sample.file)) is not None:
+            sizes[size].append(sample)
+    for alike in sizes.values():
+        if len({sample.group for sample in alike}) > 1:
+            first: dict[bytes, str] = {}
+            for sample in alike:
+                try:
+                    digest = hashlib.sha256(read_bytes(sample.file)).digest()
+                except OSError:
+                    continue  # it is left out later, and said to be
+                if (group := first.setdefault(digest, sample.group)) != sample.group:
+                    yield group, sample.group
+
+
+def _size(file: Location) -> int | None:
+    try:
+        return size_of(file)
+    except (OSError, ValueError):
+        return None
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()
