@@ -63,7 +63,7 @@ class Recommender:
         """Ask for the garments most like a photo; without a path, like a random garment.
 
         Returns the query's picture, the matches' pictures by falling similarity, each (height,
-        width, 3) uint8, and the label searched. `self.answer` keeps ids and similarities. A garment
+        width, 3) uint8, and the photo's label. `self.answer` keeps ids and similarities. A garment
         whose picture is gone has an empty one. Where no garment is recognised there are no matches and
         the label is None; `label="any"` searches all the same, and gives the label recognised, or None.
         Raises as the command line does: `ImageUndecodable`, `CatalogEmpty`, `InvalidParameter`.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy import Engine
 
 from service.catalog import (
     category_names,
@@ -77,7 +78,7 @@ def similar_to_photo(
     method: Method = "exact"
     try:
         if searched:
-            matches, method = _matches(
+            searched, matches, method = _matches(
                 studio, prediction.embedding, searched, query, model.id, photo.sha256
             )
     except ModelMoved:  # and what it said of the garments is gone
@@ -102,7 +103,9 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
         own = (LabelConfidence(garment.label, 1.0),)
         searched = labels_to_search(own, query, _labels_of(studio, garment))
         try:
-            matches, method = _matches(studio, garment.id, searched, query, garment.model_id)
+            searched, matches, method = _matches(
+                studio, garment.id, searched, query, garment.model_id
+            )
             break
         except ModelMoved:
             if attempt == ATTEMPTS - 1:
@@ -122,13 +125,15 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
 def _matches(
     studio: Studio,
     asked: np.ndarray | int,
-    labels: Sequence[str],
+    labels: tuple[str, ...],
     query: Query,
     model_id: int,
     content: str | None = None,
-) -> tuple[tuple[Match, ...], Method]:
-    return studio.read(
-        lambda engine: similar(
+) -> tuple[tuple[str, ...], tuple[Match, ...], Method]:
+    """The labels that were searched, and what was found."""
+
+    def ask(engine: Engine) -> tuple[tuple[Match, ...], Method]:
+        return similar(
             engine,
             asked,
             labels=labels,
@@ -138,7 +143,16 @@ def _matches(
             exact=query.exact,
             model_id=model_id,
         )
-    )
+
+    try:
+        return labels, *studio.read(ask)
+    except LabelUnknown:
+        if query.label.strip() != "any":
+            raise
+    # A label that no garment has may have gone with the model that knew it
+    there = category_names(studio.engine)
+    labels = tuple(label for label in labels if label in there)
+    return labels, *studio.read(ask)
 
 
 def _labels_of(studio: Studio, garment: Garment) -> Sequence[str]:

@@ -6,7 +6,8 @@ The one place that knows fsspec: how long a store is waited for, and what its er
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request m
 CONNECT_SECONDS = 3.0
 SILENT_SECONDS = 8.0  # without a byte, after which an attempt is given up
 ATTEMPTS = 3
+LOW_BYTES = 200_000_000  # free on a disk, below which someone should look
 FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
 Location = Path | UPath
@@ -46,6 +48,16 @@ _OF_THE_OBJECT = (
     NotADirectoryError,
     PermissionError,
 )
+
+
+def nearly_full(folders: Iterable[Path]) -> list[str]:
+    """A line for each folder, of those that are there, whose disk has little room left."""
+    free = ((folder, shutil.disk_usage(folder).free) for folder in folders if folder.is_dir())
+    return [
+        f"{room // 1_000_000} MB are free on the disk of {folder}."
+        for folder, room in free
+        if room < LOW_BYTES
+    ]
 
 
 def is_url(text: str) -> bool:

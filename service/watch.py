@@ -16,7 +16,7 @@ from pathlib import Path
 
 import watchfiles
 
-from service.errors import DatabaseUnavailable, PruneRefused, SourceInvalid
+from service.errors import DatabaseUnavailable, ImportLost, PruneRefused, SourceInvalid
 from service.extent import Gone
 from service.ingest import ingest
 from service.intake import Labels
@@ -74,7 +74,7 @@ class Watcher:
                     continue
                 try:
                     waiting, looked = self.round(), time.monotonic()
-                except (SourceInvalid, DatabaseUnavailable) as error:
+                except (SourceInvalid, DatabaseUnavailable, ImportLost) as error:
                     self._say(error.detail)
                     waiting = True
                 if self._identity() != watched:  # another folder of that name, or none

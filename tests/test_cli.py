@@ -196,6 +196,9 @@ def test_doctor_finds_nothing_and_then_something(
     details = {check["check"]: check["detail"] for check in checks}
     assert "33 garments" in details["catalog"]
     assert details["indexes"] == "0 valid, none due"
+    assert details["server"].startswith("Postgres 18.")
+    assert "pgvector 0." in details["server"]
+    assert details["disk"] == "room enough"
     done = run("doctor", FASHION_STUDIO_MODEL=str(tmp_path))
     assert done.returncode == 1
     assert "FAIL  model: " in done.stdout

@@ -14,7 +14,7 @@ BEGIN;
 -- each shard. options: as the service's own connections have it, see service/catalog/similarity/statement.py.
 CREATE SERVER :shard FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
     host :'host', port :'port', dbname :'dbname', extensions 'vector', fetch_size '25',
-    options '-c hnsw.ef_search=80 -c hnsw.iterative_scan=strict_order -c enable_sort=off'
+    options '-c hnsw.ef_search=80 -c hnsw.iterative_scan=strict_order -c enable_sort=off -c jit=off'
 );
 CREATE USER MAPPING FOR PUBLIC SERVER :shard OPTIONS (user :'reader', password :'password');
 

@@ -76,7 +76,10 @@ def import_features(
         with recorded(run), closing(_ahead(batches)) as ready:
             run.beat(total=named)
             for batch in ready:
-                added, updated = loader.write(batch.rows, Progress(run, batch.seen, batch.rejects))
+                with run.waiting():  # an index that it drops may be in use
+                    added, updated = loader.write(
+                        batch.rows, Progress(run, batch.seen, batch.rejects)
+                    )
                 summary.seen += batch.seen
                 summary.added += added
                 summary.updated += updated
@@ -86,7 +89,8 @@ def import_features(
                 progress(summary, named)
                 run.beat(now=True)
                 if summary.seen == batch.seen:  # the first one: those that follow have components
-                    project_catalog(studio.engine)
+                    with run.waiting():
+                        project_catalog(studio.engine)
     build_indexes(studio.engine, progress=building)
     return summary
 

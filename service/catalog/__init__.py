@@ -56,11 +56,16 @@ from service.catalog.loading.curation import (
     remove_picture,
 )
 from service.catalog.loading.dump import all_embeddings
-from service.catalog.loading.files import Filed, Move, filed_garments, forget_garments
+from service.catalog.loading.files import (
+    Filed,
+    GarmentChanged,
+    Move,
+    filed_garments,
+    forget_garments,
+)
 from service.catalog.loading.rows import Row, is_storable
+from service.catalog.models.beside import beside, close_generations
 from service.catalog.models.generations import (
-    beside,
-    close_generations,
     drop_generation,
     generation_bytes,
     has_generation,
@@ -102,17 +107,16 @@ from service.catalog.similarity.search import similar
 from service.catalog.similarity.shelves import Shelf, index_name, leftovers, shelves
 from service.catalog.switch.agreement import Agreement, Sampled, agreement, sample_garments, tidy
 from service.catalog.switch.record import (
-    Switch,
     SwitchRecord,
     cancel_switch,
+    close_silent,
     give_up_switch,
     last_switch,
     open_switch,
-    queue_switch,
-    start_switch,
 )
 from service.catalog.switch.reembed import Left, Reembedding, Unread, unread_of
 from service.catalog.switch.swap import swap
+from service.catalog.switch.work import Switch, queue_switch, start_switch
 
 __all__ = [
     "FEATURES",
@@ -154,6 +158,7 @@ __all__ = [
     "last_switch",
     "open_switch",
     "cancel_switch",
+    "close_silent",
     "give_up_switch",
     "model_names",
     "category_names",
@@ -162,6 +167,7 @@ __all__ = [
     "is_storable",
     "Known",
     "Filed",
+    "GarmentChanged",
     "Move",
     "filed_garments",
     "forget_garments",

@@ -42,11 +42,14 @@ PAIRS = text("""
         UNION
         SELECT match, match_id, match_sha256 FROM judged
     ), found AS (
-        SELECT picture, garment.id, image_path, label FROM sides JOIN garment ON content_sha256 = digest
+        SELECT picture, garment.id, image_path, label, label_source
+        FROM sides JOIN garment ON content_sha256 = digest
         UNION ALL
-        SELECT picture, id, image_path, label FROM sides JOIN garment USING (id) WHERE digest IS NULL
+        SELECT picture, id, image_path, label, label_source
+        FROM sides JOIN garment USING (id) WHERE digest IS NULL
     ), pictures AS (
-        SELECT DISTINCT ON (picture) picture, found.image_path, found.label, group_id
+        SELECT DISTINCT ON (picture) picture, found.image_path, group_id,
+               CASE found.label_source WHEN 'given' THEN found.label END AS label
         FROM found LEFT JOIN catalog_duplicates ON garment_id = found.id
         ORDER BY picture, found.id
     ), votes AS (
@@ -71,7 +74,8 @@ class Picture:
     """One side of a judged pair. key: the hex digest of its bytes, or its garment's id where they are
     unknown.
 
-    image_path, label: of the garment that has it; None where the catalog does not. duplicates: the
+    image_path, label: of the garment that has it; None where the catalog does not, and the label where
+    it is only the network's own. duplicates: the
     group of near-duplicates that the garment is in, None where it is alone.
     """
 

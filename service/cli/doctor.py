@@ -23,17 +23,23 @@ from service.catalog import (
 )
 from service.cli.output import json_option, print_json
 from service.encoder import bundle_folder, find_bundle, load_encoder, read_card
-from service.errors import FashionStudioError, IndexesDue, SettingsInvalid, WorkerMissing
+from service.errors import (
+    FashionStudioError,
+    IndexesDue,
+    SettingsInvalid,
+    StorageFull,
+    WorkerMissing,
+)
 from service.images import open_images
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
-from service.storage import locate, reached
+from service.storage import locate, nearly_full, reached
 
 
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check database, server, schema, catalog, indexes, jobs, model and folders: one line each.
+    """Check model, folders, disk, database, server, schema, catalog, indexes and jobs: one line each.
 
     Exit 1 if any fails.
     """
@@ -41,6 +47,7 @@ def doctor(as_json: bool) -> int:
     checks = [_checked("model", lambda: _model(settings))]
     checks.append(_checked("image root", lambda: _image_root(settings)))
     checks.append(_checked("import roots", lambda: _import_roots(settings)))
+    checks.append(_checked("disk", lambda: _disk(settings)))
     engine: list[Engine] = []
     checks.append(_checked("database", lambda: _database(settings, engine)))
     if engine:
@@ -78,6 +85,14 @@ def _image_root(settings: Settings) -> str:
     root = open_images(settings.image_root)
     root.check()
     return str(root)
+
+
+def _disk(settings: Settings) -> str:
+    folder = open_images(settings.image_root).folder
+    full = nearly_full([settings.folder(), *([folder] if folder is not None else [])])
+    if full:
+        raise StorageFull(" ".join(full))
+    return "room enough"
 
 
 def _import_roots(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from service.catalog import analysis_standing
 from service.cli.output import json_option, note, print_json, progress_bar
 from service.feedback import PAIRS, export_feedback
 from service.images import open_images
@@ -35,6 +36,8 @@ def export(folder: Path, photos: Path | None, as_json: bool) -> None:
     settings = load_settings()
     with open_catalog(settings) as engine, progress_bar("pictures") as advance:
         images = open_images(settings.image_root)
+        if (complaint := analysis_standing(engine).complaint) is not None:
+            note(f"warning: near-duplicates may be missed. {complaint}")
         done = export_feedback(engine, images, folder, photos=photos, progress=advance)
     if as_json:
         print_json(done.as_dict())

@@ -10,17 +10,19 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
-from service.catalog import Loader, Move, Progress, Run
-from service.errors import BundleMismatch
+from service.catalog import GarmentChanged, Loader, Move, Progress, Run
+from service.errors import BundleMismatch, ImportLost
 from service.extent import Gone
 from service.intake.local import outcomes
 from service.intake.photo import Items, Options, Outcome, printable
 from service.intake.work import Engine, Work
-from service.sources import Item
 from service.studio import Studio
 from service.summary import Summary
+
+OVERTAKEN = 5
+"""How often another process may change garments that this one is about to move, before it gives up."""
 
 
 def take_in(
@@ -45,8 +47,10 @@ def take_in(
     """
     began, summary = time.monotonic(), Summary()
     if run is not None:
-        run.beat(total=sum(1 for _ in _beaten(items(), run)))
-    model = studio.model
+        with run.waiting():
+            total = sum(1 for _ in items())
+        run.beat(total=total)
+    model, overtaken = studio.model, 0
     while True:
         loader = Loader(studio.engine, model.id)
         work = Work(studio, model, items, _settled(items, run), options, gone)
@@ -63,6 +67,13 @@ def take_in(
             return summary
         except BundleMismatch:  # another model took over: the batch under way is embedded by that
             model = studio.successor(model)
+        except GarmentChanged:
+            overtaken += 1
+            if overtaken > OVERTAKEN:
+                raise ImportLost(
+                    "Another process keeps moving the same garments. Start again when it is through."
+                ) from None
+        with _awaiting(run):
             gone.look_again()  # what that batch had claimed is not stored
 
 
@@ -70,27 +81,25 @@ def _settled(items: Items, run: Run | None) -> int:
     """How many items the run has settled before; 0 where the source is another by now."""
     if run is None or run.seen == 0:
         return 0
-    last = next(itertools.islice(_beaten(items(), run), run.seen - 1, None), None)
+    with run.waiting():
+        last = next(itertools.islice(items(), run.seen - 1, None), None)
     if last is not None and printable(last.name) == run.last_item:
         return run.seen
     run.restart()
     return 0
 
 
-def _beaten(items: Iterator[Item], run: Run) -> Iterator[Item]:
-    """A source as it is; a store may take minutes to list it."""
-    for item in items:
-        run.beat()
-        yield item
-
-
 def _awaited(outcomes: Iterator[Outcome], run: Run | None) -> Iterator[Outcome]:
     """An engine's outcomes; a cluster may take minutes to start."""
-    with nullcontext() if run is None else run.waiting():
+    with _awaiting(run):
         first = next(outcomes, None)
     if first is not None:
         yield first
         yield from outcomes
+
+
+def _awaiting(run: Run | None) -> AbstractContextManager[None]:
+    return nullcontext() if run is None else run.waiting()
 
 
 def _settle(

@@ -24,7 +24,7 @@ from service.catalog import (
     similar,
 )
 from service.domain import Match
-from service.errors import FashionStudioError
+from service.errors import FashionStudioError, GarmentNotFound
 from service.images import Images
 from service.model import Model
 from service.training.evaluate import wilson
@@ -114,11 +114,14 @@ def _neighbours(
     ms: dict[str, list[float]] = {"old": [], "new": []}
     for done, garment in enumerate(sample, start=1):
         matches: dict[str, tuple[Match, ...]] = {}
-        for name, where in (("old", engine), ("new", beside_engine)):
-            began = time.perf_counter()
-            matches[name], _ = similar(where, garment.id, labels=labels, n=K)
-            ms[name].append(1000 * (time.perf_counter() - began))
         progress(done, len(sample))
+        try:
+            for name, where in (("old", engine), ("new", beside_engine)):
+                began = time.perf_counter()
+                matches[name], _ = similar(where, garment.id, labels=labels, n=K)
+                ms[name].append(1000 * (time.perf_counter() - began))
+        except GarmentNotFound:  # it went meanwhile
+            continue
         ids = [{match.id for match in matches[name]} for name in ("old", "new")]
         if not any(ids):
             continue

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from service.catalog import (
     ModelRecord,
+    close_silent,
     drop_generation,
     has_generation,
     known_models,
@@ -84,6 +85,7 @@ def drop_model(studio: Studio, record: ModelRecord) -> None:
     if record.serving:
         raise InvalidParameter(f"{record.title} serves: let another one take over first.")
     with only_switcher(studio.engine):
+        close_silent(studio.engine)
         waiting = open_switch(studio.engine)
         if waiting is not None and waiting.state == "queued":
             raise SwitchRunning()

@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Engine
 
 from service.catalog import ApiKey, any_key, find_key
-from service.errors import KeysMissing
+from service.errors import DatabaseUnavailable, KeysMissing
 from service.keys import digest
 
 REMEMBERED = 1.0  # seconds for which what the database said of a key is believed
@@ -33,17 +33,25 @@ class Access:
         self._lock = threading.Lock()
         self._known: dict[bytes, tuple[float, ApiKey]] = {}
         self._none_until = 0.0  # no key is known to exist until then
-        self._made = False
+        self._made: bool | None = None  # None: it was never asked
 
     def required(self) -> bool:
-        """Whether a caller without a key is turned away. Raises `DatabaseUnavailable`."""
+        """Whether a caller without a key is turned away.
+
+        While the primary is away no key can be made, and what it said last holds. Raises
+        `DatabaseUnavailable` where it never answered.
+        """
         if self.mode != "auto":
             return self.mode == "keys"
         if not self._made and time.monotonic() >= self._none_until:
             asked = time.monotonic()
-            self._made = any_key(self._engine())
+            try:
+                self._made = any_key(self._engine())
+            except DatabaseUnavailable:
+                if self._made is None:
+                    raise
             self._none_until = asked + REMEMBERED
-        return self._made
+        return bool(self._made)
 
     def key(self, secret: str) -> ApiKey | None:
         """The valid key that `secret` is. Raises `DatabaseUnavailable`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from flask import Blueprint, Response
@@ -20,11 +19,10 @@ from service.errors import (
     WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
+from service.storage import nearly_full
 from service.web import metrics
 from service.web.context import context
 from service.web.problems import problem
-
-LOW_BYTES = 200_000_000  # free on a disk, below which someone should look
 
 probes = Blueprint("probes", __name__)
 
@@ -98,9 +96,7 @@ def _warnings() -> list[str]:
         folders.append(studio.settings.folder())
     except HomeNotWritable as error:
         said.append(error.detail)
-    for folder in folders:
-        if folder.is_dir() and (free := shutil.disk_usage(folder).free) < LOW_BYTES:
-            said.append(f"{free // 1_000_000} MB are free on the disk of {folder}.")
+    said += nearly_full(folders)
     queue = queue_state(studio.engine, silence=STALLED_SECONDS)
     if queue.workers == 0 and queue.jobs.get("todo", 0):
         said.append(WorkerMissing().detail)

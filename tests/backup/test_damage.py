@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service import catalog
-from service.archive import DUMP, MANIFEST
 from service.backup import back_up, restore
+from service.backup.archive import DUMP, MANIFEST
 from service.errors import (
     BackupFailed,
     BackupInvalid,

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service import catalog
-from service.archive import PICTURES
 from service.backup import back_up, restore
+from service.backup.archive import PICTURES
 from service.catalog import (
     attach,
     build_indexes,

@@ -45,12 +45,18 @@ COPY = """
     FROM STDIN (FORMAT BINARY)
 """
 TYPES = ["int8", "float4", "int2", "int2", "int8", "text", "text", "int8[]", "float4[]"]
+# None goes before this is committed. Before the rows that go with them are touched: whoever removes a
+# garment locks it first, and then those.
+KEEP = text("""
+    SELECT count(*) FROM (
+        SELECT FROM found JOIN garment ON id = garment_id ORDER BY garment_id FOR KEY SHARE OF garment
+    ) AS kept
+""")
 CLEAR = text("DELETE FROM neighbourhood")
-# Garments that went meanwhile are left out, and none goes before this is committed
+# Garments that went meanwhile are left out
 REPLACE = text("""
     INSERT INTO neighbourhood SELECT found.* FROM found JOIN garment ON id = garment_id
     ORDER BY garment_id
-    FOR KEY SHARE OF garment
 """)
 CLEAR_THRESHOLDS = text("DELETE FROM similarity_threshold")
 PUT_THRESHOLD = text("""
@@ -151,6 +157,7 @@ def _store(
         require_serving(connection, record.model_id)
         connection.execute(STAGING)
         _copy(connection, catalog, places, cosines, duplicate_similarity)
+        connection.execute(KEEP)
         connection.execute(CLEAR)
         stored = connection.execute(REPLACE).rowcount
         connection.execute(CLEAR_THRESHOLDS)

@@ -69,7 +69,9 @@ FINISH = text("""
 """)
 
 PUT_BACK = text("""
-    UPDATE import_run SET state = 'queued'
+    UPDATE import_run
+    SET state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
+        finished_at = CASE WHEN cancel_requested THEN now() END
     WHERE id = :run_id AND attempt = :attempt AND state = 'running'
 """)
 
@@ -149,7 +151,7 @@ class Run:
         self._execute(FINISH, state=state, error=error)
 
     def put_back(self) -> None:
-        """Let another worker go on with it."""
+        """Let another worker go on with it, unless it was cancelled meanwhile."""
         self._execute(PUT_BACK)
 
     def _execute(self, statement: TextClause, **values: object) -> None:

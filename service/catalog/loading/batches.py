@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine, text
 
 from service.catalog.garments import categories
 from service.catalog.imports import runs
-from service.catalog.loading.files import Move, move_garments
+from service.catalog.loading.files import GarmentChanged, Move, move_garments
 from service.catalog.loading.rows import Row, upsert
 from service.domain import LabelSource
-from service.errors import BundleMismatch, ImportLost
+from service.errors import BundleMismatch
 
 KNOWN = text("""
     SELECT image_path, encode(content_sha256, 'hex') AS content_sha256, label, label_source
@@ -66,8 +66,8 @@ class Loader:
         transaction, so that an import's counts never differ from what it stored.
 
         Raises ValueError for an embedding that cannot be stored (see `to_halfvec`), `LabelUnknown`,
-        `BundleMismatch` where the model was replaced meanwhile, or `ImportLost` where a garment to be
-        moved was changed; then nothing was written.
+        `BundleMismatch` where the model was replaced meanwhile, or `GarmentChanged` where a garment to
+        be moved was; then nothing was written.
         """
         latest = {row.image_path: row for row in rows}
         with self._engine.begin() as connection:
@@ -75,9 +75,7 @@ class Loader:
             if latest or moves:  # before any garment is touched: `swap` locks in this order
                 require_serving(connection, self._model_id)
             if move_garments(connection, moves) < len(moves):
-                raise ImportLost(
-                    "Another process changed the garments of moved photos. Start again."
-                )
+                raise GarmentChanged
             if latest:
                 rows = list(latest.values())
                 require_labels(connection, rows)

@@ -53,6 +53,10 @@ class Move:
     image_path: str
 
 
+class GarmentChanged(Exception):
+    """A garment that was to be moved is no more what it was: another process moved or removed it."""
+
+
 def filed_garments(engine: Engine) -> Iterator[Filed]:
     """Every garment that has a photo, by id; a page at a time, so that nothing is kept waiting."""
     after = 0

@@ -11,26 +11,24 @@ answers those processes that have not moved yet, until it is dropped.
 
 from __future__ import annotations
 
-import threading
-from weakref import WeakKeyDictionary
-
 import psycopg
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from service.catalog.database.engine import open_engine, reading
+from service.catalog.database.engine import reading
 from service.catalog.database.patience import until_free
 from service.catalog.garments.categories import add_categories
+from service.catalog.models.beside import beside, generation_schema
 from service.catalog.schema.tables import HNSW_PREFIX
 from service.errors import DatabaseUnfit
-
-SCHEMA = text("SELECT current_schema() || '_model_' || CAST(:model_id AS integer)")
 
 KEPT = text("""
     SELECT nspname FROM pg_namespace
     WHERE starts_with(nspname::text, current_schema() || '_model_') AND nspname ~ '_model_[0-9]+$'
     ORDER BY nspname
 """)
+
+QUOTED = text("SELECT quote_ident(name) FROM unnest(CAST(:schemas AS text[])) AS name")
 
 EXISTS = text("SELECT to_regclass(quote_ident(:schema) || '.garment') IS NOT NULL")
 
@@ -93,7 +91,7 @@ SAME_SHAPE = text("""
 LABELS = text("SELECT labels FROM model WHERE id = :model_id")
 
 # Categories that nothing has, and no model that is left could give
-DROP_CATEGORIES = text("""
+DROP_CATEGORIES = """
     DELETE FROM category
     WHERE NOT EXISTS (SELECT FROM garment WHERE garment.label = category.name)
       AND NOT EXISTS (SELECT FROM garment WHERE garment.predicted_label = category.name)
@@ -104,20 +102,17 @@ DROP_CATEGORIES = text("""
             AND (serving OR to_regclass(
                 quote_ident(current_schema() || '_model_' || id) || '.garment') IS NOT NULL)
       )
-""")
+"""
+# Nor do the garments as a model that is kept saw them
+NOR_KEPT = """
+      AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.label = category.name)
+      AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.predicted_label = category.name)
+"""
+FORGET_SERVED = text("UPDATE model SET served_until = NULL")
 
-LIMITS = text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
 
 FORGET_PROJECTION = text("DELETE FROM projection WHERE model_id = :model_id")
 FORGET_UNREAD = text("DELETE FROM model_unread WHERE model_id = :model_id")
-
-_making = threading.Lock()
-_beside: WeakKeyDictionary[Engine, dict[int, Engine]] = WeakKeyDictionary()
-
-
-def generation_schema(connection: Connection, model_id: int) -> str:
-    """The name of the schema for another model's garments, as seen from the catalog's own."""
-    return str(connection.scalar(SCHEMA, {"model_id": model_id}))
 
 
 def has_generation(engine: Engine, model_id: int) -> bool:
@@ -130,44 +125,6 @@ def has_generation(engine: Engine, model_id: int) -> bool:
 def kept_generations(connection: Connection) -> list[str]:
     """The schemas that hold what other models say."""
     return list(connection.scalars(KEPT))
-
-
-def beside(engine: Engine, model_id: int) -> Engine:
-    """An engine for which `garment` is what this model says of the garments.
-
-    Made once for each engine and model. Where there is no such table, it sees the serving model's.
-    """
-    with _making:
-        made = _beside.setdefault(engine, {})
-        if model_id not in made:
-            made[model_id] = _open_beside(engine, model_id)
-        return made[model_id]
-
-
-def _open_beside(engine: Engine, model_id: int) -> Engine:
-    with reading(engine) as connection:
-        schema = generation_schema(connection, model_id)
-        quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
-        limits = connection.execute(LIMITS).one()
-    other = open_engine(engine.url.render_as_string(hide_password=False))
-    other.update_execution_options(home=f"{quoted}.garment", model_id=model_id)
-
-    def look_there_first(driver: psycopg.Connection, _record: object) -> None:
-        driver.execute(
-            "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false),"
-            " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
-            [quoted, *limits],
-        )
-        driver.commit()
-
-    event.listen(other, "connect", look_there_first)
-    return other
-
-
-def close_generations(engine: Engine) -> None:
-    """Dispose of the engines that `beside` made."""
-    for other in _beside.pop(engine, {}).values():
-        other.dispose()
 
 
 def make_generation(engine: Engine, model_id: int) -> Engine:
@@ -199,10 +156,19 @@ def drop_generation(engine: Engine, model_id: int) -> None:
             _drop(connection, generation_schema(connection, model_id))
             connection.execute(FORGET_PROJECTION, {"model_id": model_id})
             connection.execute(FORGET_UNREAD, {"model_id": model_id})
-            connection.execute(DROP_CATEGORIES)
+            left = connection.scalars(QUOTED, {"schemas": kept_generations(connection)})
+            nor = "".join(NOR_KEPT.format(table=f"{schema}.garment") for schema in left)
+            run(connection, DROP_CATEGORIES + nor)
         return True
 
     until_free(attempt)
+
+
+def drop_generations(connection: Connection) -> None:
+    """Remove what other models said of garments that are all gone: there is no way back to them."""
+    for schema in kept_generations(connection):
+        _drop(connection, schema)
+    connection.execute(FORGET_SERVED)
 
 
 def generation_bytes(engine: Engine, model_id: int) -> int:

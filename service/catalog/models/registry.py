@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, text
 
 from service.catalog.database.engine import reading
+from service.catalog.models.generations import drop_generations
 from service.catalog.schema.tables import FEATURES
 from service.errors import BundleMismatch
 
@@ -141,6 +142,7 @@ def attach(
         if serving is not None and serving.content_sha256 == digest:
             return int(serving.id)
         _require_replaceable(connection, name, version, serving)
+        drop_generations(connection)
         connection.execute(text("UPDATE model SET serving = false WHERE serving"))
         model_id = _register(
             connection,

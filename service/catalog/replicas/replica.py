@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.catalog.database.engine import open_engine, reading
-from service.catalog.models.generations import close_generations
+from service.catalog.models.beside import close_generations
 from service.errors import DatabaseUnavailable, FashionStudioError
 
 LOOK_PATIENCE = 2.0  # seconds for a look
@@ -32,6 +32,9 @@ POSITION = text("""
     SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END
             - '0/0')::bigint
 """)
+
+
+MOST_MISSING = 3600  # moments that are kept of a standby that does not catch up
 
 
 class Replica:
@@ -82,6 +85,10 @@ class Replica:
             if self._reached is not None and reached < self._reached:
                 self._missing.clear()  # another one took over, without the last that was written
             self._reached, ahead = reached, replayed > reached
+        if (
+            len(self._missing) == MOST_MISSING
+        ):  # it stands still: the last stands for those before it
+            self._missing.pop()
         self._missing.append((moment, self._reached))
         while self._missing and self._missing[0][1] <= replayed:
             self._had_all, self._has_met = self._missing.popleft()[0], True

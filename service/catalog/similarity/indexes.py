@@ -63,6 +63,7 @@ MOST_BYTES = 1_000_000_000
 
 PROJECTING = "computing components"
 
+STOP = text("SELECT pg_cancel_backend(:pid)")
 PROGRESS = text("SELECT phase, tuples_done FROM pg_stat_progress_create_index WHERE pid = :pid")
 
 
@@ -195,9 +196,11 @@ def _run(connection: Connection, statement: sql.Composed) -> None:
 def _watched(
     engine: Engine, connection: Connection, shelf: Shelf, progress: Watcher
 ) -> Iterator[None]:
-    """Tell `progress` how far the session's build is, as another session sees it."""
+    """Tell `progress` how far the session's build is, as another session sees it; what it raises ends the
+    build, whose half-made index the next run drops."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     done = threading.Event()
+    raised: list[BaseException] = []
 
     def watch() -> None:
         with (
@@ -205,8 +208,13 @@ def _watched(
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watching,
         ):
             while not done.wait(PROGRESS_EVERY):
-                for phase, rows in watching.execute(PROGRESS, {"pid": pid}):
-                    progress(Building(shelf.label, phase, rows, shelf.rows))
+                for phase, rows in watching.execute(PROGRESS, {"pid": pid}).all():
+                    try:
+                        progress(Building(shelf.label, phase, rows, shelf.rows))
+                    except BaseException as error:
+                        raised.append(error)
+                        watching.execute(STOP, {"pid": pid})
+                        return
 
     progress(Building(shelf.label, "starting", 0, shelf.rows))
     thread = threading.Thread(target=watch, name="index-progress", daemon=True)
@@ -216,4 +224,6 @@ def _watched(
     finally:
         done.set()
         thread.join()
+        if raised:
+            raise raised[0]
     progress(Building(shelf.label, "done", shelf.rows, shelf.rows))

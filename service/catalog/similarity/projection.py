@@ -28,7 +28,8 @@ from pgvector import HalfVector
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of
-from service.catalog.garments.embeddings import from_sent, of_unit_length
+from service.catalog.database.patience import until_free
+from service.catalog.garments.embeddings import from_sent, of_unit_length, unfit_rows
 from service.catalog.schema.tables import COMPONENTS, FEATURES
 
 FIT_ROWS = 1_000
@@ -177,20 +178,29 @@ def project_catalog(
     with engine.connect() as connection:
         total = connection.scalar(COUNT_MISSING) or 0
     done = after = 0
-    while total:
+    filled: list[int] = []
+
+    def fill() -> bool:
+        nonlocal filled
         with engine.begin() as connection:
             rows = connection.execute(MISSING, {"after": after, "rows": BATCH}).all()
-            if not rows:
-                break
-            _fill(connection, projection, [row.id for row in rows], [row.embedding for row in rows])
-        done, after = done + len(rows), rows[-1].id
+            filled = [row.id for row in rows]
+            if rows:
+                _fill(connection, projection, filled, [row.embedding for row in rows])
+        return True
+
+    while total:
+        until_free(fill)  # an import may hold the same garments in another order
+        if not filled:
+            break
+        done, after = done + len(filled), filled[-1]
         progress(done, max(total, done))
     return done
 
 
 def _fit_and_store(connection: Connection, model_id: int) -> Projection:
-    sample = [from_sent(sent) for sent in connection.scalars(DRAW, {"rows": SAMPLE})]
-    projection = fit(np.stack(sample))
+    sample = np.stack([from_sent(sent) for sent in connection.scalars(DRAW, {"rows": SAMPLE})])
+    projection = fit(sample[~unfit_rows(sample)])
     connection.execute(
         STORE,
         {
@@ -206,7 +216,11 @@ def _fit_and_store(connection: Connection, model_id: int) -> Projection:
 def _fill(
     connection: Connection, projection: Projection, ids: list[int], embeddings: list[bytes]
 ) -> None:
-    components = projection(np.stack([from_sent(sent) for sent in embeddings]))
+    whole = np.stack([from_sent(sent) for sent in embeddings])
+    unfit = unfit_rows(whole)  # written by hand: it has no direction, and is found by no search
+    whole[unfit] = 1
+    components = projection(whole)
+    components[unfit] = 0
     connection.execute(STAGING)
     with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(COPY) as copy:
         copy.set_types(["int8", "halfvec"])

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from service.catalog.database.engine import driver_of
 from service.catalog.garments.embeddings import from_sent, of_unit_length
 from service.catalog.similarity.search import similar
+from service.errors import GarmentNotFound
 
 RECALL_MINIMUM = 0.99
 SAMPLE = 100  # garments that are asked for: 1,000 neighbours, a standard error of 0.003 at 0.99
@@ -83,7 +84,10 @@ def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAM
         best = best[np.isfinite(best)]
         if len(best) == 0:
             continue
-        matches, _ = similar(engine, int(garment_id), labels=[label], n=len(best))
+        try:
+            matches, _ = similar(engine, int(garment_id), labels=[label], n=len(best))
+        except GarmentNotFound:  # it went meanwhile
+            continue
         found += sum(match.similarity >= best[0] - TIE for match in matches)
         wanted += len(best)
     return found / wanted if wanted else 1.0

@@ -18,11 +18,12 @@ from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments import categories
 from service.catalog.garments.embeddings import to_halfvec
 from service.catalog.garments.single import stored_embedding
-from service.catalog.models.generations import beside, has_generation
+from service.catalog.models.beside import beside
+from service.catalog.models.generations import has_generation
 from service.catalog.schema.tables import COMPONENTS
 from service.catalog.similarity.projection import SLACK, kept
 from service.catalog.similarity.shelves import index_name
-from service.catalog.similarity.statement import APPROXIMATE, LOOKUP, literals, similar_sql
+from service.catalog.similarity.statement import APPROXIMATE, EXACT, LOOKUP, literals, similar_sql
 from service.domain import Match, Method
 from service.errors import InvalidParameter, ModelMoved
 from service.stages import stage
@@ -163,11 +164,8 @@ def _search(
     last = _seen.setdefault(connection.engine, {})
     if not last.keys() >= set(labels):
         with driver_of(connection) as driver:
-            last.update(
-                _shelves(
-                    connection, labels, _look_up(connection, driver, labels, values["model_id"])
-                )
-            )
+            looked_up = _look_up(connection, driver, labels, values["model_id"])
+            last.update(_shelves(connection, labels, looked_up))
     while True:
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
@@ -181,8 +179,9 @@ def _search(
                 looked_up = _look_up(connection, driver, labels, values["model_id"])
                 answer = _ask(driver, statement, labels, indexed, asked)
             rows = answer.fetchall()
-        last.update(_shelves(connection, labels, looked_up))
-        if supposed == {label: last[label] for label in labels}:
+        found = _shelves(connection, labels, looked_up)
+        last.update(found)
+        if supposed == found:
             return rows, indexed
 
 
@@ -232,6 +231,8 @@ def _ask(
     if indexed:
         ef_search = max(EF_SEARCH, values["candidates"])
         driver.execute(APPROXIMATE, {"ef_search": str(ef_search)})
+    else:
+        driver.execute(EXACT)
     if others:
         values = values | {"labels": others}
     return driver.execute(statement, values)

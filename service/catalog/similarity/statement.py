@@ -28,14 +28,18 @@ LOOKUP = """
     WHERE name = %(label)s
 """
 
-# For the query that follows in the same transaction only.
+# For the query that follows in the same transaction only, as is APPROXIMATE. Compiling a plan takes many
+# times what such a query does, and by its costs Postgres would: up to 17 a node that is off costs 1e10.
+EXACT = "SELECT set_config('jit', 'off', true)"
+
 # The plan of a prepared statement is kept: the label stands in it, so that it knows the partial index.
 # The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
 # rows. Where sorting is off, only the index of a label gives its order; what has none is sorted
 # nevertheless.
 # An iterative scan goes on where ef_search candidates did not give enough rows.
 APPROXIMATE = """
-    SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
+    SELECT set_config('jit', 'off', true),
+           set_config('plan_cache_mode', 'force_generic_plan', true),
            set_config('enable_sort', 'off', true),
            set_config('hnsw.ef_search', %(ef_search)s, true),
            set_config('hnsw.iterative_scan', 'strict_order', true)
@@ -66,7 +70,8 @@ INDEX_ARM = """(
 
 # Filter and refine: no garment of a label is nearer than its components say (see `projection`), so
 # that none beyond the furthest of any n can be among the n nearest. Only those within, some dozens,
-# are read whole; a garment without components always is. Arrays, because their rows are then found
+# are read whole; a garment without components always is. One without direction, which someone wrote by
+# hand, is as far as NaN from everything. Arrays, because their rows are then found
 # by the primary key whatever the planner believes.
 EXACT_ARM = """(
     WITH filtered AS MATERIALIZED (
@@ -74,7 +79,7 @@ EXACT_ARM = """(
         FROM garment
         WHERE label = ANY (%(labels)s) AND {others}
     ), enough AS (
-        SELECT sqrt(2 * greatest(max(embedding <=> %(query)s), 0)) + %(slack)s AS furthest
+        SELECT sqrt(2 * greatest(max(nullif(embedding <=> %(query)s, 'NaN')), 0)) + %(slack)s AS furthest
         FROM garment
         WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT %(n)s))
     )

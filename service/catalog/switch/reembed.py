@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.loading.rows import COLUMNS, STAGING, Row, copy_rows
-from service.catalog.models.generations import generation_schema
+from service.catalog.models.beside import generation_schema
 from service.domain import LabelSource
 
 # {new} is the generation's table. Garments without a hash were imported without their photo.

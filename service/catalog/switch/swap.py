@@ -13,7 +13,8 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.patience import until_free
-from service.catalog.models.generations import generation_schema, run
+from service.catalog.models.beside import generation_schema
+from service.catalog.models.generations import run
 from service.catalog.switch.reembed import Reembedding
 from service.errors import DatabaseUnfit, SwitchRefused
 

@@ -47,7 +47,7 @@ def overview() -> str:
 def report_rows(report: str) -> str:
     """What a chart is drawn from: the rows of a report, each with a way to the garments that it counts."""
     authorize("read")
-    found = read_report(studio().engine, report, limit=ROWS)
+    found = studio().read(lambda engine: read_report(engine, report, limit=ROWS))
     groups = [(str(value), list(rows)) for value, rows in groupby(found.rows, key=itemgetter(0))]
     return render("report.html", report=found, groups=groups, shown=shown, behind=behind)
 

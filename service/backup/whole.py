@@ -9,23 +9,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Engine
 
 from service import catalog
-from service.archive import DUMP, PICTURES, Archive, ArchiveWriter, Manifest, writing
-from service.catalog import Building, Snapshot, build_indexes
-from service.errors import FashionStudioError, ImageUndecodable
-from service.images import Images, open_images
-
-Advance = Callable[[str, int, int | None], None]
-"""Called with what is done, how much of it, and of how much, where that is known."""
-
-
-def quietly(what: str, done: int, total: int | None) -> None:
-    """Tells nobody."""
+from service.backup.archive import DUMP, Archive, Manifest, writing
+from service.backup.pictures import (
+    Advance,
+    add_pictures,
+    look_for_pictures,
+    name_in_place,
+    place_of,
+    put_pictures,
+    quietly,
+)
+from service.catalog import Building, build_indexes
+from service.errors import FashionStudioError
+from service.images import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,23 @@ def back_up(
     with_pictures: their bytes too, where they can be read; otherwise their paths, sizes and digests.
     Raises `StorageFull`, `BackupFailed`, `PostgresToolsMissing`, `SchemaOutdated`.
     """
-    with catalog.snapshot(engine) as moment, writing(file) as archive:
-        with moment.dump(engine) as stream:
-            archive.add(DUMP, stream, lambda done: advance("catalog, MB", done // 1_000_000, None))
-        pictures = _add_pictures(moment, archive, images, with_pictures, advance)
+    with writing(file) as archive, tempfile.TemporaryFile("w+", encoding="utf-8") as named:
+        with catalog.snapshot(engine) as moment:
+            with moment.dump(engine) as stream:
+                archive.add(
+                    DUMP, stream, lambda done: advance("catalog, MB", done // 1_000_000, None)
+                )
+            named.writelines(json.dumps(picture) + "\n" for picture in moment.pictures())
+        # Behind the snapshot, which index builds wait for: a store may take hours for its pictures
+        named.seek(0)
+        pictures = add_pictures(
+            map(json.loads, named),
+            moment.rows.get("garment"),
+            archive,
+            images,
+            with_pictures,
+            advance,
+        )
         archive.seal(
             Manifest(
                 revision=moment.revision,
@@ -86,31 +101,6 @@ def back_up(
     titles = [model["title"] for model in moment.models]
     size = file.stat().st_size
     return Report(str(file), size, moment.revision, titles, moment.rows, pictures)
-
-
-def _add_pictures(
-    moment: Snapshot, archive: ArchiveWriter, images: Images, included: bool, advance: Advance
-) -> dict[str, int]:
-    found = {"count": 0, "missing": 0, "bytes": 0, "included": 0}
-    total = moment.rows.get("garment")
-    with tempfile.TemporaryFile() as lines:
-        for path, digest in moment.pictures():
-            size, data = images.size(path), None
-            if included and size is not None:
-                with suppress(ImageUndecodable):
-                    data = images.read(path)
-            if data is not None:
-                size, digest = len(data), archive.add_picture(data)
-            line = {"image_path": path, "bytes": size, "sha256": digest}
-            lines.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-            found["count"] += 1
-            found["missing"] += size is None
-            found["bytes"] += size or 0
-            found["included"] += data is not None
-            advance("pictures", found["count"], total)
-        lines.seek(0)
-        archive.add(PICTURES, lines, lambda done: None, packed=True)
-    return found
 
 
 def restore(
@@ -136,7 +126,7 @@ def restore(
         archive.check(lambda done: advance("checking, MB", done // 1_000_000, size))
         put: list[str] = []
         try:
-            _put_pictures(archive, images, put, advance)
+            put_pictures(archive, images, put, advance)
             mb = about.members[DUMP]["bytes"] // 1_000_000
             with archive.open(DUMP) as dump:
                 revision = catalog.restore(
@@ -151,10 +141,10 @@ def restore(
         except BaseException:
             for path in put:
                 with suppress(FashionStudioError):
-                    _place(images, path).remove(_name(path))
+                    place_of(images, path).remove(name_in_place(path))
             raise
         build_indexes(engine, progress=building)
-        pictures = _look_for_pictures(archive, images) | {"restored": len(put)}
+        pictures = look_for_pictures(archive, images) | {"restored": len(put)}
     titles = [model["title"] for model in about.models]
     return Report(str(file), file.stat().st_size, revision, titles, about.rows, pictures)
 
@@ -170,41 +160,6 @@ class _Counting:
         self._done += len(data)
         self._counted(self._done)
         return data
-
-
-def _put_pictures(archive: Archive, images: Images, put: list[str], advance: Advance) -> None:
-    """Write the pictures that are not there yet, noting them in `put`."""
-    total = archive.manifest.pictures["included"]
-    if not total:
-        return
-    for done, picture in enumerate(archive.pictures(), start=1):
-        data = archive.picture(picture.sha256) if picture.sha256 is not None else None
-        if data is not None and _place(images, picture.image_path).put(
-            _name(picture.image_path), data
-        ):
-            put.append(picture.image_path)
-        advance("pictures", done, archive.manifest.pictures["count"])
-
-
-def _look_for_pictures(archive: Archive, images: Images) -> dict[str, int]:
-    """How many pictures lie where the catalog says, as large as they were."""
-    found = {"in_place": 0, "missing": 0, "other": 0}
-    for picture in archive.pictures():
-        size = images.size(picture.image_path)
-        same = size is not None and picture.bytes in (None, size)
-        found["in_place" if same else "missing" if size is None else "other"] += 1
-    return found
-
-
-def _place(images: Images, image_path: str) -> Images:
-    """What `_name` starts at: the image root, or the root of all files for an absolute path."""
-    anchor = PurePath(image_path).anchor
-    return open_images(anchor) if anchor else images
-
-
-def _name(image_path: str) -> str:
-    path = PurePath(image_path)
-    return path.relative_to(path.anchor).as_posix()
 
 
 def move(
