@@ -161,3 +161,9 @@ def test_what_is_no_label_map_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "map.json").write_text(text)
     with pytest.raises(InvalidParameter, match=r"map\.json"):
         read_labels(tmp_path / "map.json")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(b"\xef\xbb\xbfBlazer\nCardigan\n")
+    assert read_labels(file) == ["Blazer", "Cardigan"]

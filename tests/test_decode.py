@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,47 @@ def test_fit_keeps_proportions_and_pads_with_grey() -> None:
     assert (square[:, 20:44] > 250).all()
     assert (square[:, :14] == PAD).all()
     assert (square[:, 50:] == PAD).all()
+
+
+def test_exif_that_cannot_be_read_says_nothing() -> None:
+    whole = encoded(picture(), "PNG")
+    garbage = b"AAAAAAAA"
+    chunk = (
+        struct.pack(">I", 8) + b"eXIf" + garbage + struct.pack(">I", zlib.crc32(b"eXIf" + garbage))
+    )
+    end = whole.index(b"IDAT") - 4
+    assert np.array_equal(pixels(whole[:end] + chunk + whole[end:]), np.asarray(picture()))
+
+
+def test_large_pictures_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+
+    class Turn:
+        def __enter__(self) -> None:
+            turns.append("in")
+
+        def __exit__(self, *_: object) -> None:
+            turns.append("out")
+
+    monkeypatch.setattr("service.decode._large", Turn())
+    pixels(encoded(picture(100, 100)))
+    assert turns == []
+    monkeypatch.setattr("service.decode.LARGE", 9_999)
+    pixels(encoded(picture(100, 100)))
+    assert turns == ["in", "out"]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (encoded(picture(), "AVIF")[:100], ImageUndecodable, "broken or cut off"),
+        (b"<?xml version='1.0'?>\n<svg xmlns='x'></svg>", ImageTypeUnsupported, "SVG"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", ImageTypeUnsupported, "JPEG 2000"),
+        (b"\xff\x0a" + bytes(20), ImageTypeUnsupported, "JPEG XL"),
+    ],
+)
+def test_what_is_not_read_is_called_by_its_name(
+    data: bytes, error: type[FashionStudioError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        pixels(data)

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
+from service.catalog import garment_by_id
+from service.curate import relabel_garment
 from service.ingest import ingest
 from service.studio import Studio
 from tests.pictures import encoded, picture, png_header
@@ -194,3 +196,27 @@ def test_real_photos_go_in_and_find_their_like(
     assert counts(ingest(studio, table, image_root=real_photos)) == (120, 120, 0, 0, 0)
     wanted = {line["image_name"].removeprefix("images/"): line["category_label"] for line in lines}
     assert {name: row[1] for name, row in rows(studio.engine).items()} == wanted
+
+
+def test_a_link_to_itself_is_one_reject(studio: Studio, drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    shutil.copy(next(drawn.glob("images/*.jpg")), tmp_path / "good.jpg")
+    rooted = studio.settings.model_copy(update={"image_root": str(tmp_path)})
+    with Studio(rooted) as here:
+        assert here.images.name_of(tmp_path / "good.jpg") == "good.jpg"
+        assert counts(ingest(here, tmp_path)) == (2, 1, 0, 0, 1)
+
+
+def test_a_label_that_a_person_gave_stays_where_the_source_has_none(
+    studio: Studio, drawn: Path, tmp_path: Path
+) -> None:
+    shutil.copy(next(drawn.glob("images/*.jpg")), tmp_path / "one.jpg")
+    assert counts(ingest(studio, tmp_path)) == (1, 1, 0, 0, 0)
+    with studio.engine.connect() as connection:
+        (garment_id,) = connection.scalars(text("SELECT id FROM garment"))
+    label = "Romper" if garment_by_id(studio.engine, garment_id).label != "Romper" else "Tee"
+    relabel_garment(studio, garment_id, label)
+    assert counts(ingest(studio, tmp_path)) == (1, 0, 0, 1, 0)
+    assert garment_by_id(studio.engine, garment_id).label == label
+    assert counts(ingest(studio, tmp_path, labels="predicted")) == (1, 0, 1, 0, 0)
+    assert garment_by_id(studio.engine, garment_id).label_source == "predicted"

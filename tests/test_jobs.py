@@ -34,6 +34,7 @@ from service.extent import Gone
 from service.ingest import ingest
 from service.intake import Options, take_in
 from service.jobs import STALLED_SECONDS, request_import
+from service.jobs.roots import require_source
 from service.jobs.tasks import MOST_ATTEMPTS, index_garments
 from service.settings import Settings
 from service.sources import Item, read_source
@@ -321,3 +322,17 @@ def test_an_import_whose_job_failed_for_want_of_a_database_is_closed(
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed'"))
     assert sweep_imports(studio.engine) == [run.id]
     assert get_import(studio.engine, run.id).state == "failed"
+
+
+def test_a_url_of_another_kind_than_the_roots_is_not_even_tried(studio: Studio) -> None:
+    settings = studio.settings.model_copy(update={"import_roots": ("memory://shop",)})
+    for source in ("nothing://x", "ftp://127.0.0.1:9/x", "file:///etc"):
+        with pytest.raises(SourceForbidden, match="IMPORT_ROOTS"):
+            require_source(source, settings)
+
+
+def test_an_import_that_was_cancelled_is_not_put_back(studio: Studio) -> None:
+    run = Run.start(studio.engine, source="photos", labels="given")
+    cancel_import(studio.engine, run.id)
+    run.put_back()
+    assert get_import(studio.engine, run.id).state == "cancelled"

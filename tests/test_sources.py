@@ -111,3 +111,18 @@ def test_a_url_in_a_table_of_this_machine_is_a_file_that_is_not_there(tmp_path: 
     first, second = read_source(table)
     assert not first.file.exists()
     assert second.file == tmp_path / "b.jpg"
+
+
+def test_a_path_that_cannot_be_looked_at_is_not_there() -> None:
+    with pytest.raises(SourceInvalid, match="does not exist, or lies where"):
+        read_source(Path("/photos") / ("a" * 256))
+
+
+def test_a_damaged_parquet_file_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "photos.parquet"
+    pd.DataFrame({"image_name": [f"{i}.jpg" for i in range(5000)]}).to_parquet(file)
+    data = bytearray(file.read_bytes())
+    data[20:2000] = bytes(1980)
+    file.write_bytes(data)
+    with pytest.raises(SourceInvalid, match="is damaged"):
+        list(read_source(file))

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.encoder.bundle import CARD, require_place
 from service.encoder.keras import import_keras
-from service.errors import TrainingImpossible
+from service.errors import InvalidParameter, TrainingImpossible
 from service.training.backbones import pooled
 from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
-from service.training.data import Sample, label_order, read_samples
-from service.training.held_out import large_enough, selected
+from service.training.data import Sample, as_known, label_order, names_of, read_samples
+from service.training.held_out import large_enough, selected, split
 from service.training.lite import BLOCK_LAYERS, LAYERS, STAGES, keras_path
 from service.training.losses import TEMPERATURE, same_garment
 from service.training.network import FEATURES, LOGITS, build, freeze
@@ -211,3 +212,60 @@ def test_what_cannot_be_trained_is_one_line(tmp_path: Path, more: list[str], wor
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "bundle").exists()
+
+
+def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "garments.csv").write_text("image_name,garment\n1.jpg,0\n")
+    tables = [tmp_path / folder / "garments.csv" for folder in ("a", "b")]
+    assert list(names_of([*tables, tables[0]])) == ["garments", "garments-2", "garments-3"]
+    samples = read_samples(tables, groups=["garment"], garment="garment")
+    assert len({s.garment for s in samples}) == len({s.group for s in samples}) == 2
+
+
+def test_a_column_that_no_photo_has_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("image_name,photographer\n1.jpg,Ann\n")
+    assert read_samples([table], groups=["photographer", "group"])
+    for how in ({"groups": ["photograper"]}, {"garment": "photograper"}):
+        with pytest.raises(InvalidParameter, match=r"photograper. Columns are: photographer"):
+            read_samples([table], **how)  # type: ignore[arg-type]
+
+
+def test_copies_of_a_file_fall_on_one_side(tmp_path: Path) -> None:
+    samples = []
+    for source in ("one", "other"):
+        (tmp_path / source).mkdir()
+        for i in range(40):
+            file = tmp_path / source / f"{i}.jpg"
+            file.write_bytes(b"%03d" % i)
+            samples.append(Sample(file, source, "Tee", f"{source}/{i}"))
+    training, held_out = split(samples)
+    assert {s.file.name for s in training}.isdisjoint(s.file.name for s in held_out)
+    assert 12 <= len(held_out) <= 20
+    assert split(samples) == (training, held_out)
+
+
+def test_a_folder_that_holds_other_files_is_no_place_for_a_bundle(tmp_path: Path) -> None:
+    require_place(tmp_path / "new" / "bundle")
+    require_place(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(InvalidParameter, match="holds other files"):
+        require_place(tmp_path)
+    with pytest.raises(InvalidParameter, match="cannot hold a bundle"):
+        require_place(tmp_path / "photo.jpg")
+    (tmp_path / CARD).write_text("{}")
+    require_place(tmp_path)
+
+
+def test_labels_are_read_as_ingest_reads_them() -> None:
+    samples = [sample(label) for label in ("dress", "1", "Sari", None)]
+    assert [s.label for s in as_known(samples, ("Tee", "Dress"))] == [
+        "Dress",
+        "Dress",
+        "Sari",
+        None,
+    ]
+    with pytest.raises(TrainingImpossible, match="Are dress and Dress one category"):
+        label_order([sample(label) for label in ("dress", "Dress") * 2], ())

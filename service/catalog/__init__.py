@@ -11,11 +11,11 @@ from service.catalog.analysis.neighbourhoods import analyse
 from service.catalog.analysis.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.analysis.standing import Standing, analysis_standing, cancel_analysis
 from service.catalog.backup.restore import require_room, restore
-from service.catalog.backup.snapshot import Snapshot, snapshot
+from service.catalog.backup.snapshot import snapshot
 from service.catalog.database.embedded import start_embedded
 from service.catalog.database.engine import open_database, open_engine
 from service.catalog.database.patience import only_switcher
-from service.catalog.database.queue import QueueState, in_transaction, libpq, queue_state
+from service.catalog.database.queue import in_transaction, libpq, queue_state
 from service.catalog.database.server import check_server, server_title
 from service.catalog.feedback import (
     JudgedPair,
@@ -86,7 +86,6 @@ from service.catalog.schema.migration import migrate, require_head
 from service.catalog.schema.tables import FEATURES
 from service.catalog.sets import (
     SetImage,
-    StoredSet,
     delete_set,
     extend_set,
     get_set,
@@ -104,7 +103,7 @@ from service.catalog.similarity.recall import (
     note_recall,
 )
 from service.catalog.similarity.search import similar
-from service.catalog.similarity.shelves import Shelf, index_name, leftovers, shelves
+from service.catalog.similarity.shelves import index_name, leftovers, shelves
 from service.catalog.switch.agreement import Agreement, Sampled, agreement, sample_garments, tidy
 from service.catalog.switch.record import (
     SwitchRecord,
@@ -114,7 +113,7 @@ from service.catalog.switch.record import (
     last_switch,
     open_switch,
 )
-from service.catalog.switch.reembed import Left, Reembedding, Unread, unread_of
+from service.catalog.switch.reembed import Left, Reembedding, unread_of
 from service.catalog.switch.swap import swap
 from service.catalog.switch.work import Switch, queue_switch, start_switch
 
@@ -143,7 +142,6 @@ __all__ = [
     "close_generations",
     "Reembedding",
     "Left",
-    "Unread",
     "unread_of",
     "Agreement",
     "agreement",
@@ -178,7 +176,6 @@ __all__ = [
     "flaw",
     "is_unfit",
     "all_embeddings",
-    "Snapshot",
     "snapshot",
     "require_room",
     "restore",
@@ -205,7 +202,6 @@ __all__ = [
     "is_empty",
     "similar",
     "embedding_of",
-    "Shelf",
     "shelves",
     "index_name",
     "leftovers",
@@ -217,7 +213,6 @@ __all__ = [
     "note_recall",
     "keep_recall",
     "kept_recall",
-    "QueueState",
     "queue_state",
     "libpq",
     "in_transaction",
@@ -228,7 +223,6 @@ __all__ = [
     "keys",
     "revoke_key",
     "SetImage",
-    "StoredSet",
     "store_set",
     "extend_set",
     "get_set",

@@ -10,6 +10,7 @@ from service.catalog import (
     index_name,
     leftovers,
     open_engine,
+    similar,
 )
 from service.catalog.similarity.indexes import LOCK
 from service.errors import DatabaseUnfit
@@ -96,3 +97,34 @@ def test_the_builders_settings_end_with_it(engine, shelve):
     for _ in range(3):
         with engine.connect() as connection:
             assert connection.execute(show).one() == before
+
+
+def test_whoever_watches_can_end_a_build(engine, shelve):
+    shelve("Tee", 1500)
+    with engine.begin() as connection:  # until then the build waits
+        connection.execute(text("LOCK TABLE garment IN ROW EXCLUSIVE MODE"))
+
+        def stop(building):
+            if building.label and building.phase not in ("starting", "done"):
+                raise KeyError(building.phase)
+
+        with pytest.raises(KeyError, match="waiting for writers"):
+            build_indexes(engine, threshold=1000, progress=stop)
+    assert shelf(engine).state == "invalid"
+    assert build_indexes(engine, threshold=1000) == ["Tee"]
+    assert leftovers(engine) == []
+
+
+def test_a_garment_without_direction_is_no_obstacle(engine, shelve):
+    shelve("Tee", 30)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE garment SET components = NULL"))
+        connection.execute(text("DELETE FROM projection"))
+        connection.execute(
+            text("UPDATE garment SET embedding = array_fill(0, ARRAY[2048])::halfvec WHERE id = 3")
+        )
+    for exact in (True, False):
+        matches, _ = similar(engine, 1, labels=["Tee"], n=29, exact=exact)
+        assert len(matches) == 28
+        assert 3 not in {match.id for match in matches}
+        assert build_indexes(engine, threshold=20) == (["Tee"] if exact else [])

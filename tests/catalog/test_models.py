@@ -10,6 +10,11 @@ from service.catalog import (
     SetImage,
     attach,
     category_names,
+    has_generation,
+    known_models,
+    make_generation,
+    only_switcher,
+    register,
     store_set,
     top_of_set,
 )
@@ -108,3 +113,13 @@ def test_a_loader_writes_while_its_own_bundle_is_attached_again(engine, model_id
         require_serving(connection, model_id)
         assert attach(engine, **BUNDLE) == model_id
     assert Loader(engine, model_id).write([row("a.jpg")]) == (1, 0)
+
+
+def test_an_emptied_catalog_forgets_what_other_models_said(engine, model_id):
+    new_id = register(engine, **OTHER)
+    with only_switcher(engine):
+        make_generation(engine, new_id)
+    assert has_generation(engine, new_id)
+    attach(engine, **OTHER)
+    assert not has_generation(engine, new_id)
+    assert [model.served_until for model in known_models(engine)] == [None, None]

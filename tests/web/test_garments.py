@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 
 from service.catalog import Loader, Row
+from service.decode import Limits
 from service.settings import Settings
 from service.studio import Studio
+from service.web.pictures import JPEG_SIDE, narrow
 
 from ..pictures import encoded, picture
 from .asking import require_problem
@@ -152,3 +154,9 @@ def test_garments_that_meet_conditions(client: FlaskClient, rows: list[Row]) -> 
 def test_a_condition_that_cannot_be_met_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/api/v1/garments?{query}")
     assert query.partition("=")[0] in require_problem(answer, 400, "invalid_parameter")
+
+
+def test_a_picture_taller_than_a_jpeg_may_be_is_made_smaller() -> None:
+    tall = encoded(Pillow.new("RGB", (16, 66_000), "red"))
+    narrower = Pillow.open(io.BytesIO(narrow(tall, 240, Limits())))
+    assert narrower.height <= JPEG_SIDE

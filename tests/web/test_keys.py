@@ -10,11 +10,12 @@ from sqlalchemy import Engine, text
 
 from service.catalog import revoke_key
 from service.domain import SCOPES, Scope
-from service.errors import KeysMissing
+from service.errors import DatabaseUnavailable, KeysMissing
 from service.keys import create_key
 from service.studio import Studio
-from service.web.access import REMEMBERED, require_keys
+from service.web.access import REMEMBERED, Access, require_keys
 from service.web.app import create_app
+from service.web.auth import _hostname
 
 from .asking import form, require_problem
 
@@ -199,3 +200,34 @@ def test_the_database_has_no_key_only_digests_and_uses(
     assert secret not in row[0]
     assert secret.removeprefix("fs_") not in row[0]
     assert row.last_used_at is not None
+
+
+@pytest.mark.parametrize("headers", [{"Cookie": "x=\xe9"}, {"Cookie": "fashion-studio-key=\xe9"}])
+def test_a_cookie_that_is_no_text_is_another_programs(
+    empty: FlaskClient, headers: dict[str, str]
+) -> None:
+    require_problem(empty.get(GARMENT, headers=headers), 404, "garment_not_found")
+
+
+def test_what_is_no_url_is_another_site(empty: FlaskClient) -> None:
+    answer = empty.delete(GARMENT, headers={"Origin": "http://["})
+    require_problem(answer, 403, "forbidden")
+    assert _hostname("[1::2::3]") == ""
+
+
+def test_while_the_primary_is_away_what_it_said_of_keys_holds(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = Access(lambda: studio.engine, "auto")
+
+    def away(*_: object, **__: object) -> bool:
+        raise DatabaseUnavailable()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("service.web.access.any_key", away)
+        with pytest.raises(DatabaseUnavailable):
+            access.required()
+    assert not access.required()
+    monkeypatch.setattr("service.web.access.any_key", away)
+    monkeypatch.setattr("service.web.access.REMEMBERED", -1.0)
+    assert not access.required()

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.catalog import (
     Reembedding,
+    cancel_switch,
     category_names,
     delete_garment,
     drop_generation,
@@ -16,7 +17,10 @@ from service.catalog import (
     make_generation,
     migrate,
     only_switcher,
+    open_switch,
+    register,
     serving_id,
+    start_switch,
     swap,
     unread_of,
 )
@@ -28,7 +32,7 @@ from service.errors import (
     SwitchRunning,
 )
 
-from .conftest import COUNT, embed, execute, nearest
+from .conftest import COUNT, NEW, embed, execute, nearest
 
 
 def test_given_labels_stay_where_the_new_model_lacks_them(engine, model_id, reembedding):
@@ -133,3 +137,31 @@ def test_a_table_of_an_earlier_shape_is_begun_anew(engine, new_id, reembedding):
 def test_going_down_asks_for_what_is_kept_to_be_dropped(engine, new_id, reembedding):
     with pytest.raises(DowngradeRefused, match=r"new@1.*models drop"):
         migrate(engine, "0005")
+
+
+def test_a_category_that_a_kept_model_has_stays_with_it(engine, model_id, reembedding):
+    embed(reembedding)
+    swap(engine, reembedding)
+    third = register(engine, **NEW | {"name": "third", "content_sha256": "33" * 32})
+    beside = make_generation(engine, third)
+    with beside.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO garment OVERRIDING SYSTEM VALUE SELECT * FROM public.garment WHERE label = 'Blazer' LIMIT 1"
+            )
+        )
+    execute(engine, "DELETE FROM garment WHERE label = 'Blazer'")
+    drop_generation(engine, model_id)
+    assert "Blazer" in category_names(engine)
+    drop_generation(engine, third)
+    assert "Blazer" not in category_names(engine)
+
+
+def test_a_switch_that_a_kill_left_open_can_be_closed(engine, new_id):
+    with only_switcher(engine):
+        start_switch(engine, new_id, {})
+        assert cancel_switch(engine)
+        assert open_switch(engine) is not None, "whoever works on it closes it"
+    assert cancel_switch(engine)
+    assert open_switch(engine) is None
+    assert not cancel_switch(engine)
