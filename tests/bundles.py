@@ -8,6 +8,8 @@ import numpy as np
 
 from service.encoder.bundle import NETWORK, SHIPPED, Card, read_card, read_weights, write_bundle
 
+TITLE = read_card(SHIPPED).title
+
 
 def write_variant(
     folder: Path,

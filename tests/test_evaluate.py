@@ -20,6 +20,7 @@ from service.training.evaluate import evaluate
 from service.training.figures import auroc, calibration_error, neighbours, reliability
 from service.training.observe import Observed
 from service.training.retrieval import retrieval_figures
+from tests.bundles import TITLE
 from tests.test_encoder import change_card
 
 
@@ -118,7 +119,7 @@ def test_the_command_saves_what_it_prints(
     assert json.loads((tmp_path / "out/evaluation.json").read_text()) == document
     first, second = document["bundles"]
     assert first["sources"] == second["sources"]
-    assert (first["bundle"], second["bundle"][-8:]) == ("lite0-fashion@2", "2 <beta>")
+    assert (first["bundle"], second["bundle"][-8:]) == (TITLE, "2 <beta>")
     page = (tmp_path / "out/evaluation.html").read_text()
     assert "2 &lt;beta&gt;" in page
     assert "http" not in page

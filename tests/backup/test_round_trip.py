@@ -29,6 +29,7 @@ from service.errors import (
 from service.images import Images, open_images
 from service.ingest import ingest
 from service.studio import Studio
+from tests.bundles import TITLE
 from tests.catalog.samples import BUNDLE, row
 from tests.catalog.test_embedded import open_folder
 from tests.test_cli import answer, assert_one_line, run
@@ -167,7 +168,7 @@ def test_by_the_commands_alone(
         shutil.copytree(home, folder / "home")  # with the converted network
         there = {"FASHION_STUDIO_HOME": str(folder / "home"), "FASHION_STUDIO_DATABASE_URL": ""}
         done = run("restore", file, **there)
-        assert done.stdout == f"33 garments, model lite0-fashion@2, schema {HEAD}\n"
+        assert done.stdout == f"33 garments, model {TITLE}, schema {HEAD}\n"
         assert similar(**there) == before
         assert_one_line(run("restore", file, **there), 1, "not empty (33 garments)")
         there["FASHION_STUDIO_HOME"] = str((folder / "home").rename(folder / "elsewhere"))

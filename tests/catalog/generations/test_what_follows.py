@@ -147,7 +147,7 @@ def test_a_category_that_a_kept_model_has_stays_with_it(engine, model_id, reembe
     with beside.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO garment OVERRIDING SYSTEM VALUE SELECT * FROM public.garment WHERE label = 'Blazer' LIMIT 1"
+                "INSERT INTO garment OVERRIDING SYSTEM VALUE SELECT * FROM public.garment WHERE id = 151"
             )
         )
     execute(engine, "DELETE FROM garment WHERE label = 'Blazer'")

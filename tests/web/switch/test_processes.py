@@ -29,7 +29,7 @@ from service.settings import Settings
 from service.studio import Studio
 from service.switch import Options, prepare, work_on
 
-from ...bundles import write_variant
+from ...bundles import TITLE, write_variant
 from .conftest import CLI, PHOTOS, environment_of, photo, switch, table_of
 
 
@@ -81,7 +81,7 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
         check=True,
     )
     states = {model["model"]: model["state"] for model in json.loads(listed.stdout)["models"]}
-    assert states == {"lite0-fashion@2": "kept", "noisy@2": "serving"}
+    assert states == {TITLE: "kept", "noisy@2": "serving"}
 
 
 def test_an_ingest_and_a_garment_that_a_switch_overtakes_are_the_new_models(

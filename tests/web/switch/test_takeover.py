@@ -27,7 +27,7 @@ from service.recommend import Query
 from service.studio import Studio
 from service.switch import drop_model, model_of
 
-from ...bundles import write_variant
+from ...bundles import TITLE, write_variant
 from .conftest import PHOTOS, ask, photo, switch, table_of
 
 
@@ -40,7 +40,7 @@ def test_a_bundle_with_other_embeddings_takes_over_and_back(
     assert found.figures["garments"] == PHOTOS
     assert 0 < found.figures["neighbours"]["overlap_at_10"]["mean"] < 1
     after = ask(studio, photo(root, 0))
-    assert (before.model, after.model) == ("lite0-fashion@2", "noisy@2")
+    assert (before.model, after.model) == (TITLE, "noisy@2")
     assert garment_by_id(studio.engine, 1).model == "noisy@2"
     began = time.monotonic()
     assert switch(studio, "previous") is None
@@ -50,7 +50,7 @@ def test_a_bundle_with_other_embeddings_takes_over_and_back(
     with pytest.raises(ModelNotFound):
         model_of(studio, "previous")
     with pytest.raises(FashionStudioError, match="serves"):
-        drop_model(studio, model_of(studio, "lite0-fashion@2"))
+        drop_model(studio, model_of(studio, TITLE))
 
 
 def test_a_worse_bundle_is_refused_unless_forced(studio: Studio, tmp_path: Path) -> None:

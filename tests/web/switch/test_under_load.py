@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.studio import Studio
 from service.switch import drop_model, model_of
 
+from ...bundles import TITLE
 from ..serving import Server, multipart, ready_server, wait_for
 from .conftest import CLI, NEAR, PHOTOS, environment_of, switch
 
@@ -104,7 +105,7 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
     photos = [(root / path).read_bytes() for path in paths]
     other = load_encoder(settings, noisy)
     truth = Truth(settings, {encoder.card.title: encoder, other.card.title: other}, photos)
-    assert np.abs(truth.cosines["noisy@2"] - truth.cosines["lite0-fashion@2"]).max() > 10 * NEAR
+    assert np.abs(truth.cosines["noisy@2"] - truth.cosines[TITLE]).max() > 10 * NEAR
 
     def use() -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -123,21 +124,19 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
         wait_for(lambda: embedded() > 0)
         _, state, _ = server.ask("GET", "/readyz")
         assert "noisy@2 is embedding" in state["warnings"][0]
-        assert (
-            'fashion_studio_model{model="lite0-fashion@2"} 1.0' in server.ask("GET", "/metrics")[1]
-        )
+        assert f'fashion_studio_model{{model="{TITLE}"}} 1.0' in server.ask("GET", "/metrics")[1]
         killed.kill()
         killed.communicate()
         out, error = (resumed := use()).communicate(timeout=300)
         assert resumed.returncode == 0, error
         assert json.loads(out)["report"]["garments"] == PHOTOS
         wait_for(lambda: asking.answers["noisy@2"] > 20)
-        answered = asking.answers["lite0-fashion@2"]
+        answered = asking.answers[TITLE]
         studio.follow()
         switch(studio, "previous")
-        wait_for(lambda: asking.answers["lite0-fashion@2"] > answered + 20)
+        wait_for(lambda: asking.answers[TITLE] > answered + 20)
         drop_model(studio, model_of(studio, "noisy@2"))
-        answered = asking.answers["lite0-fashion@2"]
-        wait_for(lambda: asking.answers["lite0-fashion@2"] > answered + 20)
+        answered = asking.answers[TITLE]
+        wait_for(lambda: asking.answers[TITLE] > answered + 20)
     assert asking.wrong == []
-    assert set(asking.answers) == {"lite0-fashion@2", "noisy@2"}
+    assert set(asking.answers) == {TITLE, "noisy@2"}
