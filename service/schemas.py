@@ -22,7 +22,7 @@ ImagePath = Annotated[
     str, Field(description="relative to the image root", examples=["summer/red-dress.jpg"])
 ]
 ModelName = Annotated[
-    str, Field(description="the bundle, name@version", examples=["lite0-fashion@2"])
+    str, Field(description="the bundle, name@version", examples=["lite0-fashion@3"])
 ]
 
 

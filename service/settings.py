@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         default=(), description="folders and URLs that imports over HTTP may read; unset: none"
     )
     duplicate_similarity: float = Field(
-        default=0.99, gt=0, le=1, description="cosine from which on two garments are duplicates"
+        default=0.95, gt=0, le=1, description="cosine from which on two garments are duplicates"
     )
     max_in_flight: int = Field(
         default=32, ge=1, description="requests worked on at once in each process; more are refused"

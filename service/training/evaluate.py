@@ -79,26 +79,29 @@ def evaluate(
 
 
 def held_out_figures(
-    bundle: Path, settings: Settings, samples: Sequence[Sample]
+    bundle: Path,
+    settings: Settings,
+    samples: Sequence[Sample],
+    *,
+    garment: str = "garment",
+    attributes: Sequence[str] = ATTRIBUTES,
 ) -> dict[str, dict[str, Any]]:
-    """Source by source: top-1 and top-3 accuracy, 95 % interval, recall and photos per category."""
+    """What a card says, source by source: accuracy, each category's recall and precision, and how good
+    the neighbours are, with 95 % intervals and counts. See `evaluate`."""
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     observed = observe(encoder, samples).labelled
     return {
-        name: _brief(recognition_figures(observed.of_source(name), encoder.card))
+        name: _brief(recognition_figures(part, encoder.card))
+        | {"retrieval": retrieval_figures(part, garment, attributes)}
         for name in observed.sources
+        if len(part := observed.of_source(name))
     }
 
 
 def _brief(figures: dict[str, Any]) -> dict[str, Any]:
-    names = ("photos", "top1", "top1_interval_95", "top3")
-    return {name: figures[name] for name in names} | {
-        "recall": {
-            label: {"photos": row["photos"], "recall": row["recall"]}
-            for label, row in figures["categories"].items()
-            if row["photos"]
-        }
-    }
+    names = ("photos", "top1", "top1_interval_95", "top3", "top3_interval_95")
+    categories = {label: row for label, row in figures["categories"].items() if row["photos"]}
+    return {name: figures[name] for name in names} | {"categories": categories}
 
 
 def recognition_figures(part: Observed, card: Card) -> dict[str, Any]:

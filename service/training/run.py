@@ -146,7 +146,9 @@ def train_bundle(
     write(out, network, plan, **facts)
     if not draw_curves(out.with_name(f"{out.name}.png"), history):
         log("No curves are drawn: matplotlib is not installed.")
-    facts["metrics"] = {"held_out": held_out_figures(out, settings, unseen)}
+    facts["metrics"] = {
+        "held_out": held_out_figures(out, settings, unseen, garment=selection.garment or "garment")
+    }
     write(out, network, plan, **facts)
     return calibrate_on(settings, out, data.samples, held_out, progress=progress)
 

@@ -36,7 +36,7 @@ class GarmentsParameters(Parameters):
     model: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
         default=None,
         description="only those that this bundle embedded, name@version",
-        examples=["lite0-fashion@2"],
+        examples=["lite0-fashion@3"],
     )
     q: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
         default=None,
