@@ -6,7 +6,7 @@ A few thousand pictures are really embedded: 1,100 drawn garments in two scenes 
 lie, real photos. Every garment of the catalog is then made from them, label by label, in
 DeepFashion's proportions:
 
-    a + t (b - a) + u (c - d), negative values set to 0 as the network's last ReLU does
+    a + t (b - a) + u (c - d), negative values set to 0 where the network gives none
 
 a is an embedded picture of the label; b one of its 50 nearest of the label, t up to 0.5: a garment
 between two that exist. c and d are a picture and one of its 10 nearest of any label, u normal: a
@@ -69,7 +69,7 @@ def load(rows: int, cache: Path = CACHE, photos: Path = PHOTOS) -> Garments:
     """
     cache.mkdir(parents=True, exist_ok=True)
     base, base_shelf = embedded(cache, photos)
-    identity = hashlib.sha256(base.tobytes() + base_shelf.tobytes()).hexdigest()[:12]
+    identity = hashlib.sha256(base.tobytes() + base_shelf.tobytes() + b"2").hexdigest()[:12]
     maker = _Maker(base, base_shelf)
     file = cache / f"catalog-{identity}-{-(-rows // BLOCK) * BLOCK}.npy"
     larger = sorted(cache.glob(f"catalog-{identity}-*.npy"), key=lambda f: f.stat().st_size)
@@ -93,6 +93,7 @@ class _Maker:
 
     def __init__(self, base: np.ndarray, shelf: np.ndarray) -> None:
         self._base = base.astype(np.float32)
+        self._least = 0.0 if base.min() >= 0 else -np.inf
         unit = self._base / np.linalg.norm(self._base, axis=1, keepdims=True)
         cosines = unit @ unit.T
         np.fill_diagonal(cosines, -2)
@@ -118,7 +119,8 @@ class _Maker:
         t = rng.uniform(0, BETWEEN, (len(a), 1)).astype(np.float32)
         u = rng.normal(0, SPREAD, (len(a), 1)).astype(np.float32)
         base = self._base
-        return np.maximum(base[a] + t * (base[b] - base[a]) + u * (base[c] - base[d]), 0)
+        made = base[a] + t * (base[b] - base[a]) + u * (base[c] - base[d])
+        return np.maximum(made, np.float32(self._least))
 
 
 def embedded(cache: Path, photos: Path) -> tuple[np.ndarray, np.ndarray]:

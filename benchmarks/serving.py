@@ -3,11 +3,11 @@
     sudo apt install wrk                                       # or: brew install wrk
     .venv/bin/python benchmarks/http.py [--garments 20000] [--seconds 10] [--rounds 3] [--plot FILE.png]
 
-In an embedded database of its own: garments with embeddings by chance, alike in groups, in DeepFashion's
-proportions, and their indexes. Then `serve` as people start it, and in each round, one after another so that
-all see the same machine: the bare model's forward pass, one at a time and with every core; `POST /similar`
-with one client and with 16; `GET /garments/{id}/similar` with one client for each core. wrk asks; what it
-takes of the processor is the service's loss. The figures are medians of the rounds.
+In an embedded database of its own: garments made of the shipped bundle's real embeddings in DeepFashion's
+proportions (see `garments`), and their indexes. Then `serve` as people start it, and in each round, one after
+another so that all see the same machine: the bare model's forward pass, one at a time and with every core;
+`POST /similar` with one client and with 16; `GET /garments/{id}/similar` with one client for each core. wrk
+asks; what it takes of the processor is the service's loss. The figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import numpy as np
-from garments import PROPORTIONS
+from garments import load
 
-from service.catalog import Loader, Row, build_indexes
+from service.catalog import BulkLoader, Progress, Row, Run, build_indexes, project_catalog
 from service.collection import Recipe, draw_collection
 from service.decode import Limits, decode, fit
 from service.encoder import load_encoder
@@ -39,6 +38,7 @@ from service.settings import Settings
 from service.studio import Studio
 
 CLIENTS = 16
+ROWS = 4096  # garments to a batch
 CORES = os.cpu_count() or 1
 
 POST = """
@@ -126,32 +126,29 @@ def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]
 
 
 def fill(studio: Studio, count: int) -> int:
-    """Garments whose embeddings are alike in groups; returns how many."""
-    rng, total, stored = np.random.default_rng(0), sum(PROPORTIONS.values()), 0
-    loader = Loader(studio.engine, studio.model_id)
-    for label, share in PROPORTIONS.items():
-        wanted = max(10, round(count * share / total))
-        centres = rng.gamma(0.6, 1.0, (max(4, wanted // 40), 2048)).astype(np.float32)
-        for start in range(0, wanted, 2000):
-            size = min(2000, wanted - start)
-            vectors = centres[rng.integers(len(centres), size=size)]
-            vectors = np.maximum(vectors + rng.normal(0, 0.5, vectors.shape).astype(np.float32), 0)
-            loader.write(
-                [
-                    Row(
-                        image_path=f"{label}/{start + i:06}.jpg",
-                        label=label,
-                        label_source="given",
-                        confidence=1.0,
-                        predicted_label=label,
-                        embedding=vector,
-                        content_sha256=f"{stored + i:064x}",
-                    )
-                    for i, vector in enumerate(vectors)
-                ]
+    """Garments as `garments` makes them of the shipped bundle's embeddings; returns how many."""
+    catalog = load(count)
+    loader = BulkLoader(studio.engine, studio.model_id)
+    for start in range(0, count, ROWS):
+        places = range(start, min(start + ROWS, count))
+        rows = [
+            Row(
+                image_path=f"{place:07}.jpg",
+                label=catalog.labels[catalog.shelf[place]],
+                label_source="given",
+                confidence=None,
+                predicted_label=None,
+                embedding=catalog.embeddings[place],
+                content_sha256=None,
             )
-            stored += size
-    return stored
+            for place in places
+        ]
+        run = Run.start(studio.engine, source="benchmark", labels="given")
+        loader.write(rows, Progress(run, len(rows)))
+        run.finish("done")
+        if start == 0:  # those that follow have components
+            project_catalog(studio.engine)
+    return count
 
 
 def alone_ms(encoder, pixels, seconds: float) -> float:  # type: ignore[no-untyped-def]
