@@ -116,6 +116,8 @@ def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]
                     "post_ms": one["p50"],
                     "model_rate": together,
                     "post_rate": many["requests"] / many["seconds"],
+                    "slower": one["p50"] / alone,
+                    "kept": many["requests"] / many["seconds"] / together,
                     "get_rate": ids["requests"] / ids["seconds"],
                     "get_p50": ids["p50"],
                     "get_p99": ids["p99"],
@@ -209,18 +211,16 @@ def served(home: Path):  # type: ignore[no-untyped-def]
 def report(
     figures: dict[str, float], rounds: list[dict[str, float]], arguments: argparse.Namespace
 ) -> None:
-    slower = [r["post_ms"] / r["model_ms"] for r in rounds]
-    kept = [r["post_rate"] / r["model_rate"] for r in rounds]
     spread = figures["get_p99"] / figures["get_p50"]
     print(f"{arguments.garments} garments, {arguments.rounds} rounds, {CORES} cores, medians")
     print("| | model alone | service | ratio | aim |\n| --- | --- | --- | --- | --- |")
     print(
         f"| `POST /similar`, one client, p50 | {figures['model_ms']:.1f} ms | "
-        f"{figures['post_ms']:.1f} ms | {statistics.median(slower):.2f} | ≤ 1.25 |"
+        f"{figures['post_ms']:.1f} ms | {figures['slower']:.2f} | ≤ 1.25 |"
     )
     print(
         f"| `POST /similar`, {CLIENTS} clients | {figures['model_rate']:.1f} /s | "
-        f"{figures['post_rate']:.1f} /s | {statistics.median(kept):.2f} | ≥ 0.9 |"
+        f"{figures['post_rate']:.1f} /s | {figures['kept']:.2f} | ≥ 0.9 |"
     )
     print(
         f"| `GET /garments/ID/similar`, {CORES} clients | – | {figures['get_rate']:.0f} /s, "
@@ -238,8 +238,8 @@ def plot(figures: dict[str, float], arguments: argparse.Namespace) -> None:
     from PIL import Image, ImageDraw, ImageFont
 
     bars = (
-        ("POST, one client: model's ms / service's", figures["model_ms"] / figures["post_ms"], 0.8),
-        (f"POST, {CLIENTS} clients: of the model's rate", figures["post_rate"] / figures["model_rate"], 0.9),
+        ("POST, one client: model's ms / service's", 1 / figures["slower"], 0.8),
+        (f"POST, {CLIENTS} clients: of the model's rate", figures["kept"], 0.9),
         ("GET by id: of 600 a second and core", figures["get_rate"] / CORES / 600, 0.5),
     )  # fmt: skip
     picture = Image.new("RGB", (900, 60 + 70 * len(bars)), "white")

@@ -37,6 +37,7 @@ def draw_curves(file: Path, history: Sequence[dict[str, float]]) -> bool:
             for axes in (losses, accuracies):
                 axes.axvline(row["epoch"] - 0.5, color="0.8", linewidth=0.8, zorder=0)
     for axes in (losses, accuracies):
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", ncols=2, framealpha=0.6)
+        axes.xaxis.get_major_locator().set_params(integer=True)
     figure.savefig(file, dpi=120)
     return True

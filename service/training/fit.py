@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def train(
         batches = epoch_batches(
             data.pixels, data.targets, weights, batch=plan.batch, side=side, seed=(plan.seed, epoch)
         )
-        logs: dict[str, float] = {}
+        sums: Counter[str] = Counter()
         for step, (images, wanted, sample_weights) in enumerate(batches, start=1):
             logs = model.train_on_batch(
                 images, wanted, sample_weight=sample_weights, return_dict=True
@@ -96,8 +97,10 @@ def train(
                 raise TrainingImpossible(
                     f"The loss is no number any more in epoch {epoch + 1}. Give a lower --rate."
                 )
-            report(epoch, step, steps, {name: float(value) for name, value in logs.items()})
-        row = {name: float(value) for name, value in logs.items()}
+            figures = {name: float(value) for name, value in logs.items()}
+            sums.update(figures)
+            report(epoch, step, steps, figures)
+        row = {name: value / steps for name, value in sums.items()}
         row |= {
             "epoch": epoch + 1,
             "side": side,
