@@ -217,10 +217,10 @@ def _deepfashion(annotations: Location, image_root: Location | None) -> Iterator
     """Lines `img/…jpg   3`; separators vary between copies and some lack the count and header lines."""
     root = image_root if image_root is not None else _image_folder(annotations)
     line = re.compile(r"^\s*(\S.*?)[\s,]+(\d+)\s*$")
-    file = annotations.open(encoding="utf-8", errors="replace")  # now, so that it is refused now
+    annotations.open().close()  # so that what cannot be read is refused now
 
     def items() -> Iterator[Item]:
-        with file:
+        with annotations.open(encoding="utf-8", errors="replace") as file:
             for text in file:
                 found = line.match(text)
                 if found is None or Path(found[1]).suffix.lower() not in SUFFIXES:

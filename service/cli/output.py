@@ -45,7 +45,7 @@ json_option = click.option(
 
 
 def print_json(document: Any) -> None:
-    click.echo(_shown(json.dumps(document, ensure_ascii=False, indent=2)))
+    click.echo(shown(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def print_table(
@@ -71,15 +71,15 @@ def print_table(
     with console.capture() as text:
         console.print(table, crop=False)
     for line in text.get().splitlines():
-        click.echo(_shown(line.rstrip()))
+        click.echo(shown(line.rstrip()))
 
 
 def note(message: str) -> None:
     """A line for people, on stderr."""
-    click.echo(_shown(message), err=True)
+    click.echo(shown(message), err=True)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """As UTF-8 can say it: a file's name may hold bytes that are none."""
     return text.encode(errors="replace").decode()
 
