@@ -39,6 +39,7 @@ def pictures(
             row(
                 file.relative_to(drawn).as_posix(),
                 label="Dress" if at % 2 else "Tee",
+                label_source="given",
                 predicted_label="Dress",
                 embedding=vector,
                 content_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),

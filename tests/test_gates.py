@@ -37,7 +37,7 @@ def test_every_gate_is_counted_on_every_photo(stocked: Studio, drawn: Path) -> N
         for line in csv.DictReader(file):
             image = stocked.decode((drawn / line["image_name"]).read_bytes())
             right += stocked.predict(image).label == line["category_label"]
-    assert 0 < right < 33
+    assert right > 0
     assert gates["auto"]["right_label_searched"] == round(right / 33, 4)
     assert (gates["auto"]["labels_searched"], gates["any"]["labels_searched"]) == (1, 11)
     assert gates["any"]["right_label_searched"] == 1

@@ -71,10 +71,10 @@ def put_pictures(archive: Archive, images: Images, put: list[str], advance: Adva
 
 def look_for_pictures(archive: Archive, images: Images) -> dict[str, int]:
     """How many pictures lie where the catalog says, as large as they were."""
-    found = {"inplace_of": 0, "missing": 0, "other": 0}
+    found = {"in_place": 0, "missing": 0, "other": 0}
     for picture, size in _sized(images, archive.pictures(), lambda one: one.image_path):
         same = size is not None and picture.bytes in (None, size)
-        found["inplace_of" if same else "missing" if size is None else "other"] += 1
+        found["in_place" if same else "missing" if size is None else "other"] += 1
     return found
 
 

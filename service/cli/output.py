@@ -127,21 +127,19 @@ def show_building(advance: Advance) -> Callable[[Building], None]:
 
 def _progress_lines(description: str) -> Advance:
     began = last = time.monotonic()
-    first = before = 0
+    before = 0
 
     def advance(done: int, total: int | None = None, text: str = "") -> None:
-        nonlocal began, last, first, before
+        nonlocal began, last, before
         now = time.monotonic()
-        if done < before or (
-            before == 0 and done > 1
-        ):  # something else is counted, or gone on with
-            began, first = now, done
+        if done < before:  # something else is counted from here on
+            began = now
         before = done
         if now - last >= LINE_EVERY:
             last = now
             of = f" of {total}" if total else ""
-            if total and first < done < total and now > began:
-                of += f", {(now - began) / (done - first) * (total - done):.0f} s left"
+            if total and 0 < done < total and now > began:
+                of += f", {(now - began) / done * (total - done):.0f} s left"
             note(f"{description}: {done}{of} {text}".rstrip())
 
     return advance

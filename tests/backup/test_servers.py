@@ -13,8 +13,8 @@ from service import catalog
 from service.backup import back_up, move
 from service.catalog import (
     open_engine,
-    pgtools,
 )
+from service.catalog.database import pgtools
 from service.errors import (
     PostgresToolsMissing,
 )

@@ -47,7 +47,8 @@ def add_one(engine: Engine, model_id: int, root: Images) -> tuple[Garment, bool]
 
 KILLED = """
 import os, signal, sys
-from service.catalog import curation, open_engine
+from service.catalog import open_engine
+from service.catalog.loading import curation
 from service.images import Images, open_images
 from tests.catalog.test_curation import add_one
 

@@ -166,9 +166,11 @@ def drop_generation(engine: Engine, model_id: int) -> None:
 
 def drop_generations(connection: Connection) -> None:
     """Remove what other models said of garments that are all gone: there is no way back to them."""
-    for schema in kept_generations(connection):
+    kept = kept_generations(connection)
+    for schema in kept:
         _drop(connection, schema)
-    connection.execute(FORGET_SERVED)
+    if kept:
+        connection.execute(FORGET_SERVED)
 
 
 def generation_bytes(engine: Engine, model_id: int) -> int:
