@@ -186,6 +186,23 @@ def test_a_tie_goes_to_the_lower_id_also_where_n_cuts_it(engine, loader, plans):
     assert all(f"Index Scan using {index_name('Blazer')}" in plan for plan in plans)
 
 
+def test_no_plan_is_compiled(engine, monkeypatch):
+    asked, execute = [], psycopg.Connection.execute
+
+    def ask(connection, statement, parameters=None, **how):
+        if "<=>" in statement:
+            asked.append(execute(connection, "SELECT current_setting('jit')", prepare=False))
+        return execute(connection, statement, parameters, **how)
+
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT current_setting('jit')")) == "on"
+    monkeypatch.setattr(psycopg.Connection, "execute", ask)
+    for exact in (True, False):
+        similar(engine, clustered(60, 2)[5], labels=["Tee"], n=9, exact=exact)
+    assert len(asked) >= 2
+    assert {cursor.fetchone() for cursor in asked} == {("off",)}
+
+
 def test_settings_end_with_the_query(engine):
     show = text(
         "SELECT current_setting('enable_sort'), current_setting('enable_indexscan'),"
