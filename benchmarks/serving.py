@@ -29,8 +29,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from garments import load
+from peers.studio import BATCH, store
 
-from service.catalog import BulkLoader, Progress, Row, Run, build_indexes, project_catalog
+from service.catalog import build_indexes
 from service.collection import Recipe, draw_collection
 from service.decode import Limits, decode, fit
 from service.encoder import load_encoder
@@ -38,7 +39,6 @@ from service.settings import Settings
 from service.studio import Studio
 
 CLIENTS = 16
-ROWS = 4096  # garments to a batch
 CORES = os.cpu_count() or 1
 
 POST = """
@@ -130,26 +130,13 @@ def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]
 def fill(studio: Studio, count: int) -> int:
     """Garments as `garments` makes them of the shipped bundle's embeddings; returns how many."""
     catalog = load(count)
-    loader = BulkLoader(studio.engine, studio.model_id)
-    for start in range(0, count, ROWS):
-        places = range(start, min(start + ROWS, count))
-        rows = [
-            Row(
-                image_path=f"{place:07}.jpg",
-                label=catalog.labels[catalog.shelf[place]],
-                label_source="given",
-                confidence=None,
-                predicted_label=None,
-                embedding=catalog.embeddings[place],
-                content_sha256=None,
-            )
-            for place in places
-        ]
-        run = Run.start(studio.engine, source="benchmark", labels="given")
-        loader.write(rows, Progress(run, len(rows)))
-        run.finish("done")
-        if start == 0:  # those that follow have components
-            project_catalog(studio.engine)
+    batches = (slice(start, start + BATCH) for start in range(0, count, BATCH))
+    store(
+        studio,
+        catalog.labels,
+        catalog.shelf,
+        ((rows, catalog.embeddings[rows]) for rows in batches),
+    )
     return count
 
 

@@ -38,3 +38,8 @@ class Summary:
             "prunes": self.pruned,
             "seconds": round(self.seconds, 3),
         }
+
+
+def printable(name: str) -> str:
+    """A name from outside, as JSON and the terminal can show it."""
+    return name.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

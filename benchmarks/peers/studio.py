@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -150,14 +150,26 @@ class ThroughHttp(ThroughSql):
 
 
 def load(studio: Studio, catalog: Catalog) -> None:
-    """As an import of features writes them, with made-up paths."""
+    store(studio, catalog.labels, catalog.shelf, catalog.batches(BATCH))
+
+
+def store(
+    studio: Studio,
+    labels: Sequence[str],
+    shelf: np.ndarray,
+    batches: Iterable[tuple[slice, np.ndarray]],
+) -> None:
+    """Garments as an import of features writes them, with made-up paths.
+
+    shelf: (n,) each garment's place in `labels`. batches: rows, and their embeddings.
+    """
     loader = BulkLoader(studio.engine, studio.model_id)
     run = Run.start(studio.engine, source="benchmark", labels="given")
-    for start, vectors in ((rows.start, vectors) for rows, vectors in catalog.batches(BATCH)):
+    for start, vectors in ((rows.start, vectors) for rows, vectors in batches):
         batch = [
             Row(
                 image_path=f"garments/{row:08}.jpg",
-                label=catalog.labels[catalog.shelf[row]],
+                label=labels[shelf[row]],
                 label_source="given",
                 confidence=None,
                 predicted_label=None,

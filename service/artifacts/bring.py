@@ -33,11 +33,10 @@ from service.catalog import (
 from service.domain import LabelSource
 from service.errors import LabelUnknown, SourceInvalid
 from service.ingest import recorded
-from service.intake import printable
 from service.recommend import given_label
 from service.sources import IMAGE, LABEL, csv_rows
 from service.studio import Studio
-from service.summary import Summary
+from service.summary import Summary, printable
 
 BATCH = 4096  # rows to a commit: 34 MB of float32, 17 of float16
 T = TypeVar("T")

@@ -34,6 +34,10 @@ def add_pictures(
     included: bool,
     advance: Advance,
 ) -> dict[str, int]:
+    """Put in what is known of the pictures and, where that is asked, their bytes; returns the counts.
+
+    named: (image_path, hex digest) of each garment. total: how many there are.
+    """
     found = {"count": 0, "missing": 0, "bytes": 0, "included": 0}
     with tempfile.TemporaryFile() as lines:
         for (path, digest), size in _sized(images, named, lambda one: one[0]):
@@ -88,11 +92,12 @@ def _sized(
 
 
 def place_of(images: Images, image_path: str) -> Images:
-    """What `_name` starts at: the image root, or the root of all files for an absolute path."""
+    """What `name_in_place` starts at: the image root, or the root of all files for an absolute path."""
     anchor = PurePath(image_path).anchor
     return open_images(anchor) if anchor else images
 
 
 def name_in_place(image_path: str) -> str:
+    """A picture's path from there."""
     path = PurePath(image_path)
     return path.relative_to(path.anchor).as_posix()

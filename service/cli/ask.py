@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from service.cli.output import json_option, note, open_studio, print_json, print_table, shown
+from service.cli.output import json_option, note, open_studio, print_json, print_table
 from service.decode import Limits, decode, fit, read
 from service.domain import LabelCount, Prediction, Recommendation
 from service.encoder import load_encoder
@@ -21,6 +21,7 @@ from service.recommend import (
 )
 from service.settings import load_settings
 from service.sources import images_in
+from service.summary import printable
 
 FILE = click.Path(path_type=Path)
 UNRECOGNISED = "no garment recognised"
@@ -157,7 +158,9 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
 def print_recommendation(answer: Recommendation, name: str) -> None:
     if not answer.searched_labels:
         click.echo(
-            shown(f"{name}: no garment recognised; --label any asks for the nearest all the same.")
+            printable(
+                f"{name}: no garment recognised; --label any asks for the nearest all the same."
+            )
         )
         return
     if answer.garment is not None:

@@ -24,6 +24,7 @@ from rich.table import Table
 from service.catalog import Building
 from service.settings import load_settings
 from service.studio import Studio
+from service.summary import printable
 
 LINE_EVERY = 10  # seconds between progress lines in a log
 NUMERIC = {
@@ -45,7 +46,7 @@ json_option = click.option(
 
 
 def print_json(document: Any) -> None:
-    click.echo(shown(json.dumps(document, ensure_ascii=False, indent=2)))
+    click.echo(printable(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def print_table(
@@ -71,17 +72,12 @@ def print_table(
     with console.capture() as text:
         console.print(table, crop=False)
     for line in text.get().splitlines():
-        click.echo(shown(line.rstrip()))
+        click.echo(printable(line.rstrip()))
 
 
 def note(message: str) -> None:
     """A line for people, on stderr."""
-    click.echo(shown(message), err=True)
-
-
-def shown(text: str) -> str:
-    """As UTF-8 can say it: a file's name may hold bytes that are none."""
-    return text.encode(errors="replace").decode()
+    click.echo(printable(message), err=True)
 
 
 @contextmanager

@@ -24,9 +24,7 @@ from service.settings import load_settings
     help="The bundle's folder.",
 )
 @click.option("--name", default=None, help="The bundle's name; by default its folder's.")
-@click.option(
-    "--version", type=click.STRING, default="1", show_default=True, help="The bundle's version."
-)
+@click.option("--version", "version", default="1", show_default=True, help="The bundle's version.")
 @click.option(
     "--backbone",
     default="xception",

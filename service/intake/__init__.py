@@ -2,7 +2,7 @@
 
 from service.intake.flow import take_in
 from service.intake.local import outcomes
-from service.intake.photo import BATCH, Items, Labels, Options, printable
+from service.intake.photo import BATCH, Items, Labels, Options
 from service.intake.work import Engine
 
-__all__ = ["BATCH", "Engine", "Items", "Labels", "Options", "outcomes", "printable", "take_in"]
+__all__ = ["BATCH", "Engine", "Items", "Labels", "Options", "outcomes", "take_in"]

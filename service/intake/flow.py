@@ -16,10 +16,10 @@ from service.catalog import GarmentChanged, Loader, Move, Progress, Run
 from service.errors import BundleMismatch, ImportLost
 from service.extent import Gone
 from service.intake.local import outcomes
-from service.intake.photo import Items, Options, Outcome, printable
+from service.intake.photo import Items, Options, Outcome
 from service.intake.work import Engine, Work
 from service.studio import Studio
-from service.summary import Summary
+from service.summary import Summary, printable
 
 OVERTAKEN = 5
 """How often another process may change garments that this one is about to move, before it gives up."""

@@ -136,8 +136,3 @@ def _is_current(known: Known | Filed, digest: str, given: str | None, labels: La
     if given is None:
         return labels == "given" or known.label_source == "predicted"
     return known.label_source == "given" and known.label == given
-
-
-def printable(name: str) -> str:
-    """A name from outside, as JSON and the terminal can show it."""
-    return name.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

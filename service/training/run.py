@@ -87,9 +87,8 @@ def train_bundle(
     training, held_out = split(samples)
     large, most = large_enough(samples, selection.at_least), selection.at_most
     apart = None if most is None else round(HELD_OUT * most)
-    training = selected(
-        training, labels=large, at_most=None if most is None else most - (apart or 0)
-    )
+    rest = None if most is None or apart is None else most - apart
+    training = selected(training, labels=large, at_most=rest)
     held_out = selected(held_out, labels=large, at_most=apart)
     labels = label_order([*training, *held_out], _usual_order())
     initial, origin = initial_weights(keras, weights, plan.backbone, labels)

@@ -85,10 +85,8 @@ class Replica:
             if self._reached is not None and reached < self._reached:
                 self._missing.clear()  # another one took over, without the last that was written
             self._reached, ahead = reached, replayed > reached
-        if (
-            len(self._missing) == MOST_MISSING
-        ):  # it stands still: the last stands for those before it
-            self._missing.pop()
+        if len(self._missing) == MOST_MISSING:
+            self._missing.pop()  # it stands still: the last one stands for those before it
         self._missing.append((moment, self._reached))
         while self._missing and self._missing[0][1] <= replayed:
             self._had_all, self._has_met = self._missing.popleft()[0], True
