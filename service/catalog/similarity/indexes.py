@@ -28,7 +28,7 @@ PROGRESS_EVERY = 0.5  # seconds
 
 # m is pgvector's default. With its ef_construction of 64 a search for a label that the query is far
 # from needs half as many candidates again for the same recall; a build takes half as long.
-GRAPH = "m=16, ef_construction=160"
+GRAPH = "m=16, ef_construction=320"
 CREATE = sql.SQL(f"""
     CREATE INDEX CONCURRENTLY {{index}} ON garment
     USING hnsw (components halfvec_l2_ops) WITH ({GRAPH})

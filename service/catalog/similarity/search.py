@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import psycopg
 from pgvector import HalfVector
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments import categories
@@ -30,21 +30,30 @@ from service.stages import stage
 
 MAX_MATCHES = 100
 
-CANDIDATES = 20
-"""Garments that an index leads to and that are compared whole, at least; twice n where that is more."""
+JUDGED = 10
+"""Neighbours that are found at least: whether a search went well shows in several."""
 
-NEARLY = 0.95
-"""Share of a distance that components hold, at least: 0.97 and more of the distances to neighbours with
-the shipped model. With 1, a quarter of the questions would be asked again, in vain."""
 
-MORE, MOST_CANDIDATES = 4, 320
-"""Where candidates may not be enough, so many times as many are asked for, and again."""
 
-EF_SEARCH = 80
-"""Candidates that an HNSW scan keeps, at least; recall in docs/performance.md."""
+class _Effort(NamedTuple):
+    """How hard indexes are searched.
 
-SERVING = "SELECT id FROM model WHERE serving"
+    follow: candidates that a scan of a graph keeps (`hnsw.ef_search`). candidates: garments that are
+    then compared whole, at least; `times` n where that is more.
+    """
 
+    follow: int
+    candidates: int
+    times: int
+
+
+EFFORTS = (_Effort(40, 30, 2), _Effort(640, 80, 3), _Effort(1000, 320, 4))
+"""One after the other, as long as the one before may not have been enough: see `_enough`. What each finds
+and costs is in docs/performance.md. pgvector takes no larger `hnsw.ef_search` than 1000."""
+
+ASTRAY = 0.5
+"""Cosine. A question that is less like the nearest found comes from elsewhere, where a graph easily ends
+in the wrong place."""
 
 class _Shelf(NamedTuple):
     """What must be known of a label before it is searched. fitted_at: names the projection.
@@ -55,6 +64,17 @@ class _Shelf(NamedTuple):
     indexed: bool
     fitted_at: datetime | None
     here: bool
+
+
+class _Found(NamedTuple):
+    """A row of `similar_sql`."""
+
+    id: int
+    image_path: str
+    label: str
+    similarity: float
+    reach: float
+    share: float
 
 
 _seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
@@ -102,13 +122,11 @@ def similar(
             if model_id not in (None, embedded_by):
                 raise ModelMoved()
             model_id = embedded_by
-        elif model_id is None:
-            model_id = connection.scalar(text(SERVING))
         values = {
             "query": _vector(query),
             "exclude": sorted(exclude),
             "content": None if content is None else bytes.fromhex(content),
-            "n": n,
+            "n": max(n, JUDGED),
             "slack": SLACK,
             "model_id": model_id,
         }
@@ -124,7 +142,7 @@ def similar(
                     found, indexed = _nearest(elsewhere, searched, values, exact)
                     break
     floor = -math.inf if min_similarity is None else min_similarity
-    matches = (Match(*row) for *row, _ in found)
+    matches = (Match(*row[:4]) for row in found[:n])
     return (
         tuple(match for match in matches if match.similarity >= floor),
         "hnsw" if indexed else "exact",
@@ -140,22 +158,39 @@ def _vector(query: np.ndarray) -> HalfVector:
 
 def _nearest(
     connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
-) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """The rows, from as many candidates as it takes, and the labels whose index gave them."""
-    candidates = max(CANDIDATES, 2 * values["n"])
-    found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
-    while indexed and not _enough(found) and candidates < MOST_CANDIDATES:
-        candidates = min(MORE * candidates, MOST_CANDIDATES)  # a larger ef_search is refused
-        found, indexed = _search(connection, labels, values | {"candidates": candidates}, exact)
+) -> tuple[list[_Found], list[str]]:
+    """The nearest, with as much effort as it takes, and the labels whose index gave them."""
+    for effort in EFFORTS:
+        asked = values | {
+            "candidates": max(effort.candidates, effort.times * values["n"]),
+            "follow": max(effort.follow, effort.times * values["n"]),
+        }
+        found, indexed = _search(connection, labels, asked, exact)
+        if not indexed or _enough(found, astray=effort is EFFORTS[0]):
+            break
     # An index gives too few where most of what it leads to was deleted since
     if indexed and len(found) < values["n"]:
-        found, indexed = _search(connection, labels, values | {"candidates": candidates}, True)
+        found, indexed = _search(connection, labels, asked, True)
     return found, indexed
+
+
+def _enough(found: Sequence[_Found], *, astray: bool) -> bool:
+    """Whether hardly a garment that was not a candidate can be nearer than the last one found.
+
+    Beyond the candidates' reach, components alone are nearly as far apart as whole embeddings are:
+    how nearly, the candidates themselves say. astray: nor where the question comes from elsewhere.
+    """
+    if not found or math.isinf(found[-1].reach):  # there is no more
+        return True
+    last = found[-1]
+    if astray and last.similarity < ASTRAY:
+        return False
+    return last.share * math.sqrt(2 * max(1 - last.similarity, 0)) <= last.reach
 
 
 def _search(
     connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
-) -> tuple[list[tuple[Any, ...]], list[str]]:
+) -> tuple[list[_Found], list[str]]:
     """The rows, and the labels whose index gave them.
 
     How the labels are is asked in the same round trip as the query, which supposes that they are as
@@ -178,24 +213,15 @@ def _search(
             with driver.pipeline():
                 looked_up = _look_up(connection, driver, labels, values["model_id"])
                 answer = _ask(driver, statement, labels, indexed, asked)
-            rows = answer.fetchall()
+            rows = [_Found(*row) for row in answer.fetchall()]
         found = _shelves(connection, labels, looked_up)
         last.update(found)
         if supposed == found:
             return rows, indexed
 
 
-def _enough(found: Sequence[tuple[Any, ...]]) -> bool:
-    """Whether hardly a garment that was not a candidate can be nearer than the last one found: beyond
-    the candidates' reach, components alone are nearly as far apart as its whole embedding is."""
-    if not found:
-        return True
-    *_, similarity, reach = found[-1]
-    return NEARLY * math.sqrt(2 * max(1 - similarity, 0)) <= reach
-
-
 def _look_up(
-    connection: Connection, driver: psycopg.Connection, labels: Sequence[str], model_id: int
+    connection: Connection, driver: psycopg.Connection, labels: Sequence[str], model_id: int | None
 ) -> list[psycopg.Cursor]:
     home = connection.get_execution_options().get("home")
     return [
@@ -229,8 +255,7 @@ def _ask(
     """Ask for the labels, those `indexed` by their indexes and the others exactly."""
     others = [label for label in labels if label not in indexed]
     if indexed:
-        ef_search = max(EF_SEARCH, values["candidates"])
-        driver.execute(APPROXIMATE, {"ef_search": str(ef_search)})
+        driver.execute(APPROXIMATE, {"follow": str(values["follow"])})
     else:
         driver.execute(EXACT)
     if others:

@@ -21,10 +21,12 @@ LOOKUP = """
             OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('garment') AND relkind = 'p'))
            AND NOT EXISTS (SELECT FROM garment WHERE label = %(label)s AND components IS NULL)
                AS indexed,
-           (SELECT created_at FROM projection WHERE model_id = %(model_id)s) AS fitted_at,
+           (SELECT created_at FROM projection WHERE model_id = asked.model_id) AS fitted_at,
            to_regclass(%(home)s) IS NOT NULL
-           OR EXISTS (SELECT FROM model WHERE id = %(model_id)s AND serving) AS here
-    FROM category
+           OR EXISTS (SELECT FROM model WHERE id = asked.model_id AND serving) AS here
+    FROM category, (
+        SELECT coalesce(CAST(%(model_id)s AS integer), (SELECT id FROM model WHERE serving))
+    ) AS asked (model_id)
     WHERE name = %(label)s
 """
 
@@ -41,7 +43,7 @@ APPROXIMATE = """
     SELECT set_config('jit', 'off', true),
            set_config('plan_cache_mode', 'force_generic_plan', true),
            set_config('enable_sort', 'off', true),
-           set_config('hnsw.ef_search', %(ef_search)s, true),
+           set_config('hnsw.ef_search', %(follow)s, true),
            set_config('hnsw.iterative_scan', 'strict_order', true)
 """
 
@@ -56,7 +58,7 @@ OTHERS = """
 # candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
 # lower ids are among the n. No garment beyond `reach` is a candidate.
 INDEX_ARM = """(
-    SELECT id, image_path, label, embedding <=> %(query)s AS distance,
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance, at_least,
            CASE WHEN count(*) OVER () < %(candidates)s THEN 'Infinity'
                 ELSE max(at_least) OVER () END AS reach
     FROM (
@@ -83,16 +85,31 @@ EXACT_ARM = """(
         FROM garment
         WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT %(n)s))
     )
-    SELECT id, image_path, label, embedding <=> %(query)s AS distance, 'Infinity' AS reach
+    SELECT id, image_path, label, embedding <=> %(query)s AS distance,
+           CAST(NULL AS float8) AS at_least, CAST('Infinity' AS float8) AS reach
     FROM garment
     WHERE id = ANY (ARRAY(
         SELECT id FROM filtered WHERE at_least <= (SELECT furthest FROM enough)
     ))
 )"""
 
+# Beside each of the n nearest, what tells whether the candidates were enough (see `search`). share:
+# the part of a distance that components hold, more than of nearly all candidates; where there is hardly
+# a distance, rounding decides.
 SIMILAR = """
-SELECT id, image_path, label, 1 - distance AS similarity, min(reach) OVER () AS reach
-FROM ({arms}) AS nearest
+WITH nearest AS MATERIALIZED ({arms}),
+told AS (
+    SELECT min(reach) AS reach,
+           coalesce(avg(share) + 2.5 * stddev_pop(share), 1) AS share
+    FROM (
+        SELECT reach,
+               CASE WHEN distance > 1e-4 AND distance <= 2
+                    THEN at_least / sqrt(2 * distance) END AS share
+        FROM nearest
+    ) AS candidates
+)
+SELECT id, image_path, label, 1 - distance AS similarity, told.reach, told.share
+FROM nearest, told
 ORDER BY distance, id
 LIMIT %(n)s
 """
