@@ -106,7 +106,7 @@ def test_a_shelf_above_the_threshold_gets_an_index_and_a_shorter_one_none(engine
     assert (others[0].done, others[-1].done) == (0, 1500)
     index, label = definition(engine, "Tee")
     assert "hnsw (components halfvec_l2_ops)" in index
-    assert "m='16', ef_construction='160'" in index
+    assert "m='16', ef_construction='320'" in index
     assert f"WHERE (label = {label}::text)" in index
     assert build_indexes(engine, threshold=1000) == []
 

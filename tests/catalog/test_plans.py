@@ -148,7 +148,7 @@ def test_a_prepared_statement_is_planned_for_its_label(engine, single, shelve, m
     def explain(connection, statement, values=None, **how):
         if "<=>" in statement:
             label = re.search(r"label = ('\w+') AND", statement)
-            part = f"%label = {label[1]} AND%" if label else "%MATERIALIZED%"
+            part = f"%label = {label[1]} AND%" if label else "%filtered AS%"
             ((name, generic, custom),) = execute(connection, PREPARED, [part]).fetchall()
             assert generic > 10
             assert custom == 0

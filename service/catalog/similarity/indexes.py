@@ -26,8 +26,8 @@ LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for ever
 LOCK_EVERY = 0.2  # seconds between attempts
 PROGRESS_EVERY = 0.5  # seconds
 
-# m is pgvector's default. With its ef_construction of 64 a search for a label that the query is far
-# from needs half as many candidates again for the same recall; a build takes half as long.
+# m is pgvector's default. With a greater ef_construction than its 64, a search for a label that the query
+# is far from finds more of the neighbours for the same time: see docs/performance.md.
 GRAPH = "m=16, ef_construction=320"
 CREATE = sql.SQL(f"""
     CREATE INDEX CONCURRENTLY {{index}} ON garment

@@ -21,39 +21,21 @@ from service.catalog.garments.single import stored_embedding
 from service.catalog.models.beside import beside
 from service.catalog.models.generations import has_generation
 from service.catalog.schema.tables import COMPONENTS
+from service.catalog.similarity.effort import JUDGED, Found, efforts, enough
 from service.catalog.similarity.projection import SLACK, kept
 from service.catalog.similarity.shelves import index_name
-from service.catalog.similarity.statement import APPROXIMATE, EXACT, LOOKUP, literals, similar_sql
+from service.catalog.similarity.statement import (
+    LOOKUP_FOR_EXACT,
+    LOOKUP_FOR_INDEXES,
+    literals,
+    similar_sql,
+)
 from service.domain import Match, Method
 from service.errors import InvalidParameter, ModelMoved
 from service.stages import stage
 
 MAX_MATCHES = 100
 
-JUDGED = 10
-"""Neighbours that are found at least: whether a search went well shows in several."""
-
-
-
-class _Effort(NamedTuple):
-    """How hard indexes are searched.
-
-    follow: candidates that a scan of a graph keeps (`hnsw.ef_search`). candidates: garments that are
-    then compared whole, at least; `times` n where that is more.
-    """
-
-    follow: int
-    candidates: int
-    times: int
-
-
-EFFORTS = (_Effort(40, 30, 2), _Effort(640, 80, 3), _Effort(1000, 320, 4))
-"""One after the other, as long as the one before may not have been enough: see `_enough`. What each finds
-and costs is in docs/performance.md. pgvector takes no larger `hnsw.ef_search` than 1000."""
-
-ASTRAY = 0.5
-"""Cosine. A question that is less like the nearest found comes from elsewhere, where a graph easily ends
-in the wrong place."""
 
 class _Shelf(NamedTuple):
     """What must be known of a label before it is searched. fitted_at: names the projection.
@@ -64,17 +46,6 @@ class _Shelf(NamedTuple):
     indexed: bool
     fitted_at: datetime | None
     here: bool
-
-
-class _Found(NamedTuple):
-    """A row of `similar_sql`."""
-
-    id: int
-    image_path: str
-    label: str
-    similarity: float
-    reach: float
-    share: float
 
 
 _seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
@@ -158,15 +129,12 @@ def _vector(query: np.ndarray) -> HalfVector:
 
 def _nearest(
     connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
-) -> tuple[list[_Found], list[str]]:
+) -> tuple[list[Found], list[str]]:
     """The nearest, with as much effort as it takes, and the labels whose index gave them."""
-    for effort in EFFORTS:
-        asked = values | {
-            "candidates": max(effort.candidates, effort.times * values["n"]),
-            "follow": max(effort.follow, effort.times * values["n"]),
-        }
+    for effort in efforts(values["n"]):
+        asked = values | effort._asdict()
         found, indexed = _search(connection, labels, asked, exact)
-        if not indexed or _enough(found, astray=effort is EFFORTS[0]):
+        if not indexed or enough(found, effort):
             break
     # An index gives too few where most of what it leads to was deleted since
     if indexed and len(found) < values["n"]:
@@ -174,23 +142,9 @@ def _nearest(
     return found, indexed
 
 
-def _enough(found: Sequence[_Found], *, astray: bool) -> bool:
-    """Whether hardly a garment that was not a candidate can be nearer than the last one found.
-
-    Beyond the candidates' reach, components alone are nearly as far apart as whole embeddings are:
-    how nearly, the candidates themselves say. astray: nor where the question comes from elsewhere.
-    """
-    if not found or math.isinf(found[-1].reach):  # there is no more
-        return True
-    last = found[-1]
-    if astray and last.similarity < ASTRAY:
-        return False
-    return last.share * math.sqrt(2 * max(1 - last.similarity, 0)) <= last.reach
-
-
 def _search(
     connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
-) -> tuple[list[_Found], list[str]]:
+) -> tuple[list[Found], list[str]]:
     """The rows, and the labels whose index gave them.
 
     How the labels are is asked in the same round trip as the query, which supposes that they are as
@@ -199,21 +153,23 @@ def _search(
     last = _seen.setdefault(connection.engine, {})
     if not last.keys() >= set(labels):
         with driver_of(connection) as driver:
-            looked_up = _look_up(connection, driver, labels, values["model_id"])
+            looked_up = _look_up(connection, driver, LOOKUP_FOR_EXACT, labels, values)
             last.update(_shelves(connection, labels, looked_up))
     while True:
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
         asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
-        statement = similar_sql(literals(connection, indexed), len(indexed) < len(labels))
+        others = [label for label in labels if label not in indexed]
+        statement = similar_sql(literals(connection, indexed), bool(others))
         attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
         with driver_of(connection) as driver, stage("sql", attributes):
             # One transaction, which the settings end with: psycopg sends what is in a pipeline
             # before a single Sync
             with driver.pipeline():
-                looked_up = _look_up(connection, driver, labels, values["model_id"])
-                answer = _ask(driver, statement, labels, indexed, asked)
-            rows = [_Found(*row) for row in answer.fetchall()]
+                lookup = LOOKUP_FOR_INDEXES if indexed else LOOKUP_FOR_EXACT
+                looked_up = _look_up(connection, driver, lookup, labels, values)
+                answer = driver.execute(statement, asked | {"labels": others})
+            rows = [Found(*row) for row in answer.fetchall()]
         found = _shelves(connection, labels, looked_up)
         last.update(found)
         if supposed == found:
@@ -221,14 +177,19 @@ def _search(
 
 
 def _look_up(
-    connection: Connection, driver: psycopg.Connection, labels: Sequence[str], model_id: int | None
+    connection: Connection,
+    driver: psycopg.Connection,
+    lookup: str,
+    labels: Sequence[str],
+    values: dict[str, Any],
 ) -> list[psycopg.Cursor]:
-    home = connection.get_execution_options().get("home")
+    asked = {
+        "home": connection.get_execution_options().get("home"),
+        "model_id": values["model_id"],
+        "follow": str(values["follow"]),
+    }
     return [
-        driver.execute(
-            LOOKUP,
-            {"label": label, "index": index_name(label), "model_id": model_id, "home": home},
-        )
+        driver.execute(lookup, asked | {"label": label, "index": index_name(label)})
         for label in labels
     ]
 
@@ -237,30 +198,12 @@ def _shelves(
     connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
 ) -> dict[str, _Shelf]:
     """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
-    found = {name: _Shelf(*row) for one in looked_up for name, *row in one.fetchall()}
+    found = {name: _Shelf(*row[:3]) for one in looked_up for name, *row in one.fetchall()}
     if not all(shelf.here for shelf in found.values()):
         raise ModelMoved()
     if len(found) < len(labels):
         categories.require(connection, labels)
     return found
-
-
-def _ask(
-    driver: psycopg.Connection,
-    statement: str,
-    labels: Sequence[str],
-    indexed: Sequence[str],
-    values: dict[str, Any],
-) -> psycopg.Cursor:
-    """Ask for the labels, those `indexed` by their indexes and the others exactly."""
-    others = [label for label in labels if label not in indexed]
-    if indexed:
-        driver.execute(APPROXIMATE, {"follow": str(values["follow"])})
-    else:
-        driver.execute(EXACT)
-    if others:
-        values = values | {"labels": others}
-    return driver.execute(statement, values)
 
 
 def _components(

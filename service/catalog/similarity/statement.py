@@ -14,7 +14,9 @@ from service.catalog.database.engine import driver_of
 # `generations`). It is asked in the query's own transaction, and reads `garment`, so that its lock
 # keeps another model's garments from taking their place before the query has read them.
 # A partitioned table has its indexes on other servers (deploy/shards), which order as they are asked.
-LOOKUP = """
+# With it come the settings for the query that follows in the same transaction, and for that alone: a
+# statement of their own costs a tenth of a search.
+_LOOKUP = """
     SELECT name,
            (EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%(index)s) AND indisvalid
                                            AND indrelid = to_regclass('garment'))
@@ -23,29 +25,31 @@ LOOKUP = """
                AS indexed,
            (SELECT created_at FROM projection WHERE model_id = asked.model_id) AS fitted_at,
            to_regclass(%(home)s) IS NOT NULL
-           OR EXISTS (SELECT FROM model WHERE id = asked.model_id AND serving) AS here
+           OR EXISTS (SELECT FROM model WHERE id = asked.model_id AND serving) AS here,
+           {settings}
     FROM category, (
         SELECT coalesce(CAST(%(model_id)s AS integer), (SELECT id FROM model WHERE serving))
     ) AS asked (model_id)
     WHERE name = %(label)s
 """
 
-# For the query that follows in the same transaction only, as is APPROXIMATE. Compiling a plan takes many
-# times what such a query does, and by its costs Postgres would: up to 17 a node that is off costs 1e10.
-EXACT = "SELECT set_config('jit', 'off', true)"
+# Compiling a plan takes many times what such a query does, and by its costs Postgres would: up to 17 a
+# node that is off costs 1e10.
+_EXACTLY = "set_config('jit', 'off', true)"
 
 # The plan of a prepared statement is kept: the label stands in it, so that it knows the partial index.
 # The planner trusts statistics: before ANALYZE it takes every label for rare and would sort its
 # rows. Where sorting is off, only the index of a label gives its order; what has none is sorted
 # nevertheless.
 # An iterative scan goes on where ef_search candidates did not give enough rows.
-APPROXIMATE = """
-    SELECT set_config('jit', 'off', true),
+_BY_INDEXES = f"""{_EXACTLY},
            set_config('plan_cache_mode', 'force_generic_plan', true),
            set_config('enable_sort', 'off', true),
            set_config('hnsw.ef_search', %(follow)s, true),
-           set_config('hnsw.iterative_scan', 'strict_order', true)
-"""
+           set_config('hnsw.iterative_scan', 'strict_order', true)"""
+
+LOOKUP_FOR_EXACT = _LOOKUP.format(settings=_EXACTLY)
+LOOKUP_FOR_INDEXES = _LOOKUP.format(settings=_BY_INDEXES)
 
 # Garments to leave out, and those whose picture has the very bytes of the query's. An array, because
 # it is then looked up once.

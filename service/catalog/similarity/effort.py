@@ -1,0 +1,75 @@
+"""How hard the indexes are searched for a question, and whether that was enough.
+
+A graph can fail a question in two ways. The candidates that it leads to may be too few, because
+components, by which it is ordered, are not whole embeddings. And a question from elsewhere may end
+in the wrong place of the graph. Both show in what is found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+JUDGED = 10
+"""Neighbours that are looked for at least, because whether a search went well shows in several."""
+
+ASTRAY = 0.5
+"""Cosine. A question that is less like the nearest found is taken to come from elsewhere."""
+
+
+FAR = 640
+"""Candidates of a scan that finds its way from anywhere."""
+
+
+class Effort(NamedTuple):
+    """follow: how many candidates a scan of a graph keeps (`hnsw.ef_search`).
+
+    candidates: garments that are then compared by whole embeddings.
+    """
+
+    follow: int
+    candidates: int
+
+
+class Found(NamedTuple):
+    """A garment found, and what tells how far to trust the search.
+
+    similarity: cosine. reach: no garment whose components are further from the question's was a
+    candidate. share: the part of their distance that the components of nearly all candidates hold.
+    """
+
+    id: int
+    image_path: str
+    label: str
+    similarity: float
+    reach: float
+    share: float
+
+
+def efforts(n: int) -> tuple[Effort, ...]:
+    """For the `n` nearest: one after the other, as long as the one before was not `enough`.
+
+    What each finds and costs is in docs/performance.md. pgvector takes no larger `hnsw.ef_search`
+    than 1000.
+    """
+    return (
+        Effort(max(40, 2 * n), max(30, 2 * n)),
+        Effort(max(FAR, 3 * n), max(80, 3 * n)),
+        Effort(1000, max(320, 4 * n)),
+    )
+
+
+def enough(found: Sequence[Found], effort: Effort) -> bool:
+    """Whether hardly a garment that was not a candidate can be nearer than the last one `found`.
+
+    Beyond the candidates' reach, components are nearly as far apart as whole embeddings: how nearly,
+    the candidates themselves say, so that it holds for any network. A graph that was followed far
+    is not taken to have gone astray.
+    """
+    if not found or math.isinf(found[-1].reach):  # there is no more to find
+        return True
+    last = found[-1]
+    if last.similarity < ASTRAY and effort.follow < FAR:
+        return False
+    return last.share * math.sqrt(2 * max(1 - last.similarity, 0)) <= last.reach
