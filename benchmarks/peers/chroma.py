@@ -6,21 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from peers.contestant import Catalog, Contestant, folder_bytes
+from peers.contestant import WIDTHS, Catalog, Contestant, folder_bytes
 
 
 class Chroma(Contestant):
     """A persistent client, and `where` on the metadata.
 
-    The defaults of its HNSW index, spelled out: they are as wide as the others'.
+    The defaults of its HNSW index, spelled out.
     https://docs.trychroma.com/docs/collections/configure,
     https://docs.trychroma.com/docs/querying-collections/metadata-filtering
     """
 
     title = "Chroma"
-    settings = "HNSW, cosine, max_neighbors 16, ef_construction 100, ef_search 100; where label"
+    settings = "HNSW, cosine, max_neighbors 16, ef_construction 100, ef_search {width}; where label"
     stored = "disk"
     memory_a_row = 9_500
+    widths = WIDTHS
     package = "chromadb"
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +41,6 @@ class Chroma(Contestant):
                     "space": "cosine",
                     "max_neighbors": 16,
                     "ef_construction": 100,
-                    "ef_search": 100,
                 }
             },
         )
@@ -50,6 +50,9 @@ class Chroma(Contestant):
                 embeddings=vectors,
                 metadatas=[{"label": catalog.labels[place]} for place in catalog.shelf[rows]],
             )
+
+    def widen(self, width: int) -> None:
+        self.collection.modify(configuration={"hnsw": {"ef_search": width}})
 
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
         found = self.collection.query(

@@ -14,6 +14,7 @@ import numpy as np
 
 FEATURES = 2048
 BATCH = 10_000  # rows read at once: 41 MB
+WIDTHS = (50, 100, 200, 400, 800)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ class Contestant(ABC):
     """Roughly the bytes of memory that it holds for a garment while it is queried."""
     package: ClassVar[str | None] = None
     """The distribution whose version is reported."""
+    widths: ClassVar[tuple[int, ...]] = ()
+    """How wide its graph can be searched, rising; the first that finds enough is taken. `settings`
+    names it as {width}. Empty: there is nothing to choose."""
     by_garment: ClassVar[bool] = False
     """Asked for garments like one of the catalog, by its row, instead of for a vector."""
 
@@ -85,6 +89,10 @@ class Contestant(ABC):
     @abstractmethod
     def search(self, query: np.ndarray | int, label: str, k: int) -> list[int]:
         """The rows of the k garments of `label` most like `query`, (2048,) float32."""
+
+    def widen(self, width: int) -> None:
+        """Search as wide from now on."""
+        raise NotImplementedError
 
     @abstractmethod
     def bytes(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peers.contestant import FEATURES, Catalog, Contestant, unit
+from peers.contestant import FEATURES, WIDTHS, Catalog, Contestant, unit
 
 
 class FaissFlat(Contestant):
@@ -48,20 +48,26 @@ class FaissFlat(Contestant):
 
 
 class FaissHnsw(FaissFlat):
-    """The same graph as this project's indexes: M 16, efConstruction 64, efSearch 100.
+    """As many links as this project's graphs have, M 16, and as thorough a build.
 
     https://github.com/facebookresearch/faiss/wiki/Faiss-indexes
     """
 
     title = "faiss HNSW"
-    settings = "IndexHNSWFlat for each label, inner product, M 16, efConstruction 64, efSearch 100"
+    settings = (
+        "IndexHNSWFlat for each label, inner product, M 16, efConstruction 320, efSearch {width}"
+    )
     memory_a_row = 8_500
+    widths = WIDTHS
 
     def index(self):
         index = self.faiss.IndexHNSWFlat(FEATURES, 16, self.faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction = 64
-        index.hnsw.efSearch = 100
+        index.hnsw.efConstruction = 320
         return index
+
+    def widen(self, width: int) -> None:
+        for index in self.indexes.values():
+            index.hnsw.efSearch = width
 
     def bytes(self) -> int:
         graphs = sum(
@@ -72,15 +78,16 @@ class FaissHnsw(FaissFlat):
 
 
 class Usearch(Contestant):
-    """Connectivity and expansion_add as documented; expansion_search as wide as the others'.
+    """Connectivity and expansion_add as documented.
 
     https://unum-cloud.github.io/usearch/python/
     """
 
     title = "usearch"
-    settings = "Index for each label, cos, f16, connectivity 16, expansion 128 and 100"
+    settings = "Index for each label, cos, f16, connectivity 16, expansion 128 and {width}"
     stored = "memory"
     memory_a_row = 4_600
+    widths = WIDTHS
     package = "usearch"
 
     def __init__(self, folder: Path) -> None:
@@ -97,12 +104,15 @@ class Usearch(Contestant):
                 dtype="f16",
                 connectivity=16,
                 expansion_add=128,
-                expansion_search=100,
             )
             for label in catalog.labels
         }
         for place, rows, vectors in catalog.batches_by_label():
             self.indexes[catalog.labels[place]].add(rows, vectors)
+
+    def widen(self, width: int) -> None:
+        for index in self.indexes.values():
+            index.expansion_search = width
 
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
         return self.indexes[label].search(query, k).keys.tolist()

@@ -8,21 +8,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from peers.contestant import FEATURES, Catalog, Contestant, folder_bytes
+from peers.contestant import FEATURES, WIDTHS, Catalog, Contestant, folder_bytes
 
 
 class Lance(Contestant):
     """Cosine search filtered before it, as documented.
 
-    One IVF partition below a million rows, ef up to 10 k, a bitmap index on the column of few
+    One IVF partition below a million rows, a bitmap index on the column of few
     values, and a refine step on the full vectors.
     https://docs.lancedb.com/indexing/vector-index, https://docs.lancedb.com/indexing/scalar-index
     """
 
     title = "LanceDB"
-    settings = "IVF_HNSW_SQ, cosine, m 20, ef_construction 300, ef 100, refine 5; bitmap on label"
+    settings = (
+        "IVF_HNSW_SQ, cosine, m 20, ef_construction 300, ef {width}, refine 5; bitmap on label"
+    )
     stored = "disk"
     memory_a_row = 4_500
+    widths = WIDTHS
     package = "lancedb"
 
     def __init__(self, folder: Path) -> None:
@@ -54,12 +57,15 @@ class Lance(Contestant):
         self.table.create_index("label", config=self.by_label)
         self.table.create_index("vector", config=self.by_vector)
 
+    def widen(self, width: int) -> None:
+        self.width = width
+
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
         return (
             self.table.search(query)
             .distance_type("cosine")
             .where(f"label = '{label}'", prefilter=True)
-            .ef(10 * k)
+            .ef(self.width)
             .refine_factor(5)
             .select(["id", "_distance"])
             .limit(k)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peers.contestant import FEATURES, Catalog, Contestant, folder_bytes
+from peers.contestant import FEATURES, WIDTHS, Catalog, Contestant, folder_bytes
 
 
 class MilvusLite(Contestant):
@@ -17,9 +17,10 @@ class MilvusLite(Contestant):
     """
 
     title = "Milvus Lite"
-    settings = "HNSW, COSINE, M 16, efConstruction 200, ef 100; filter on the partition key"
+    settings = "HNSW, COSINE, M 16, efConstruction 200, ef {width}; filter on the partition key"
     stored = "disk"
     memory_a_row = 17_000
+    widths = WIDTHS
     package = "milvus-lite"
 
     def __init__(self, folder: Path) -> None:
@@ -54,13 +55,16 @@ class MilvusLite(Contestant):
         self.client.create_index("garments", indexes)
         self.client.load_collection("garments")
 
+    def widen(self, width: int) -> None:
+        self.width = width
+
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
         found = self.client.search(
             "garments",
             [query],
             filter=f'label == "{label}"',
             limit=k,
-            search_params={"metric_type": "COSINE", "params": {"ef": 100}},
+            search_params={"metric_type": "COSINE", "params": {"ef": self.width}},
         )
         return [match["id"] for match in found[0]]
 

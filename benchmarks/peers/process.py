@@ -64,6 +64,11 @@ class Process:
         self._pipe.send(chosen)
         return self._receive("a round")
 
+    def widen(self, width: int) -> None:
+        """Raises `Stopped`."""
+        self._pipe.send(width)
+        self._receive("to search wider")
+
     def cpu_seconds(self) -> float:
         """Processor time so far of the process, its children and its servers' processes."""
         total = 0.0

@@ -35,6 +35,11 @@ class Round:
         wanted = (self.wanted[chosen] * weights).sum()
         return float((self.found[chosen] * weights).sum() / wanted) if wanted else None
 
+    def recalls(self) -> dict[int, float]:
+        """By the label's place."""
+        found = {int(place): self.recall(self.places == place) for place in np.unique(self.places)}
+        return {place: recall for place, recall in found.items() if recall is not None}
+
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     """The smallest value that at least `share` of the weight does not exceed."""

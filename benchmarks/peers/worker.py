@@ -35,7 +35,8 @@ class Failed:
 def work(
     pipe: Connection, name: str, folder: Path, catalog: Catalog, questions: Questions, k: int
 ) -> None:
-    """Build, report, then answer every list of questions that comes; None ends it.
+    """Build, report, then answer every list of questions that comes; a number is a width to search
+    with from then on, and None ends it.
 
     Answers a list with its times in seconds and the answers; sends `Failed` instead where the
     contestant cannot be imported or raises.
@@ -49,6 +50,10 @@ def work(
         version = made.package and importlib.metadata.version(made.package)
         pipe.send(Built(seconds, made.bytes(), version, made.servers()))
         while (chosen := pipe.recv()) is not None:
+            if isinstance(chosen, int):
+                made.widen(chosen)
+                pipe.send(None)
+                continue
             times, answers = [], []
             for question in chosen:
                 query = (
