@@ -122,12 +122,13 @@ class Field:
         return done | failed
 
     def _tune(self, name: str) -> None:
-        """Search as wide as it takes for `RECALL` of every label, on the questions that will be asked:
+        """Search as wide as it takes for `RECALL` of every label, of the questions that will be asked:
         a graph that finds less is faster, and cannot be compared."""
         for width in contestant_class(name).widths:
             self._alive[name].widen(width)
             self._width[name] = width
-            asked = np.concatenate(self.terms.rounds)
+            few = self._warm_up(name)
+            asked = np.concatenate([chosen[:few] for chosen in self.terms.rounds])
             least = min(self._round(name, asked).recalls().values())
             self.say(f"{name}: width {width} finds {least:.4f} of the worst label")
             if least >= RECALL:

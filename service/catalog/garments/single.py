@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+from psycopg.rows import class_row
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of, reading
@@ -21,7 +22,7 @@ SELECT = """
 
 EMBEDDING = "SELECT halfvec_send(embedding), model_id FROM garment WHERE id = %(id)s"
 
-GET = text(SELECT + "WHERE garment.id = :id")
+GET = SELECT + "WHERE garment.id = %(id)s"
 
 HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
 
@@ -39,11 +40,12 @@ COUNT_BY_LABEL = text("""
 
 def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     """Raises `GarmentNotFound`."""
-    with reading(engine) as connection:
-        row = connection.execute(GET, {"id": garment_id}).one_or_none()
-    if row is None:
+    with reading(engine) as connection, driver_of(connection) as driver:
+        cursor = driver.cursor(row_factory=class_row(Garment))
+        garment = cursor.execute(GET, {"id": garment_id}).fetchone()
+    if garment is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    return Garment(**row._mapping)
+    return garment
 
 
 def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
