@@ -124,15 +124,23 @@ class Field:
     def _tune(self, name: str) -> None:
         """Search as wide as it takes for `RECALL` of every label, of the questions that will be asked:
         a graph that finds less is faster, and cannot be compared."""
+        before, found = None, -1.0
         for width in contestant_class(name).widths:
-            self._alive[name].widen(width)
-            self._width[name] = width
+            self._widen(name, width)
             few = self._warm_up(name)
             asked = np.concatenate([chosen[:few] for chosen in self.terms.rounds])
             least = min(self._round(name, asked).recalls().values())
             self.say(f"{name}: width {width} finds {least:.4f} of the worst label")
             if least >= RECALL:
                 return
+            if least <= found and before is not None:  # what it lacks, no width finds
+                self._widen(name, before)
+                return
+            before, found = width, least
+
+    def _widen(self, name: str, width: int) -> None:
+        self._alive[name].widen(width)
+        self._width[name] = width
 
     def _warm_up(self, name: str) -> int:
         """One question of each label, twice; returns how many a round can have."""
