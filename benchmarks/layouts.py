@@ -150,7 +150,7 @@ def ask(
     with driver.pipeline():
         driver.execute(
             "SELECT set_config('search_path', %s, true), set_config('enable_indexscan', %s, true),"
-            " set_config('plan_cache_mode', 'force_custom_plan', true),"
+            " set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),"
             " set_config('hnsw.ef_search', '100', true)",
             [f"{layout.schema},public", "on" if by_components else off],
         )

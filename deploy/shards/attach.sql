@@ -10,11 +10,11 @@ SELECT 'shard_' || :number AS shard, 'garment_' || :number AS garments, 'project
        :number * 1000000000000::bigint + 1 AS first, (:number + 1) * 1000000000000::bigint + 1 AS beyond \gset
 
 BEGIN;
--- extensions: what pgvector computes may be computed there. fetch_size: a search wants 20 candidates of
--- each shard. options: as the service's own connections have it, see service/catalog/similarity/statement.py.
+-- extensions: what pgvector computes may be computed there. fetch_size: a search wants 30 candidates of
+-- each shard, or 80, however wide its graph is followed: that cannot be told it with the question. options: as the service's own connections have it, see service/catalog/similarity/statement.py.
 CREATE SERVER :shard FOREIGN DATA WRAPPER postgres_fdw OPTIONS (
-    host :'host', port :'port', dbname :'dbname', extensions 'vector', fetch_size '25',
-    options '-c hnsw.ef_search=80 -c hnsw.iterative_scan=strict_order -c enable_sort=off -c jit=off'
+    host :'host', port :'port', dbname :'dbname', extensions 'vector', fetch_size '40',
+    options '-c hnsw.ef_search=640 -c hnsw.iterative_scan=strict_order -c enable_sort=off -c jit=off'
 );
 CREATE USER MAPPING FOR PUBLIC SERVER :shard OPTIONS (user :'reader', password :'password');
 

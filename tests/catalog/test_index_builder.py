@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 from sqlalchemy import make_url, text
 
@@ -13,6 +14,7 @@ from service.catalog import (
     similar,
 )
 from service.catalog.similarity.indexes import LOCK
+from service.catalog.similarity.projection import project_catalog
 from service.errors import DatabaseUnfit
 
 from .test_indexes import shelf
@@ -128,3 +130,21 @@ def test_a_garment_without_direction_is_no_obstacle(engine, shelve):
         assert len(matches) == 28
         assert 3 not in {match.id for match in matches}
         assert build_indexes(engine, threshold=20) == (["Tee"] if exact else [])
+
+
+def test_garments_without_direction_hide_no_others(engine, shelve):
+    vectors = shelve("Tee", 60)
+    build_indexes(engine, threshold=20)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE garment SET embedding = array_fill(0, ARRAY[2048])::halfvec WHERE id <= 40"
+            )
+        )
+    project_catalog(engine)
+    query = vectors.mean(axis=0)  # in the middle, where those without direction are by components
+    cosines = vectors[40:] @ query / np.linalg.norm(vectors[40:], axis=1)
+    nearest = (41 + np.argsort(-cosines)[:10]).tolist()
+    for exact in (True, False):
+        matches, _ = similar(engine, query, labels=["Tee"], n=10, exact=exact)
+        assert [match.id for match in matches] == nearest

@@ -205,15 +205,17 @@ def test_no_plan_is_compiled(engine, monkeypatch):
 
 def test_settings_end_with_the_query(engine):
     show = text(
-        "SELECT current_setting('enable_sort'), current_setting('enable_indexscan'),"
-        " current_setting('plan_cache_mode'), current_setting('hnsw.ef_search', true)"
+        "SELECT current_setting('enable_sort'), current_setting('jit'),"
+        " current_setting('plan_cache_mode'), current_setting('hnsw.ef_search', true),"
+        " current_setting('hnsw.iterative_scan', true)"
     )
     for exact in (False, True):
         similar(engine, clustered(60, 1)[5], labels=["Tee"], n=100, exact=exact)
         with engine.connect() as connection:
-            *planner, ef_search = connection.execute(show).one()
+            *planner, ef_search, iterative = connection.execute(show).one()
         assert planner == ["on", "on", "auto"]
-        assert ef_search in ("40", None)  # None where this session has searched nothing yet
+        # None where this session has searched nothing yet
+        assert (ef_search, iterative) in (("40", "off"), (None, None))
 
 
 def test_every_row_asked_for_comes_back(engine, shelve):

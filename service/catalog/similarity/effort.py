@@ -11,11 +11,13 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from service.catalog.similarity.projection import SLACK
+
 JUDGED = 10
 """Neighbours that are looked for at least, because whether a search went well shows in several."""
 
 ASTRAY = 0.5
-"""Cosine. A question that is less like the nearest found is taken to come from elsewhere."""
+"""Cosine. A question that is less like the last one found is taken to come from elsewhere."""
 
 
 FAR = 640
@@ -36,25 +38,27 @@ class Found(NamedTuple):
     """A garment found, and what tells how far to trust the search.
 
     similarity: cosine. reach: no garment whose components are further from the question's was a
-    candidate. share: the part of their distance that the components of nearly all candidates hold.
+    candidate; infinite where an index led to fewer than were asked of it, None where none was used.
+    share: the part of their distance that the components of nearly all candidates hold, at most 1.
     """
 
     id: int
     image_path: str
     label: str
     similarity: float
-    reach: float
+    reach: float | None
     share: float
 
 
 def efforts(n: int) -> tuple[Effort, ...]:
     """For the `n` nearest: one after the other, as long as the one before was not `enough`.
 
-    What each finds and costs is in docs/performance.md. pgvector takes no larger `hnsw.ef_search`
-    than 1000.
+    A scan goes on where it kept no more candidates than are compared, and those that are as near as
+    the last. pgvector takes no larger `hnsw.ef_search` than 1000. What each effort finds and costs is
+    in docs/performance.md.
     """
     return (
-        Effort(max(40, 2 * n), max(30, 2 * n)),
+        Effort(max(40, 2 * n + 10), max(30, 2 * n)),
         Effort(max(FAR, 3 * n), max(80, 3 * n)),
         Effort(1000, max(320, 4 * n)),
     )
@@ -67,9 +71,10 @@ def enough(found: Sequence[Found], effort: Effort) -> bool:
     the candidates themselves say, so that it holds for any network. A graph that was followed far
     is not taken to have gone astray.
     """
-    if not found or math.isinf(found[-1].reach):  # there is no more to find
+    last = found[-1] if found else None
+    if last is None or last.reach is None or math.isinf(last.reach):  # no index has more to give
         return True
-    last = found[-1]
     if last.similarity < ASTRAY and effort.follow < FAR:
         return False
-    return last.share * math.sqrt(2 * max(1 - last.similarity, 0)) <= last.reach
+    distance = math.sqrt(2 * max(1 - last.similarity, 0))
+    return last.share * distance <= last.reach + SLACK

@@ -40,12 +40,13 @@ MAX_MATCHES = 100
 class _Shelf(NamedTuple):
     """What must be known of a label before it is searched. fitted_at: names the projection.
 
-    here: whether the garments are those of the query's model.
+    here: whether the garments are those of the query's model, model_id.
     """
 
     indexed: bool
     fitted_at: datetime | None
     here: bool
+    model_id: int | None
 
 
 _seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
@@ -88,7 +89,7 @@ def similar(
     searched = list(dict.fromkeys(labels))
     with reading(engine) as connection:
         if isinstance(query, int):
-            exclude = {query}
+            exclude = {query, *exclude}
             query, embedded_by = stored_embedding(connection, query)
             if model_id not in (None, embedded_by):
                 raise ModelMoved()
@@ -97,7 +98,7 @@ def similar(
             "query": _vector(query),
             "exclude": sorted(exclude),
             "content": None if content is None else bytes.fromhex(content),
-            "n": max(n, JUDGED),
+            "n": n,
             "slack": SLACK,
             "model_id": model_id,
         }
@@ -136,7 +137,8 @@ def _nearest(
         found, indexed = _search(connection, labels, asked, exact)
         if not indexed or enough(found, effort):
             break
-    # An index gives too few where most of what it leads to was deleted since
+        values["model_id"] = _seen[connection.engine][labels[0]].model_id  # the query's, by now
+    # An index leads to too few where most of what it knew was deleted since
     if indexed and len(found) < values["n"]:
         found, indexed = _search(connection, labels, asked, True)
     return found, indexed
@@ -160,6 +162,8 @@ def _search(
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
         asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
         others = [label for label in labels if label not in indexed]
+        if indexed:
+            asked["n"] = max(values["n"], JUDGED)
         statement = similar_sql(literals(connection, indexed), bool(others))
         attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
         with driver_of(connection) as driver, stage("sql", attributes):
@@ -198,7 +202,7 @@ def _shelves(
     connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
 ) -> dict[str, _Shelf]:
     """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
-    found = {name: _Shelf(*row[:3]) for one in looked_up for name, *row in one.fetchall()}
+    found = {name: _Shelf(*row[:4]) for one in looked_up for name, *row in one.fetchall()}
     if not all(shelf.here for shelf in found.values()):
         raise ModelMoved()
     if len(found) < len(labels):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import Engine, text
@@ -80,6 +81,7 @@ class Shelf:
         }
 
 
+@lru_cache(maxsize=4096)
 def index_name(label: str) -> str:
     """The name of a label's index: readable, at most 56 characters, another for every label."""
     readable = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:29]

@@ -26,6 +26,7 @@ _LOOKUP = """
            (SELECT created_at FROM projection WHERE model_id = asked.model_id) AS fitted_at,
            to_regclass(%(home)s) IS NOT NULL
            OR EXISTS (SELECT FROM model WHERE id = asked.model_id AND serving) AS here,
+           asked.model_id,
            {settings}
     FROM category, (
         SELECT coalesce(CAST(%(model_id)s AS integer), (SELECT id FROM model WHERE serving))
@@ -77,34 +78,34 @@ INDEX_ARM = """(
 # Filter and refine: no garment of a label is nearer than its components say (see `projection`), so
 # that none beyond the furthest of any n can be among the n nearest. Only those within, some dozens,
 # are read whole; a garment without components always is. One without direction, which someone wrote by
-# hand, is as far as NaN from everything. Arrays, because their rows are then found
-# by the primary key whatever the planner believes.
+# hand, is as far as NaN from everything, which Postgres sorts beyond all: it bounds nothing. Arrays,
+# because their rows are then found by the primary key whatever the planner believes.
 EXACT_ARM = """(
     WITH filtered AS MATERIALIZED (
         SELECT id, coalesce(components <-> %(components)s, 0) AS at_least
         FROM garment
         WHERE label = ANY (%(labels)s) AND {others}
     ), enough AS (
-        SELECT sqrt(2 * greatest(max(nullif(embedding <=> %(query)s, 'NaN')), 0)) + %(slack)s AS furthest
+        SELECT sqrt(2 * greatest(max(embedding <=> %(query)s), 0)) + %(slack)s AS furthest
         FROM garment
         WHERE id = ANY (ARRAY(SELECT id FROM filtered ORDER BY at_least LIMIT %(n)s))
     )
     SELECT id, image_path, label, embedding <=> %(query)s AS distance,
-           CAST(NULL AS float8) AS at_least, CAST('Infinity' AS float8) AS reach
+           CAST(NULL AS float8) AS at_least, CAST(NULL AS float8) AS reach
     FROM garment
     WHERE id = ANY (ARRAY(
         SELECT id FROM filtered WHERE at_least <= (SELECT furthest FROM enough)
     ))
 )"""
 
-# Beside each of the n nearest, what tells whether the candidates were enough (see `search`). share:
+# Beside each of the n nearest, what tells whether the candidates were enough (see `effort`). share:
 # the part of a distance that components hold, more than of nearly all candidates; where there is hardly
 # a distance, rounding decides.
 SIMILAR = """
 WITH nearest AS MATERIALIZED ({arms}),
 told AS (
-    SELECT min(reach) AS reach,
-           coalesce(avg(share) + 2.5 * stddev_pop(share), 1) AS share
+    SELECT CASE WHEN max(reach) = 'Infinity' THEN 'Infinity' ELSE min(reach) END AS reach,
+           least(avg(share) + 2.5 * stddev_pop(share), 1) AS share
     FROM (
         SELECT reach,
                CASE WHEN distance > 1e-4 AND distance <= 2
