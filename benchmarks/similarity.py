@@ -27,7 +27,7 @@ import psutil
 from garments import CACHE, PHOTOS, Garments, load
 from peers import CONTESTANTS, REFERENCE, plot, report
 from peers.contestant import Catalog
-from peers.field import Field, Terms
+from peers.field import RECALL, Field, Terms
 from peers.process import Caps
 from peers.questions import from_catalog, held_out, rounds
 from peers.worker import clear_environment
@@ -42,7 +42,7 @@ def main() -> None:
     sizes = sorted({arguments.rows, *arguments.sizes})
     whole, origin = read(arguments, max(sizes))
     setup = {
-        "data": origin, "k": K, "queries": arguments.queries, "rounds": arguments.rounds,
+        "data": origin, "k": K, "recall": RECALL, "queries": arguments.queries, "rounds": arguments.rounds,
     }  # fmt: skip
     results = previous(arguments.out, setup, fresh=arguments.fresh)
     results["machine"] = report.machine()

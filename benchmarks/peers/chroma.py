@@ -6,22 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from peers.contestant import WIDTHS, Catalog, Contestant, folder_bytes
+from peers.contestant import Catalog, Contestant, folder_bytes
 
 
 class Chroma(Contestant):
     """A persistent client, and `where` on the metadata.
 
-    The defaults of its HNSW index, spelled out.
+    The defaults of its HNSW index but for `ef_search`, with whose 100 it found 0.976 of the worst label
+    of 139,734 garments. A loaded index does not follow a change of it, so that it is not chosen as others'.
     https://docs.trychroma.com/docs/collections/configure,
     https://docs.trychroma.com/docs/querying-collections/metadata-filtering
     """
 
     title = "Chroma"
-    settings = "HNSW, cosine, max_neighbors 16, ef_construction 100, ef_search {width}; where label"
+    settings = "HNSW, cosine, max_neighbors 16, ef_construction 100, ef_search 200; where label"
     stored = "disk"
     memory_a_row = 9_500
-    widths = WIDTHS
     package = "chromadb"
 
     def __init__(self, folder: Path) -> None:
@@ -41,6 +41,7 @@ class Chroma(Contestant):
                     "space": "cosine",
                     "max_neighbors": 16,
                     "ef_construction": 100,
+                    "ef_search": 200,
                 }
             },
         )
@@ -50,9 +51,6 @@ class Chroma(Contestant):
                 embeddings=vectors,
                 metadatas=[{"label": catalog.labels[place]} for place in catalog.shelf[rows]],
             )
-
-    def widen(self, width: int) -> None:
-        self.collection.modify(configuration={"hnsw": {"ef_search": width}})
 
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
         found = self.collection.query(

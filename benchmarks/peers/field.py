@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 RECALL = 0.99
 """recall@10 of every label, which is asked of all; who has a choice is set to find as much."""
 
-SHARED = ("sql", "http", "plain")  # one Postgres server, in one folder
+SHARED = ("sql", "http")  # one database, in one folder
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class Field:
                     if number < 0:
                         self._tune(name)
                         limits[name] = self._warm_up(name)
+                        self._alive[name].ask(self.terms.rounds[-1][: limits[name]])
                     else:
                         chosen = self.terms.rounds[number][: limits[name]]
                         if len(chosen) > len(self.catalog.labels):  # idle since its last turn
@@ -215,7 +216,7 @@ class Field:
     def _settings(self, name: str) -> str:
         width = self._width.get(name)
         settings = contestant_class(name).settings
-        return settings if width is None else settings.replace("{width}", str(width))
+        return settings.replace("{width}", "as needed" if width is None else str(width))
 
     def _end(self, name: str) -> None:
         process = self._alive.pop(name, None)

@@ -1,4 +1,4 @@
-"""pgvector as a first try has it, on the same embedded server as the project."""
+"""pgvector as a first try has it, on a server like the project's, with a cache of its own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Plain(Contestant):
 
 
 def server_folder(folder: Path) -> Path:
-    """One server for all that use Postgres: where the project has its own, in its data folder."""
+    """Where the project has its own, in its data folder."""
     return folder / "postgres"
 
 
