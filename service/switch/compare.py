@@ -33,6 +33,7 @@ QUERIES = 200  # garments whose neighbours are compared
 PHOTOS = 12  # shown to both networks for their speed
 K = 10
 SLOWER = 2.0  # times as slow as the old one counts as a regression
+FELT_MS = 5.0  # of a search; less is what one differs from the next by
 
 
 @dataclass(slots=True)
@@ -142,6 +143,12 @@ def _neighbours(
         found.regressions.append(
             f"Of the nearest {K} garments {statistics.fmean(right['new']):.0%} have the given label, "
             f"with the old model {statistics.fmean(right['old']):.0%}."
+        )
+    took = {name: _median(ms[name]) for name in ("old", "new")}
+    if took["old"] and took["new"] and took["new"] > max(SLOWER * took["old"], took["old"] + FELT_MS):
+        found.regressions.append(
+            f"A search takes {took['new']:.0f} ms, with the old model {took['old']:.0f}: "
+            f"more than {SLOWER:g} times as long."
         )
 
 

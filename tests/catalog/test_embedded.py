@@ -255,3 +255,21 @@ def test_a_folder_that_cannot_be_written_is_named(new_folder):
     )
     assert "FASHION_STUDIO_HOME" in done.stdout, done.stderr
     assert str(closed) in done.stdout
+
+
+def test_a_home_that_postgres_16_made_opens_again(new_folder):
+    made_by_16 = (
+        "from service.catalog.database import embedded\nembedded.TARGET_POSTGRES_VERSION = 16\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", made_by_16 + USE, str(new_folder), "0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "1\n", done.stderr
+    assert (new_folder / "PG_VERSION").read_text().strip() == "16"
+    assert visit(new_folder) == 2
+    assert (new_folder / "PG_VERSION").read_text().strip() == "16"
+    assert servers(new_folder) == []

@@ -108,6 +108,9 @@ NOR_KEPT = """
       AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.label = category.name)
       AND NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.predicted_label = category.name)
 """
+# What is made of its garments after that has served nobody, and is compared again before it does
+FORGET_SERVED_BY = text("UPDATE model SET served_until = NULL WHERE id = :model_id")
+
 FORGET_SERVED = text("UPDATE model SET served_until = NULL")
 
 
@@ -156,6 +159,7 @@ def drop_generation(engine: Engine, model_id: int) -> None:
             _drop(connection, generation_schema(connection, model_id))
             connection.execute(FORGET_PROJECTION, {"model_id": model_id})
             connection.execute(FORGET_UNREAD, {"model_id": model_id})
+            connection.execute(FORGET_SERVED_BY, {"model_id": model_id})
             left = connection.scalars(QUOTED, {"schemas": kept_generations(connection)})
             nor = "".join(NOR_KEPT.format(table=f"{schema}.garment") for schema in left)
             run(connection, DROP_CATEGORIES + nor)

@@ -17,11 +17,13 @@ from service.catalog.loading.rows import COLUMNS, STAGING, Row, copy_rows
 from service.catalog.models.beside import generation_schema
 from service.domain import LabelSource
 
-# {new} is the generation's table. Garments without a hash were imported without their photo.
+# {new} is the generation's table. Garments without a hash were imported without their photo, and it may be
+# that of the earlier of two models that had none.
 DONE = """
     {new}.id = garment.id AND {new}.updated_at = garment.updated_at
     AND {new}.image_path = garment.image_path
-    AND (garment.content_sha256 IS NULL OR {new}.content_sha256 = garment.content_sha256)
+    AND (garment.content_sha256 IS NULL OR {new}.content_sha256 IS NULL
+         OR {new}.content_sha256 = garment.content_sha256)
     AND {new}.label_source = garment.label_source
     AND (garment.label_source = 'predicted' OR {new}.label = garment.label)
 """
