@@ -142,9 +142,9 @@ def ask(
     values["components"] = values["small"] = small.of(layout, query[None])[0]
     by_components = layout.index.startswith("components")
     if how == "exact":
-        statement = similar_sql([], True) if by_components else WHOLE
+        statement = similar_sql((), True) if by_components else WHOLE
     else:
-        statement = BY_BITS if "bit" in layout.small else similar_sql(["%(label_0)s"], False)
+        statement = BY_BITS if "bit" in layout.small else similar_sql(("%(label_0)s",), False)
         statement = statement if layout.candidates else WHOLE
     off = "off" if how == "exact" else "on"
     with driver.pipeline():

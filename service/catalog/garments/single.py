@@ -6,12 +6,14 @@ import random
 
 import numpy as np
 from psycopg.rows import class_row
+from psycopg.types.numeric import Int8
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments.embeddings import from_sent
 from service.domain import Garment, LabelCount
 from service.errors import CatalogEmpty, GarmentNotFound
+from service.stages import stage
 
 SELECT = """
     SELECT garment.id, image_path, label, label_source, confidence, predicted_label,
@@ -40,9 +42,9 @@ COUNT_BY_LABEL = text("""
 
 def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     """Raises `GarmentNotFound`."""
-    with reading(engine) as connection, driver_of(connection) as driver:
+    with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
         cursor = driver.cursor(row_factory=class_row(Garment))
-        garment = cursor.execute(GET, {"id": garment_id}).fetchone()
+        garment = cursor.execute(GET, {"id": Int8(garment_id)}).fetchone()
     if garment is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return garment
@@ -56,8 +58,8 @@ def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
 
 def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
     """The same, and the model that made it."""
-    with driver_of(connection) as driver:
-        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
+    with driver_of(connection) as driver, stage("sql"):
+        row = driver.execute(EMBEDDING, {"id": Int8(garment_id)}, binary=True).fetchone()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return from_sent(row[0]).astype(np.float32), row[1]

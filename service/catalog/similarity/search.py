@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import psycopg
 from pgvector import HalfVector
+from psycopg.types.numeric import Int8
 from sqlalchemy import Connection, Engine
 
 from service.catalog.database.engine import driver_of, reading
@@ -96,7 +97,7 @@ def similar(
             model_id = embedded_by
         values = {
             "query": _vector(query),
-            "exclude": sorted(exclude),
+            "exclude": [Int8(garment_id) for garment_id in sorted(exclude)],  # one plan for all sizes
             "content": None if content is None else bytes.fromhex(content),
             "n": n,
             "slack": SLACK,
@@ -153,7 +154,7 @@ def _search(
     they were the last time. Where they are not, it is asked again.
     """
     last = _seen.setdefault(connection.engine, {})
-    if not last.keys() >= set(labels):
+    while not last.keys() >= set(labels):  # a category may come while it is asked for
         with driver_of(connection) as driver:
             looked_up = _look_up(connection, driver, LOOKUP_FOR_EXACT, labels, values)
             last.update(_shelves(connection, labels, looked_up))

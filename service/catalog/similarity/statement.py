@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from psycopg import sql
 from sqlalchemy import Connection
@@ -120,7 +121,8 @@ LIMIT %(n)s
 """
 
 
-def similar_sql(indexed: Sequence[str], others: bool) -> str:
+@lru_cache(maxsize=1024)
+def similar_sql(indexed: tuple[str, ...], others: bool) -> str:
     """The query of labels by their indexes and, where there are `others`, of `labels` exactly.
 
     indexed: as `literals` gives them.
@@ -130,7 +132,7 @@ def similar_sql(indexed: Sequence[str], others: bool) -> str:
     return SIMILAR.format(arms="\nUNION ALL\n".join(arms))
 
 
-def literals(connection: Connection, labels: Sequence[str]) -> list[str]:
+def literals(connection: Connection, labels: Sequence[str]) -> tuple[str, ...]:
     """Labels as they stand in a statement that psycopg fills in."""
     with driver_of(connection) as driver:
-        return [sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels]
+        return tuple(sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels)
