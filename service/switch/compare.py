@@ -145,7 +145,11 @@ def _neighbours(
             f"with the old model {statistics.fmean(right['old']):.0%}."
         )
     took = {name: _median(ms[name]) for name in ("old", "new")}
-    if took["old"] and took["new"] and took["new"] > max(SLOWER * took["old"], took["old"] + FELT_MS):
+    if (
+        took["old"]
+        and took["new"]
+        and took["new"] > max(SLOWER * took["old"], took["old"] + FELT_MS)
+    ):
         found.regressions.append(
             f"A search takes {took['new']:.0f} ms, with the old model {took['old']:.0f}: "
             f"more than {SLOWER:g} times as long."

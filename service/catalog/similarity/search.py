@@ -97,7 +97,9 @@ def similar(
             model_id = embedded_by
         values = {
             "query": _vector(query),
-            "exclude": [Int8(garment_id) for garment_id in sorted(exclude)],  # one plan for all sizes
+            "exclude": [
+                Int8(garment_id) for garment_id in sorted(exclude)
+            ],  # one plan for all sizes
             "content": None if content is None else bytes.fromhex(content),
             "n": n,
             "slack": SLACK,

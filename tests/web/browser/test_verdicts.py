@@ -85,6 +85,7 @@ def test_a_garments_matches_are_judged_by_keys(visitor: Visitor, site: Site) -> 
     page.keyboard.press("Tab")
     expect(bad).to_be_focused()
     wait_for(lambda: stored(site, query) == [(garment, "good")])
+    page.wait_for_load_state("networkidle")  # the page has heard of it, and noted it
     page.goto(f"/garments/{query}")  # the same question, elsewhere
     there, _, same = buttons(page, 0, "#near")
     assert same == garment
