@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 from psycopg.rows import class_row
-from psycopg.types.numeric import Int8
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of, reading
@@ -44,7 +43,7 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     """Raises `GarmentNotFound`."""
     with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
         cursor = driver.cursor(row_factory=class_row(Garment))
-        garment = cursor.execute(GET, {"id": Int8(garment_id)}).fetchone()
+        garment = cursor.execute(GET, {"id": garment_id}).fetchone()
     if garment is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return garment
@@ -59,7 +58,7 @@ def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
 def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
     """The same, and the model that made it."""
     with driver_of(connection) as driver, stage("sql"):
-        row = driver.execute(EMBEDDING, {"id": Int8(garment_id)}, binary=True).fetchone()
+        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
     return from_sent(row[0]).astype(np.float32), row[1]

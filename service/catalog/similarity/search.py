@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import psycopg
 from pgvector import HalfVector
-from psycopg.types.numeric import Int8
 from sqlalchemy import Connection, Engine
 
 from service.catalog.database.engine import driver_of, reading
@@ -97,9 +96,7 @@ def similar(
             model_id = embedded_by
         values = {
             "query": _vector(query),
-            "exclude": [
-                Int8(garment_id) for garment_id in sorted(exclude)
-            ],  # one plan for all sizes
+            "exclude": sorted(exclude),
             "content": None if content is None else bytes.fromhex(content),
             "n": n,
             "slack": SLACK,
