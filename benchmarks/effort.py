@@ -22,8 +22,8 @@ from statistics import median
 
 import numpy as np
 from garments import CACHE, PHOTOS, Garments, load
-from peers.studio import BATCH, store
-from sqlalchemy import text
+from peers.pgvector import VACUUM
+from peers.studio import BATCH, session, store
 
 from service.catalog import build_indexes, similar
 from service.catalog.similarity import search
@@ -51,20 +51,17 @@ def main() -> None:
         ) as home,
         Studio(Settings(home=Path(home), database_url=None)) as studio,
     ):
-        fill(studio, garments, arguments.rows)
+        fill(studio, garments)
         for name, places in questions(garments, arguments.questions).items():
             print(f"\n{name}\n")
             report(measure(studio, garments, places, arguments.rounds))
 
 
-def fill(studio: Studio, garments: Garments, rows: int) -> None:
-    starts = range(0, rows, BATCH)
-    parts = (slice(start, min(start + BATCH, rows)) for start in starts)
-    batches = ((part, garments.embeddings[part]) for part in parts)
-    store(studio, garments.labels, garments.shelf, batches)
+def fill(studio: Studio, garments: Garments) -> None:
+    store(studio, garments.labels, garments.shelf, garments.batches(BATCH))
     build_indexes(studio.engine)
-    with studio.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE)"))
+    with session(studio) as connection:
+        connection.execute(VACUUM)
 
 
 def questions(garments: Garments, count: int) -> dict[str, list[tuple[int, int]]]:

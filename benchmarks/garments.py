@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,12 @@ class Garments:
     embeddings: np.ndarray
     queries: np.ndarray
     query_shelf: np.ndarray
+
+    def batches(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Rows and their embeddings, in order."""
+        for start in range(0, len(self.embeddings), size):
+            rows = slice(start, min(start + size, len(self.embeddings)))
+            yield rows, self.embeddings[rows]
 
 
 def load(rows: int, cache: Path = CACHE, photos: Path = PHOTOS) -> Garments:

@@ -130,13 +130,7 @@ def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]
 def fill(studio: Studio, count: int) -> int:
     """Garments as `garments` makes them of the shipped bundle's embeddings; returns how many."""
     catalog = load(count)
-    batches = (slice(start, start + BATCH) for start in range(0, count, BATCH))
-    store(
-        studio,
-        catalog.labels,
-        catalog.shelf,
-        ((rows, catalog.embeddings[rows]) for rows in batches),
-    )
+    store(studio, catalog.labels, catalog.shelf, catalog.batches(BATCH))
     return count
 
 
