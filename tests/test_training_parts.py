@@ -14,12 +14,12 @@ import pytest
 from service.encoder.bundle import CARD, require_place
 from service.encoder.keras import import_keras
 from service.errors import InvalidParameter, TrainingImpossible
-from service.training.backbones import pooled
+from service.training.backbones import LITE, pooled
 from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
 from service.training.data import Sample, as_known, label_order, names_of, read_samples
 from service.training.held_out import large_enough, selected, split
-from service.training.lite import BLOCK_LAYERS, LAYERS, STAGES, keras_path
+from service.training.lite import BLOCK_LAYERS, LAYERS, keras_path
 from service.training.losses import TEMPERATURE, same_garment
 from service.training.network import FEATURES, LOGITS, build, freeze
 from service.training.plan import Plan
@@ -109,20 +109,21 @@ def test_a_run_ends_after_its_epochs_or_when_it_gains_no_more() -> None:
     assert patient.is_over([0.5, 0.6, 0.5, 0.6])
 
 
-@pytest.mark.parametrize("name", ["efficientnetlite0", "efficientnetv2b0"])
+@pytest.mark.parametrize("name", [*LITE, "efficientnetv2b0"])
 def test_every_backbone_has_a_catalogs_2048_features(keras: Any, name: str) -> None:
     keras.utils.clear_session()
     pixels = keras.layers.Input((64, 64, 3))
     assert pooled(keras, name, pixels).shape == (None, 2048)
 
 
-def test_pytorchs_names_are_all_of_the_small_networks_weights(keras: Any) -> None:
+@pytest.mark.parametrize("name", LITE)
+def test_pytorchs_names_are_all_of_the_small_networks_weights(keras: Any, name: str) -> None:
     keras.utils.clear_session()
     pixels = keras.layers.Input((64, 64, 3))
-    network = keras.Model(pixels, pooled(keras, "efficientnetlite0", pixels))
+    network = keras.Model(pixels, pooled(keras, name, pixels))
     prefixes = [(layer, layer) for layer in LAYERS] + [
         (f"_blocks.{number}.{layer}", layer)
-        for number in range(sum(stage[-1] for stage in STAGES))
+        for number in range(sum(LITE[name]))
         for layer in BLOCK_LAYERS
         if number or layer not in ("_expand_conv", "_bn0")  # the first block does not expand
     ]

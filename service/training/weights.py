@@ -52,8 +52,8 @@ def imagenet_weights(keras: Any, backbone: str) -> dict[str, np.ndarray]:
 
     Raises `TrainingImpossible` where there is no internet.
     """
-    if backbone == LITE:
-        return lite_weights()
+    if backbone in LITE:
+        return lite_weights(backbone)
     keras.utils.clear_session()  # layers without a name of their own are numbered from here
     try:
         with redirect_stdout(sys.stderr):  # where Keras says that it downloads
@@ -61,7 +61,8 @@ def imagenet_weights(keras: Any, backbone: str) -> dict[str, np.ndarray]:
     except Exception as error:  # Keras wraps whatever urllib raises
         raise TrainingImpossible(
             f"ImageNet's weights for {backbone} cannot be downloaded ({_first_line(error)}). Without "
-            f"internet use --backbone {LITE}, whose weights come as a package, or --weights BUNDLE."
+            f"internet use --backbone {next(iter(LITE))}, whose weights come as a package, or --weights "
+            "BUNDLE."
         ) from None
     weights = collect_weights(network)
     if backbone == "resnet50":  # trained on BGR pictures; ours are RGB

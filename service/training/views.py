@@ -1,0 +1,84 @@
+"""Random views of photos, made on the other cores while the network computes.
+
+In processes and not in threads: a network on a GPU is driven by thousands of small calls a step, each of
+which would wait for Python's lock behind the threads.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from service.training.augment import augmented
+
+AHEAD = 4  # batches that wait for the network, beside those being made
+
+
+class Views:
+    """Photos from which views are taken, with the processes that take them; a context manager.
+
+    pixels: (n, s, s, 3) uint8. What is mapped from a file is read from there by every process.
+    """
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self._workers = max(1, len(os.sched_getaffinity(0)) - 1)
+        mapped = getattr(pixels, "filename", None)
+        photos: tuple[Any] = (pixels if mapped is None else Path(mapped),)
+        self._pool = ProcessPoolExecutor(
+            self._workers,
+            multiprocessing.get_context("spawn"),  # this process has threads
+            _open,
+            photos,
+        )
+
+    def __enter__(self) -> Views:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def batches(
+        self, order: np.ndarray, side: int, chance: np.random.SeedSequence
+    ) -> Iterator[np.ndarray]:
+        """A new view of every photo, (batch, side, side, 3) uint8, for each row of `order`.
+
+        order: (batches, batch) numbers of photos. Equal chance gives equal views, on any machine.
+        """
+        ahead: deque[Future[np.ndarray]] = deque()
+        for rows, seed in zip(order, chance.spawn(len(order)), strict=True):
+            ahead.append(self._pool.submit(_views, rows, side, seed))
+            if len(ahead) >= self._workers + AHEAD:
+                yield ahead.popleft().result()
+        yield from (future.result() for future in ahead)
+
+
+_photos: np.ndarray  # of a worker
+
+
+def _open(pixels: Path | np.ndarray) -> None:
+    global _photos
+    _photos = np.load(pixels, mmap_mode="r") if isinstance(pixels, Path) else pixels
+    threading.Thread(target=_end_with_training, daemon=True).start()
+
+
+def _end_with_training() -> None:
+    """A run that is killed cannot end its workers, and they would wait for work for ever."""
+    if (training := multiprocessing.parent_process()) is not None:
+        training.join()
+    os._exit(1)
+
+
+def _views(rows: Iterable[int], side: int, seed: np.random.SeedSequence) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack([augmented(_photos[row], side, rng) for row in rows])
