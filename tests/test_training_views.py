@@ -54,7 +54,8 @@ with Views(np.zeros((2, 48, 48, 3), np.uint8)) as views:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         workers = [int(pid) for pid in run.stdout.readline().split()]
-        assert workers and all(_runs(pid) for pid in workers)
+        assert workers
+        assert all(_runs(pid) for pid in workers)
         os.kill(run.pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
     while any(_runs(pid) for pid in workers):
