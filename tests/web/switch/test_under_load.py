@@ -150,7 +150,7 @@ def test_under_load_every_answer_is_right_for_the_model_it_names(
 
     def use() -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*CLI, "models", "use", str(other), "--rate", "4", "--margin", "1", "--json"],
+            [*CLI, "models", "use", str(other), "--rate", "4", "--force", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
