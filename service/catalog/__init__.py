@@ -113,8 +113,9 @@ from service.catalog.switch.record import (
     last_switch,
     open_switch,
 )
-from service.catalog.switch.reembed import Left, Reembedding, unread_of
+from service.catalog.switch.reembed import Left, Reembedding
 from service.catalog.switch.swap import swap
+from service.catalog.switch.unread import require_read, unread_of
 from service.catalog.switch.work import Switch, queue_switch, start_switch
 
 __all__ = [
@@ -143,6 +144,7 @@ __all__ = [
     "Reembedding",
     "Left",
     "unread_of",
+    "require_read",
     "Agreement",
     "agreement",
     "Sampled",

@@ -108,8 +108,8 @@ def switch_model(context: JobContext, *, switch_id: int) -> None:
             log.info("Switch %d is over already.", switch_id)
             return
         try:
-            work_on(studio, switch, progress=require_worker, resumed=(JobAborted,))
-        except (DatabaseUnavailable, JobAborted):
+            work_on(studio, switch, progress=require_worker, resumed=_resumed(context))
+        except (DatabaseUnavailable, StorageUnavailable):  # `Patience` says whether it starts again
             raise
         except FashionStudioError as error:  # its record says so
             log.warning("%s", error.detail)
@@ -159,7 +159,7 @@ def measure_recall(context: JobContext, timestamp: int) -> None:
 
 
 def _resumed(context: JobContext) -> tuple[type[Exception], ...]:
-    """The errors after which this import's job is started again."""
+    """The errors after which this import's or switch's job is started again."""
     last = context.job.attempts + 1 >= MOST_ATTEMPTS
     return (JobAborted,) if last else (JobAborted, StorageUnavailable)
 

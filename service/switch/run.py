@@ -8,18 +8,16 @@ from typing import Any
 
 from service.catalog import (
     Building,
-    ModelRecord,
     Reembedding,
     Switch,
     build_indexes,
-    count_by_label,
     has_generation,
     known_models,
     make_generation,
     note_recall,
+    require_read,
     swap,
     tidy,
-    unread_of,
 )
 from service.errors import (
     DatabaseUnavailable,
@@ -68,13 +66,13 @@ def work_on(
     """Do a switch, from wherever an earlier attempt ended; call it within `only_switcher`.
 
     Returns how the models compare; None where one comes back that served before, which needs no proof.
-    resumed: errors of `progress` after which another worker goes on. Closes the record with what
+    resumed: errors after which another worker goes on. Closes the record with what
     became of it; without a database it stays open.
 
     Raises `SwitchRefused`, `SwitchCancelled`, `BundleMismatch`, and as `embed_beside` and `swap`.
     """
     try:
-        found = _work(studio, switch, progress)
+        return _work(studio, switch, progress)
     except (DatabaseUnavailable, SwitchCancelled) as error:
         if isinstance(error, SwitchCancelled):
             switch.finish("cancelled")
@@ -94,8 +92,6 @@ def work_on(
     except BaseException:  # Ctrl-C
         switch.finish("interrupted")
         raise
-    switch.finish("done")
-    return found
 
 
 def _work(studio: Studio, switch: Switch, progress: Progress) -> Comparison | None:
@@ -103,6 +99,7 @@ def _work(studio: Studio, switch: Switch, progress: Progress) -> Comparison | No
     old = studio.follow()
     record = next(model for model in known_models(studio.engine) if model.id == switch.model_id)
     if record.serving:
+        switch.finish("done")
         return None
     new = load(studio, record)
     back = record.served_until is not None and has_generation(studio.engine, record.id)
@@ -122,42 +119,30 @@ def _work(studio: Studio, switch: Switch, progress: Progress) -> Comparison | No
     beside = Reembedding(studio.engine, record.id)
     beside.try_unread_again()
 
-    def embed(rate: float | None) -> None:
+    def embed(beside: Reembedding, hasty: bool = False) -> None:
+        rate = None if hasty else options.rate
         embed_beside(beside, new, studio.images, rate=rate, progress=beat("embedding"))
 
-    embed(options.rate)
-    _require_readable(studio, record, options)
+    embed(beside)
+    with studio.engine.connect() as connection:
+        require_read(connection, record.id, forget=options.forget_unreadable)
     build_indexes(generation, progress=build)
     tidy(generation)
     found = (
         None if back else _compared(studio, switch, beside, old, new, options, beat("comparing"))
     )
-    beat("swapping")(0, 0)
+    embed(beside)  # what came meanwhile, however long that takes: the swap's patience ends
     swap(
         studio.engine,
         beside,
         forget_unread=options.forget_unreadable,
-        catch_up=lambda: embed(None),
+        catch_up=embed,
+        beat=lambda: beat("swapping")(0, 0),
+        conclude=switch.conclude,
     )
     for label, recall in found.figures["index_recall"].items() if found is not None else ():
         note_recall(studio.engine, label, recall)
     return found
-
-
-def _require_readable(studio: Studio, record: ModelRecord, options: Options) -> None:
-    unread = unread_of(studio.engine, record.id)
-    garments = sum(count.count for count in count_by_label(studio.engine))
-    if 2 * len(unread) > garments:
-        raise SwitchRefused(
-            f"The photos of {len(unread)} of {garments} garments cannot be read, such as "
-            f"{unread[0].image_path}: {unread[0].reason} Check FASHION_STUDIO_IMAGE_ROOT."
-        )
-    if unread and not options.forget_unreadable:
-        raise SwitchRefused(
-            f"The photos of {len(unread)} garments cannot be read, such as {unread[0].image_path}: "
-            f"{unread[0].reason} `fashion-studio models show {record.id}` names them all. Bring them "
-            "back and call it again, or delete those garments by --forget-unreadable."
-        )
 
 
 def _compared(

@@ -137,7 +137,7 @@ def make_generation(engine: Engine, model_id: int) -> Engine:
     """
     with engine.begin() as connection:
         values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
-        if connection.scalar(EXISTS, values) and not connection.scalar(SAME_SHAPE, values):
+        if connection.scalar(EXISTS, values) and not has_same_shape(connection, model_id):
             _drop(connection, values["schema"])
         if not connection.scalar(EXISTS, values):
             add_categories(
@@ -145,6 +145,12 @@ def make_generation(engine: Engine, model_id: int) -> Engine:
             )
             _make(connection, values["schema"])
     return beside(engine, model_id)
+
+
+def has_same_shape(connection: Connection, model_id: int) -> bool:
+    """Whether the table for what a model says still has the columns, indexes and triggers of `garment`."""
+    values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
+    return bool(connection.scalar(SAME_SHAPE, values))
 
 
 def drop_generation(engine: Engine, model_id: int) -> None:

@@ -7,7 +7,9 @@ and a run that was killed goes on with what is left. Whoever changes a garment s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,13 +83,6 @@ UNREAD = text("""
     SET updated_at = EXCLUDED.updated_at, reason = EXCLUDED.reason
 """)
 
-ALL_UNREAD = text("""
-    SELECT garment.id, image_path, reason FROM model_unread JOIN garment
-      ON garment.id = garment_id AND garment.updated_at = model_unread.updated_at
-    WHERE model_unread.model_id = :model_id
-    ORDER BY garment.id
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -101,20 +96,11 @@ class Left:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A garment whose photo cannot be read, and why."""
-
-    id: int
-    image_path: str
-    reason: str
-
-
 class Reembedding:
     """The garments beside, as one model sees them; see `generations`. One process at a time."""
 
     def __init__(self, engine: Engine, model_id: int) -> None:
-        self._engine = engine
+        self._begin: Callable[[], AbstractContextManager[Connection]] = engine.begin
         self.model_id = model_id
         with engine.begin() as connection:
             quoted = connection.scalar(
@@ -140,25 +126,30 @@ class Reembedding:
             )
         )
 
+    def within(self, connection: Connection) -> Reembedding:
+        """The same in a transaction of the caller's, which sees what it has locked itself."""
+        inside = copy(self)
+        inside._begin = lambda: nullcontext(connection)
+        return inside
+
     def left(self, *, after: int, rows: int) -> list[Left]:
         """The next garments to look at, by id."""
         values = {"model_id": self.model_id, "after": after, "rows": rows}
-        with self._engine.connect() as connection:
+        with self._begin() as connection:
             return [Left(**row._mapping) for row in connection.execute(self._next, values)]
 
-    def count_left(self, connection: Connection | None = None) -> int:
-        """How many there are. connection: in whose transaction to count."""
-        if connection is None:
-            with self._engine.connect() as own:
-                return self.count_left(own)
-        return connection.scalar(self._count, {"model_id": self.model_id}) or 0
+    def count_left(self) -> int:
+        """How many there are."""
+        with self._begin() as connection:
+            return connection.scalar(self._count, {"model_id": self.model_id}) or 0
 
     def write(self, rows: Sequence[Row], unread: Sequence[tuple[Left, str]]) -> None:
         """Store what the model says of some garments, and which photos could not be read and why.
 
-        Each path once. Raises ValueError for an embedding that cannot be stored (see `to_halfvec`).
+        Each path once; one call to a transaction. Raises ValueError for an embedding that cannot be
+        stored (see `to_halfvec`).
         """
-        with self._engine.begin() as connection:
+        with self._begin() as connection:
             if rows:
                 connection.execute(STAGING)
                 copy_rows(connection, "staging", rows, self.model_id)
@@ -178,21 +169,15 @@ class Reembedding:
                     ],
                 )
 
-    def forget_deleted(self, connection: Connection) -> None:
-        """Remove those that are no longer in the catalog, in a transaction of the caller's."""
-        connection.execute(self._forget)
+    def forget_deleted(self) -> None:
+        """Remove those that are no longer in the catalog."""
+        with self._begin() as connection:
+            connection.execute(self._forget)
 
     def try_unread_again(self) -> None:
         """Look at the photos again that could not be read before."""
-        with self._engine.begin() as connection:
+        with self._begin() as connection:
             connection.execute(
                 text("DELETE FROM model_unread WHERE model_id = :model_id"),
                 {"model_id": self.model_id},
             )
-
-
-def unread_of(engine: Engine, model_id: int) -> list[Unread]:
-    """The garments whose photos a model could not be shown, as they are now."""
-    with engine.connect() as connection:
-        found = connection.execute(ALL_UNREAD, {"model_id": model_id})
-        return [Unread(**row._mapping) for row in found]

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.patience import until_free
 from service.catalog.models.beside import generation_schema
-from service.catalog.models.generations import run
+from service.catalog.models.generations import has_same_shape, run
 from service.catalog.switch.reembed import Reembedding
+from service.catalog.switch.unread import remove_unread, require_read
 from service.errors import DatabaseUnfit, SwitchRefused
 
 WRITERS_PATIENCE, READERS_PATIENCE = "2s", "300ms"
@@ -24,7 +25,9 @@ WRITERS_PATIENCE, READERS_PATIENCE = "2s", "300ms"
 FEW = 64
 """Garments that are embedded while writers wait, so that the swap comes to an end beside an import."""
 
-# In the order that writers take them: the model's row, then the table
+# In the order that all take them: the table of models (`attach`), the model's row (whoever writes
+# garments), the garments
+LOCK_MODELS = text("LOCK TABLE model IN ROW EXCLUSIVE MODE")
 LOCK_MODEL = text("SELECT id FROM model WHERE serving FOR NO KEY UPDATE")
 LOCK_WRITERS = text("LOCK TABLE garment IN SHARE ROW EXCLUSIVE MODE")
 LOCK_READERS = "LOCK TABLE garment, {new} IN ACCESS EXCLUSIVE MODE"
@@ -70,20 +73,12 @@ ORDER_CATEGORIES = text("""
     WHERE ordered.name = category.name
 """)
 
-COUNT_UNREAD = text("""
-    SELECT count(*) FROM model_unread AS unread JOIN garment
-      ON garment.id = garment_id AND garment.updated_at = unread.updated_at
-    WHERE unread.model_id = :model_id
-""")
-
-FORGET_UNREAD = text("""
-    DELETE FROM garment USING model_unread AS unread
-    WHERE unread.model_id = :model_id AND garment.id = garment_id
-      AND garment.updated_at = unread.updated_at
-""")
-
 # A recall is of an index that has just left
 FORGET_RECALL = text("DELETE FROM index_recall")
+
+
+CatchUp = Callable[[Reembedding, bool], None]
+"""Embeds what came or changed since; told through which connection, and whether writers wait meanwhile."""
 
 
 def swap(
@@ -91,61 +86,67 @@ def swap(
     reembedding: Reembedding,
     *,
     forget_unread: bool = False,
-    catch_up: Callable[[], None] = lambda: None,
+    catch_up: CatchUp = lambda beside, hasty: None,
+    beat: Callable[[], None] = lambda: None,
+    conclude: Callable[[Connection], None] = lambda connection: None,
 ) -> None:
     """Let the model's garments serve from now on.
 
-    catch_up: embeds what came or changed since; called as often as there is something left.
-    forget_unread: delete the garments whose photo could not be read.
+    catch_up: called as often as there is something left. forget_unread: delete the garments whose photo
+    could not be read. beat: called before each attempt. conclude: notes in the same transaction that
+    it is done. What they raise ends it.
 
     Raises `DatabaseUnavailable` where the table stays busy, and `SwitchRefused` where photos could not
-    be read and their garments are to stay; then nothing was changed.
+    be read (see `require_read`) or the table was migrated meanwhile; then nothing was changed.
     """
 
     def attempt() -> bool:
-        if _try(engine, reembedding, forget_unread, catch_up):
+        beat()
+        if _try(engine, reembedding, forget_unread, catch_up, conclude):
             return True
-        catch_up()
+        catch_up(reembedding, False)
         return False
 
     until_free(attempt)
 
 
 def _try(
-    engine: Engine, reembedding: Reembedding, forget_unread: bool, catch_up: Callable[[], None]
+    engine: Engine,
+    reembedding: Reembedding,
+    forget: bool,
+    catch_up: CatchUp,
+    conclude: Callable[[Connection], None],
 ) -> bool:
     """Whether it is done; not where more than a few are left to be embedded."""
     model_id = reembedding.model_id
     with engine.begin() as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = '{WRITERS_PATIENCE}'"))
+        connection.execute(LOCK_MODELS)
         old_id = connection.execute(LOCK_MODEL).scalar_one()
         connection.execute(LOCK_WRITERS)
-        if 0 < reembedding.count_left(connection) <= FEW:
-            catch_up()
-        if reembedding.count_left(connection):
+        if not has_same_shape(connection, model_id):
+            raise SwitchRefused(
+                "The catalog's table was changed meanwhile, by a migration perhaps. Nothing was changed; "
+                "call it again, and every garment is embedded anew."
+            )
+        # Through this connection alone: another one may have to wait behind one that waits for us
+        inside = reembedding.within(connection)
+        if 0 < inside.count_left() <= FEW:
+            catch_up(inside, True)
+        if inside.count_left():
             return False
-        if not forget_unread:
-            _require_all_read(connection, model_id)
-        else:
-            connection.execute(FORGET_UNREAD, {"model_id": model_id})
-        reembedding.forget_deleted(connection)
+        require_read(connection, model_id, forget=forget)
+        if forget:
+            remove_unread(connection, model_id)
+        inside.forget_deleted()
         connection.execute(ORDER_CATEGORIES, {"model_id": model_id})
         connection.execute(FORGET_RECALL)
+        conclude(connection)
         _exchange(connection, old_id, reembedding.table)
         connection.execute(STOP_SERVING)
         connection.execute(START_SERVING, {"model_id": model_id})
     _validate(engine)
     return True
-
-
-def _require_all_read(connection: Connection, model_id: int) -> None:
-    unread = connection.scalar(COUNT_UNREAD, {"model_id": model_id})
-    if unread:
-        raise SwitchRefused(
-            f"The photos of {unread} garments cannot be read, so the new model cannot serve them. "
-            "`fashion-studio models show` names them. Bring them back and call it again, or delete "
-            "those garments by --forget-unreadable."
-        )
 
 
 def _exchange(connection: Connection, old_id: int, new: str) -> None:

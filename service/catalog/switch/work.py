@@ -42,6 +42,11 @@ FINISH = text("""
     WHERE id = :id AND attempt = :attempt AND state = 'running'
 """)
 
+CONCLUDE = text("""
+    UPDATE model_switch SET state = 'done', finished_at = now(), heartbeat_at = now()
+    WHERE id = :id AND attempt = :attempt AND state = 'running' AND NOT cancel_requested
+""")
+
 REPORT = text("UPDATE model_switch SET report = CAST(:report AS jsonb) WHERE id = :id")
 
 PUT_BACK = text("""
@@ -75,6 +80,12 @@ class Switch:
     def finish(self, state: State, error: str | None = None) -> None:
         """Close the record. error: why, in one line, where it was refused or failed."""
         self._execute(FINISH, state=state, error=error)
+
+    def conclude(self, connection: Connection) -> None:
+        """Close the record in the transaction of the swap: both happen, or neither, also where the process
+        is killed. Raises `SwitchCancelled` as `beat`."""
+        if not connection.execute(CONCLUDE, {"id": self.id, "attempt": self.attempt}).rowcount:
+            raise SwitchCancelled()
 
     def keep_report(self, report: dict[str, Any]) -> None:
         self._execute(REPORT, report=json.dumps(report))

@@ -90,7 +90,7 @@ def test_a_path_that_became_another_garments_is_no_obstacle(engine, loader, reem
     embed(reembedding)
     delete_garment(engine, 1)
     loader.write([row("Tee/0/000000.jpg")])
-    swap(engine, reembedding, catch_up=lambda: embed(reembedding))
+    swap(engine, reembedding, catch_up=lambda beside, hasty: embed(beside))
     with engine.connect() as connection:
         found = connection.scalar(
             text("SELECT id FROM garment WHERE image_path = 'Tee/0/000000.jpg'")
@@ -100,7 +100,7 @@ def test_a_path_that_became_another_garments_is_no_obstacle(engine, loader, reem
 
 def test_a_swap_waits_for_what_is_left(engine, loader, reembedding):
     seen = []
-    swap(engine, reembedding, catch_up=lambda: seen.extend(embed(reembedding)))
+    swap(engine, reembedding, catch_up=lambda beside, hasty: seen.extend(embed(beside)))
     assert len(seen) == COUNT + 20
 
 

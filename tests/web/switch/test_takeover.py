@@ -73,10 +73,13 @@ def test_another_label_set_keeps_given_labels_and_renames_predicted_ones(
     labels = studio.model.card.labels
     seen = studio.model.predict(studio.model.decode(photo(root, 0)))
     gone = seen.label
-    (root / "again.jpg").write_bytes(photo(root, 0))
-    ingest(studio, table_of(root, "again.jpg"))
+    again = ["again.jpg", *(f"again-{number}.jpg" for number in range(8))]
+    for name in again:
+        (root / name).write_bytes(photo(root, 0))
+    ingest(studio, table_of(root, *again))
     write_variant(tmp_path / "renamed", "renamed", renamed={gone: "Playsuit"})
-    switch(studio, tmp_path / "renamed", margin=1)
+    found = switch(studio, tmp_path / "renamed", margin=0)
+    assert found.figures["neighbours"]["difference"]["mean"] == 0, "nothing is lost but a name"
     assert category_names(studio.engine)[: len(labels)] == [
         "Playsuit" if label == gone else label for label in labels
     ]
