@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from psycopg.rows import class_row
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments.embeddings import from_sent
@@ -21,9 +23,14 @@ SELECT = """
     FROM garment JOIN model ON model.id = garment.model_id
 """
 
-EMBEDDING = "SELECT halfvec_send(embedding), model_id FROM garment WHERE id = %(id)s"
-
 GET = SELECT + "WHERE garment.id = %(id)s"
+
+NUMBERS = """
+    SELECT halfvec_send(embedding), halfvec_send(components),
+           (SELECT created_at FROM projection WHERE model_id = garment.model_id),
+"""
+
+ASK = GET.replace("SELECT", NUMBERS.strip(), 1)
 
 HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
 
@@ -39,6 +46,20 @@ COUNT_BY_LABEL = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A garment with what a search for more like it compares.
+
+    embedding: (2048,) float16. components: (128,) float16, by the projection of that time; None where
+    it has none.
+    """
+
+    garment: Garment
+    embedding: np.ndarray
+    components: np.ndarray | None
+    fitted_at: datetime | None
+
+
 def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     """Raises `GarmentNotFound`."""
     with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
@@ -51,21 +72,31 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
 
 def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
     """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
-    with reading(engine) as connection:
-        return stored_embedding(connection, garment_id)[0]
+    return asked_garment(engine, garment_id).embedding.astype(np.float32)
 
 
-def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
-    """The same, and the model that made it."""
-    with driver_of(connection) as driver, stage("sql"):
-        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
+def asked_garment(engine: Engine, garment_id: int) -> Asked:
+    """A garment and its numbers in one round trip. Raises `GarmentNotFound`."""
+    with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
+        row = driver.execute(ASK, {"id": garment_id}).fetchone()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    return from_sent(row[0]).astype(np.float32), row[1]
+    embedding, components, fitted_at, *garment = row
+    return Asked(
+        Garment(*garment),
+        from_sent(embedding),
+        None if components is None else from_sent(components),
+        fitted_at,
+    )
 
 
 def random_garment(engine: Engine) -> Garment:
-    """A garment by chance, each as likely as any other. Raises `CatalogEmpty`.
+    """A garment by chance, each as likely as any other. Raises `CatalogEmpty`."""
+    return garment_by_id(engine, random_id(engine))
+
+
+def random_id(engine: Engine) -> int:
+    """The id of a garment by chance. Raises `CatalogEmpty`.
 
     Throws dice between the lowest and the highest id, 64 at once, and takes the first that hits: a
     few index probes however large the catalog is. Where ids are so sparse that none hits, it is the
@@ -80,7 +111,7 @@ def random_garment(engine: Engine) -> Garment:
         chosen = next((throw for throw in throws if throw in hits), None)
         if chosen is None:
             chosen = connection.scalar(NEXT, {"id": throws[0]})
-    return garment_by_id(engine, chosen)
+        return int(chosen)
 
 
 def count_by_label(engine: Engine) -> list[LabelCount]:
