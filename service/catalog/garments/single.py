@@ -102,7 +102,7 @@ def random_id(engine: Engine) -> int:
     few index probes however large the catalog is. Where ids are so sparse that none hits, it is the
     next garment above the first throw, which favours those behind a gap.
     """
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         low, high = connection.execute(text("SELECT min(id), max(id) FROM garment")).one()
         if low is None:
             raise CatalogEmpty()
@@ -116,10 +116,10 @@ def random_id(engine: Engine) -> int:
 
 def count_by_label(engine: Engine) -> list[LabelCount]:
     """Every category in the model's order, also those without garments."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return [LabelCount(**row._mapping) for row in connection.execute(COUNT_BY_LABEL)]
 
 
 def is_empty(engine: Engine) -> bool:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return not connection.scalar(text("SELECT EXISTS (SELECT FROM garment)"))
