@@ -13,7 +13,7 @@ from service.catalog import (
     asked_garment,
     category_names,
     is_empty,
-    random_id,
+    random_garment,
     similar,
     top_of,
 )
@@ -103,7 +103,7 @@ def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> 
 
     garment_id: None for one by chance. Raises `GarmentNotFound`, `LabelUnknown`, `CatalogEmpty`.
     """
-    number = garment_id if garment_id is not None else studio.read(random_id)
+    number = garment_id if garment_id is not None else studio.read(random_garment).id
     asked = studio.read(lambda engine: asked_garment(engine, number))
     for attempt in range(ATTEMPTS):
         garment = asked.garment

@@ -32,11 +32,9 @@ from service.catalog.garments.single import (
     Asked,
     asked_garment,
     count_by_label,
-    embedding_of,
     garment_by_id,
     is_empty,
     random_garment,
-    random_id,
 )
 from service.catalog.imports.requests import (
     ImportRun,
@@ -195,7 +193,6 @@ __all__ = [
     "asked_garment",
     "garment_by_id",
     "random_garment",
-    "random_id",
     "MAX_LIMIT",
     "Conditions",
     "garments_page",
@@ -207,7 +204,6 @@ __all__ = [
     "remove_picture",
     "is_empty",
     "similar",
-    "embedding_of",
     "shelves",
     "index_name",
     "leftovers",

@@ -70,11 +70,6 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     return garment
 
 
-def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
-    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
-    return asked_garment(engine, garment_id).embedding.astype(np.float32)
-
-
 def asked_garment(engine: Engine, garment_id: int) -> Asked:
     """A garment and its numbers in one round trip. Raises `GarmentNotFound`."""
     with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
@@ -91,12 +86,7 @@ def asked_garment(engine: Engine, garment_id: int) -> Asked:
 
 
 def random_garment(engine: Engine) -> Garment:
-    """A garment by chance, each as likely as any other. Raises `CatalogEmpty`."""
-    return garment_by_id(engine, random_id(engine))
-
-
-def random_id(engine: Engine) -> int:
-    """The id of a garment by chance. Raises `CatalogEmpty`.
+    """A garment by chance, each as likely as any other. Raises `CatalogEmpty`.
 
     Throws dice between the lowest and the highest id, 64 at once, and takes the first that hits: a
     few index probes however large the catalog is. Where ids are so sparse that none hits, it is the
@@ -111,7 +101,7 @@ def random_id(engine: Engine) -> int:
         chosen = next((throw for throw in throws if throw in hits), None)
         if chosen is None:
             chosen = connection.scalar(NEXT, {"id": throws[0]})
-        return int(chosen)
+    return garment_by_id(engine, chosen)
 
 
 def count_by_label(engine: Engine) -> list[LabelCount]:
