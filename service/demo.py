@@ -7,7 +7,7 @@ from collections.abc import Callable
 from service.collection import Recipe, draw_collection
 from service.domain import Recommendation
 from service.ingest import Summary, ingest
-from service.recommend import Query, find_garment, similar_to_garment
+from service.recommend import Query, similar_to_garment
 from service.studio import Studio
 
 Progress = Callable[[str, int, int], None]  # what is being done, done, total
@@ -27,4 +27,4 @@ def build_demo(studio: Studio, garments: int, progress: Progress) -> Summary:
 
 def sample(studio: Studio) -> Recommendation:
     """A recommendation to show: more like a random garment of the catalog."""
-    return similar_to_garment(studio, find_garment(studio, None), Query())
+    return similar_to_garment(studio, None, Query())

@@ -16,7 +16,6 @@ from service.errors import FashionStudioError, ImageMissing, InvalidParameter
 from service.frames import arrow_table
 from service.recommend import (
     Query,
-    find_garment,
     similar_to_garment,
     similar_to_photo,
     top_categories,
@@ -70,9 +69,9 @@ class Recommender:
         """
         query = Query(n=num_neighbors, label=label)
         if query_image_path is None:
-            garment = find_garment(self.studio, None)
-            self._asked = self._read(garment.image_path)
-            self.answer = similar_to_garment(self.studio, garment, query)
+            self.answer = similar_to_garment(self.studio, None, query)
+            assert self.answer.garment is not None
+            self._asked = self._read(self.answer.garment.image_path)
         else:
             self._asked = read(Path(query_image_path), self.studio.limits)
             self.answer = similar_to_photo(self.studio, self.studio.decode(self._asked), query)

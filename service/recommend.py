@@ -9,8 +9,9 @@ import numpy as np
 from sqlalchemy import Engine
 
 from service.catalog import (
+    Asked,
+    asked_garment,
     category_names,
-    garment_by_id,
     is_empty,
     random_garment,
     similar,
@@ -97,20 +98,24 @@ def similar_to_photo(
     )
 
 
-def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recommendation:
-    """The catalog's garments most like one of it, itself left out; its label counts as certain."""
+def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> Recommendation:
+    """The catalog's garments most like one of it, itself left out; its label counts as certain.
+
+    garment_id: None for one by chance. Raises `GarmentNotFound`, `LabelUnknown`, `CatalogEmpty`.
+    """
+    number = garment_id if garment_id is not None else studio.read(random_garment).id
+    asked = studio.read(lambda engine: asked_garment(engine, number))
     for attempt in range(ATTEMPTS):
+        garment = asked.garment
         own = (LabelConfidence(garment.label, 1.0),)
         searched = labels_to_search(own, query, _labels_of(studio, garment))
         try:
-            searched, matches, method = _matches(
-                studio, garment.id, searched, query, garment.model_id
-            )
+            searched, matches, method = _matches(studio, asked, searched, query, garment.model_id)
             break
         except ModelMoved:
             if attempt == ATTEMPTS - 1:
                 raise
-            garment = garment_by_id(studio.engine, garment.id)
+            asked = asked_garment(studio.engine, number)
     return Recommendation(
         labels=own,
         matches=matches,
@@ -124,7 +129,7 @@ def similar_to_garment(studio: Studio, garment: Garment, query: Query) -> Recomm
 
 def _matches(
     studio: Studio,
-    asked: np.ndarray | int,
+    asked: np.ndarray | Asked,
     labels: tuple[str, ...],
     query: Query,
     model_id: int,
@@ -159,13 +164,6 @@ def _labels_of(studio: Studio, garment: Garment) -> Sequence[str]:
     """The labels that garments have beside this one, which another model may have embedded by now."""
     model = studio.model
     return model.labels if garment.model_id == model.id else category_names(studio.engine)
-
-
-def find_garment(studio: Studio, garment_id: int | None) -> Garment:
-    """A garment by id, or a random one. Raises `GarmentNotFound`, `CatalogEmpty`."""
-    if garment_id is None:
-        return studio.read(random_garment)
-    return studio.read(lambda engine: garment_by_id(engine, garment_id))
 
 
 def labels_to_search(

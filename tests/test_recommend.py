@@ -13,7 +13,6 @@ from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, Labe
 from service.ingest import ingest
 from service.recommend import (
     Query,
-    find_garment,
     labels_to_search,
     similar_to_garment,
     similar_to_photo,
@@ -106,8 +105,8 @@ def test_a_photo_finds_what_numpy_finds(studio: Studio, drawn: Path, label: str)
 
 def test_a_garment_never_matches_itself(studio: Studio, drawn: Path) -> None:
     ingest(studio, drawn / "garments.csv")
-    garment = find_garment(studio, None)
-    answer = similar_to_garment(studio, garment, Query(label="any", n=100))
+    answer = similar_to_garment(studio, None, Query(label="any", n=100))
+    garment = answer.garment
     assert garment.id not in {match.id for match in answer.matches}
     assert len(answer.matches) == 32
     assert answer.as_dict()["query"]["id"] == garment.id
@@ -115,23 +114,20 @@ def test_a_garment_never_matches_itself(studio: Studio, drawn: Path) -> None:
 
 def test_a_floor_of_similarity_leaves_out_the_rest(studio: Studio, drawn: Path) -> None:
     ingest(studio, drawn / "garments.csv")
-    garment = find_garment(studio, None)
-    everyone = similar_to_garment(studio, garment, Query(label="any", n=32)).matches
+    everyone = similar_to_garment(studio, 1, Query(label="any", n=32)).matches
     floor = everyone[5].similarity
-    some = similar_to_garment(
-        studio, garment, Query(label="any", n=32, min_similarity=floor)
-    ).matches
+    some = similar_to_garment(studio, 1, Query(label="any", n=32, min_similarity=floor)).matches
     assert [m.id for m in some] == [m.id for m in everyone if m.similarity >= floor]
 
 
 def test_an_empty_catalog_says_what_to_do(studio: Studio) -> None:
     with pytest.raises(CatalogEmpty, match="fashion-studio ingest"):
-        find_garment(studio, None)
+        similar_to_garment(studio, None, Query())
 
 
 def test_an_unknown_id_is_named(studio: Studio) -> None:
     with pytest.raises(GarmentNotFound, match="12345"):
-        find_garment(studio, 12345)
+        similar_to_garment(studio, 12345, Query())
 
 
 def test_top_counts_in_sql(studio: Studio) -> None:

@@ -29,8 +29,9 @@ from service.catalog.garments.categories import borne_labels, category_names
 from service.catalog.garments.embeddings import as_float16, flaw, is_unfit, unfit_rows
 from service.catalog.garments.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.garments.single import (
+    Asked,
+    asked_garment,
     count_by_label,
-    embedding_of,
     garment_by_id,
     is_empty,
     random_garment,
@@ -190,6 +191,8 @@ __all__ = [
     "cancel_import",
     "give_up_import",
     "sweep_imports",
+    "Asked",
+    "asked_garment",
     "garment_by_id",
     "random_garment",
     "MAX_LIMIT",
@@ -203,7 +206,6 @@ __all__ = [
     "remove_picture",
     "is_empty",
     "similar",
-    "embedding_of",
     "shelves",
     "index_name",
     "leftovers",

@@ -14,7 +14,6 @@ from service.encoder import load_encoder
 from service.errors import FashionStudioError, ImageMissing, InvalidParameter
 from service.recommend import (
     Query,
-    find_garment,
     similar_to_garment,
     similar_to_photo,
     top_categories,
@@ -94,21 +93,21 @@ def similar(
             image = studio.decode(read(path, studio.limits))
             answer = similar_to_photo(studio, image, query)
         else:
-            garment = find_garment(studio, garment_id)
-            answer = similar_to_garment(studio, garment, query)
+            answer = similar_to_garment(studio, garment_id, query)
+        name = str(path) if answer.garment is None else answer.garment.image_path
         if show is not None:
             from service.show import read_if_there, recommendation_sheet
 
             asked = (
                 read(path, studio.limits)
                 if path is not None
-                else read_if_there(studio.images.read, garment.image_path)
+                else read_if_there(studio.images.read, name)
             )
             _save(recommendation_sheet(asked, answer, studio.images.read), show)
     if as_json:
         print_json(answer.as_dict())
     else:
-        print_recommendation(answer, str(path) if path is not None else garment.image_path)
+        print_recommendation(answer, name)
 
 
 @click.command()

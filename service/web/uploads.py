@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from flask import request
@@ -9,9 +10,10 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema, core_schema
 from werkzeug.datastructures import FileStorage
+from werkzeug.formparser import FormDataParser
 
 from service.decode import SUFFIXES
-from service.errors import ImageMissing
+from service.errors import ImageMissing, InvalidParameter
 from service.settings import Settings
 from service.web.given import Parameters, once_each, validated
 from service.web.parameters import LABEL
@@ -104,14 +106,22 @@ Fields = TypeVar("Fields", bound=Form)
 def form_fields(model: type[Fields], settings: Settings) -> Fields:
     """The current request's form as `model`.
 
-    Raises `ImageMissing`, `InvalidParameter` naming the field, or werkzeug's 413 beyond the caps.
+    Raises `ImageMissing`, `InvalidParameter` naming the field or for a name that is not UTF-8, or
+    werkzeug's 413 beyond the caps.
     """
     request.max_content_length, request.max_form_parts = model.caps(settings)
     request.max_form_memory_size = TEXT_BYTES
+    # By default werkzeug finds nothing in a form that it cannot read, and does not say so
+    request.form_data_parser_class = partial(FormDataParser, silent=False)  # type: ignore[assignment]
     files, texts = {}, {}
     if request.mimetype == MULTIPART:
-        files = {name: _chosen(parts) for name, parts in request.files.lists()}
-        texts = request.form.to_dict(flat=False)
+        try:
+            files = {name: _chosen(parts) for name, parts in request.files.lists()}
+            texts = request.form.to_dict(flat=False)
+        except UnicodeDecodeError:
+            raise InvalidParameter("A name in the form is not UTF-8. Send it as UTF-8.") from None
+        except ValueError:
+            pass  # no form at all
     photos = files.pop(model.photos, [])
     if not photos:
         raise ImageMissing(f"There is no image. Send one as the multipart field `{model.photos}`.")

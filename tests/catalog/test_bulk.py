@@ -11,9 +11,9 @@ from service.catalog import (
     BulkLoader,
     Progress,
     Run,
+    asked_garment,
     attach,
     build_indexes,
-    embedding_of,
     garment_by_id,
     get_import,
     is_empty,
@@ -64,7 +64,7 @@ def test_new_rows_keep_their_order_and_have_no_photo(engine, bulk, progress):
     garment = garment_by_id(engine, 2)
     assert (garment.confidence, garment.predicted_label) == (None, None)
     assert garment.as_dict()["confidence"] is None
-    assert np.array_equal(embedding_of(engine, 2), rows[1].embedding.astype(np.float32))
+    assert np.array_equal(asked_garment(engine, 2).embedding, rows[1].embedding)
 
 
 def test_what_is_there_already_is_left_alone(engine, bulk, progress):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from service.catalog import check_server, open_database, open_engine
+from service.catalog.database.engine import driver_of, reading
 from service.catalog.database.server import judge_versions
 from service.catalog.database.urls import database_url as database_url_of
 from service.errors import DatabaseUnavailable, DatabaseUnfit, SettingsInvalid
@@ -95,6 +96,15 @@ def test_a_pooled_connection_that_died_idle_is_replaced_unnoticed(
         other.execute(end, {"d": engine.url.database})
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_pooled_connection_that_was_idle_keeps_what_it_has_prepared(engine, monkeypatch):
+    monkeypatch.setattr("service.catalog.database.engine.IDLE_SECONDS", 0.0)
+    with reading(engine) as connection, driver_of(connection) as driver:
+        driver.execute("SELECT 1", prepare=True)
+    prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 1'")
+    with reading(engine) as connection:
+        assert connection.scalar(prepared) == 1
 
 
 def test_a_fault_of_the_query_stays_a_fault_of_the_query(engine):

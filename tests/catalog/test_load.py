@@ -13,9 +13,9 @@ from service.catalog import (
     Loader,
     Progress,
     Run,
+    asked_garment,
     attach,
     count_by_label,
-    embedding_of,
     garment_by_id,
     get_import,
     is_empty,
@@ -41,7 +41,7 @@ def test_new_paths_are_added_and_known_ones_updated(engine, loader):
     assert (after.label, after.label_source, after.model) == ("Dress", "given", "tiny@1")
     assert after.predicted_label == "Tee"
     assert after.created_at == before.created_at
-    assert np.array_equal(embedding_of(engine, 1), embedding(9).astype(np.float16))
+    assert np.array_equal(asked_garment(engine, 1).embedding, embedding(9).astype(np.float16))
     with engine.connect() as connection:
         updated = "SELECT image_path FROM garment WHERE updated_at > created_at"
         assert list(connection.scalars(text(updated))) == ["a.jpg"]

@@ -2,6 +2,8 @@
 
 import functools
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import psycopg
@@ -11,8 +13,14 @@ from hypothesis import strategies as st
 from pgvector import HalfVector
 from sqlalchemy import text
 
-from service.catalog import build_indexes, shelves, similar
-from service.catalog.similarity.projection import SLACK, fit, project_catalog, projection_of
+from service.catalog import asked_garment, build_indexes, shelves, similar
+from service.catalog.similarity.projection import (
+    SLACK,
+    Projection,
+    fit,
+    project_catalog,
+    projection_of,
+)
 
 from .samples import LABELS, clustered, embedding, row
 
@@ -114,6 +122,19 @@ def test_more_candidates_are_taken_where_the_first_may_not_be_enough(engine, she
         assert method == "hnsw"
         true = similar(engine, vectors[query], labels=["Tee"], n=10, exact=True)[0]
         assert len(set(matches) & set(true)) >= 9
+
+
+def test_a_garment_is_asked_by_the_components_that_it_has(engine, shelve, monkeypatch):
+    vectors = shelve("Tee", 1200)
+    build_indexes(engine, threshold=1000)
+    by_vector = similar(engine, vectors[6], labels=["Tee"], n=9, exclude=[7])
+    asked = asked_garment(engine, 7)
+    other = replace(asked, components=np.ones(128, np.float16), fitted_at=datetime.now(UTC))
+    assert similar(engine, other, labels=["Tee"], n=9) == by_vector  # not of this projection
+    monkeypatch.setattr(Projection, "__call__", None)
+    assert similar(engine, 7, labels=["Tee"], n=9) == by_vector
+    with pytest.raises(TypeError):
+        similar(engine, vectors[6], labels=["Tee"], n=9)
 
 
 def test_garments_get_components_once_there_are_enough_to_fit_to(engine, shelve):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.catalog import build_indexes, embedding_of, similar
+from service.catalog import asked_garment, build_indexes, similar
 from service.errors import GarmentNotFound, InvalidParameter, LabelUnknown
 
 from .samples import LABELS, embedding, row
@@ -131,8 +131,8 @@ def test_an_unknown_garment_is_refused(engine, model_id):
 
 def test_an_embedding_comes_back_as_it_was_stored(engine, fill):
     vectors = fill(3)
-    stored = embedding_of(engine, 2)
-    assert stored.dtype == np.float32
+    stored = asked_garment(engine, 2).embedding
+    assert stored.dtype == np.float16
     assert np.array_equal(stored, vectors[1])
 
 

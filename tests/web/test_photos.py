@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
+from werkzeug.test import TestResponse
 
 from service.settings import Settings
 from service.studio import Studio
@@ -162,6 +163,20 @@ def test_a_name_that_postgres_cannot_hold(client: FlaskClient) -> None:
     answer = client.post("/api/v1/sets", **form(JPEG, field="images", name=name))
     assert answer.status_code == 201
     assert answer.get_json()["images"][0]["filename"].endswith("é")
+
+
+@pytest.mark.parametrize("path", ["similar", "sets", "classify"])
+def test_a_name_that_is_not_utf8_is_what_is_refused(client: FlaskClient, path: str) -> None:
+    field = "images" if path == "sets" else "image"
+    head = f'--x\r\nContent-Disposition: form-data; name={field}; filename="bl\xe5.jpg"\r\n\r\n'
+    body, kind = JPEG + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
+
+    def post(encoding: str) -> TestResponse:
+        data = head.encode(encoding) + body
+        return client.post(f"/api/v1/{path}", data=data, content_type=kind)
+
+    assert "not UTF-8" in require_problem(post("latin-1"), 400, "invalid_parameter")
+    assert post("utf-8").status_code in (200, 201)
 
 
 def test_what_is_no_set(settings: Settings, studio: Studio) -> None:

@@ -64,6 +64,7 @@ def open_engine(
         parsed,
         pool_size=pool_size,
         pool_timeout=POOL_SECONDS,
+        skip_autocommit_rollback=True,
         connect_args=libpq_defaults(parsed),
     )
     event.listen(engine, "connect", _register_halfvec)
@@ -150,13 +151,15 @@ def _ping_idle(
 ) -> None:
     """Ask a connection that has been idle whether it still lives; the pool replaces a dead one.
 
-    Not at each use, as `pool_pre_ping` does: it cost a sixth of a search by id.
+    Not at each use, as `pool_pre_ping` does: it cost a sixth of a search by id. Outside a transaction,
+    whose rollback would make psycopg forget what it has prepared.
     """
     if time.monotonic() - record.info.get("used", -IDLE_SECONDS) < IDLE_SECONDS:
         return
     try:
+        connection.autocommit = True
         connection.execute("")
-        connection.rollback()
+        connection.autocommit = False
     except psycopg.Error as error:
         raise DisconnectionError() from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Engine, text
 
+from service.catalog.database.engine import reading
 from service.errors import LabelUnknown
 
 NAMES = text("SELECT name FROM category ORDER BY position, name")
@@ -13,7 +14,7 @@ NAMES = text("SELECT name FROM category ORDER BY position, name")
 
 def category_names(engine: Engine) -> list[str]:
     """Every category's name, in the model's order; none before a model was attached."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return list(connection.scalars(NAMES))
 
 
@@ -47,5 +48,5 @@ def add_categories(connection: Connection, labels: Iterable[str]) -> None:
 
 def borne_labels(engine: Engine) -> list[str]:
     """The categories that garments have, in order."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return list(connection.scalars(BORNE))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from psycopg.rows import class_row
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments.embeddings import from_sent
@@ -21,9 +23,14 @@ SELECT = """
     FROM garment JOIN model ON model.id = garment.model_id
 """
 
-EMBEDDING = "SELECT halfvec_send(embedding), model_id FROM garment WHERE id = %(id)s"
-
 GET = SELECT + "WHERE garment.id = %(id)s"
+
+NUMBERS = """
+    SELECT halfvec_send(embedding), halfvec_send(components),
+           (SELECT created_at FROM projection WHERE model_id = garment.model_id),
+"""
+
+ASK = GET.replace("SELECT", NUMBERS.strip(), 1)
 
 HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
 
@@ -39,6 +46,20 @@ COUNT_BY_LABEL = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A garment with what a search for more like it compares.
+
+    embedding: (2048,) float16. components: (128,) float16, by the projection of that time; None where
+    it has none.
+    """
+
+    garment: Garment
+    embedding: np.ndarray
+    components: np.ndarray | None
+    fitted_at: datetime | None
+
+
 def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     """Raises `GarmentNotFound`."""
     with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
@@ -49,19 +70,19 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     return garment
 
 
-def embedding_of(engine: Engine, garment_id: int) -> np.ndarray:
-    """A garment's embedding as stored, (2048,) float32. Raises `GarmentNotFound`."""
-    with reading(engine) as connection:
-        return stored_embedding(connection, garment_id)[0]
-
-
-def stored_embedding(connection: Connection, garment_id: int) -> tuple[np.ndarray, int]:
-    """The same, and the model that made it."""
-    with driver_of(connection) as driver, stage("sql"):
-        row = driver.execute(EMBEDDING, {"id": garment_id}, binary=True).fetchone()
+def asked_garment(engine: Engine, garment_id: int) -> Asked:
+    """A garment and its numbers in one round trip. Raises `GarmentNotFound`."""
+    with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
+        row = driver.execute(ASK, {"id": garment_id}).fetchone()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    return from_sent(row[0]).astype(np.float32), row[1]
+    embedding, components, fitted_at, *garment = row
+    return Asked(
+        Garment(*garment),
+        from_sent(embedding),
+        None if components is None else from_sent(components),
+        fitted_at,
+    )
 
 
 def random_garment(engine: Engine) -> Garment:
@@ -71,7 +92,7 @@ def random_garment(engine: Engine) -> Garment:
     few index probes however large the catalog is. Where ids are so sparse that none hits, it is the
     next garment above the first throw, which favours those behind a gap.
     """
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         low, high = connection.execute(text("SELECT min(id), max(id) FROM garment")).one()
         if low is None:
             raise CatalogEmpty()
@@ -85,10 +106,10 @@ def random_garment(engine: Engine) -> Garment:
 
 def count_by_label(engine: Engine) -> list[LabelCount]:
     """Every category in the model's order, also those without garments."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return [LabelCount(**row._mapping) for row in connection.execute(COUNT_BY_LABEL)]
 
 
 def is_empty(engine: Engine) -> bool:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return not connection.scalar(text("SELECT EXISTS (SELECT FROM garment)"))

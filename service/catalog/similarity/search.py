@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments import categories
 from service.catalog.garments.embeddings import to_halfvec
-from service.catalog.garments.single import stored_embedding
+from service.catalog.garments.single import Asked, asked_garment
 from service.catalog.models.beside import beside
 from service.catalog.models.generations import has_generation
 from service.catalog.schema.tables import COMPONENTS
@@ -55,7 +55,7 @@ _seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
 
 def similar(
     engine: Engine,
-    query: np.ndarray | int,
+    query: np.ndarray | int | Asked,
     *,
     labels: Sequence[str],
     n: int,
@@ -67,7 +67,8 @@ def similar(
 ) -> tuple[tuple[Match, ...], Method]:
     """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
 
-    query: an embedding, (2048,) float32, or the id of a garment, which never matches itself.
+    query: an embedding, (2048,) float32, or a garment, which never matches itself: its id, or all that
+    `asked_garment` says of it.
     n: 1 to 100. exclude: ids of garments to leave out. content: hex SHA-256 of the query's picture;
     a garment of those very bytes is the query itself. min_similarity: cosine, -1 to 1.
     exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
@@ -87,21 +88,27 @@ def similar(
     if not labels:
         raise InvalidParameter("There is no label to search.")
     searched = list(dict.fromkeys(labels))
+    if isinstance(query, int):
+        query = asked_garment(engine, query)
+    components: dict[datetime | None, HalfVector] = {}
+    if isinstance(query, Asked):
+        garment = query.garment
+        if model_id not in (None, garment.model_id):
+            raise ModelMoved()
+        exclude, model_id = {garment.id, *exclude}, garment.model_id
+        if query.components is not None:
+            components[query.fitted_at] = HalfVector(query.components)
+        query = query.embedding
+    values = {
+        "query": _vector(query),
+        "components": components,  # by the projection that gave them
+        "exclude": sorted(exclude),
+        "content": None if content is None else bytes.fromhex(content),
+        "n": n,
+        "slack": SLACK,
+        "model_id": model_id,
+    }
     with reading(engine) as connection:
-        if isinstance(query, int):
-            exclude = {query, *exclude}
-            query, embedded_by = stored_embedding(connection, query)
-            if model_id not in (None, embedded_by):
-                raise ModelMoved()
-            model_id = embedded_by
-        values = {
-            "query": _vector(query),
-            "exclude": sorted(exclude),
-            "content": None if content is None else bytes.fromhex(content),
-            "n": n,
-            "slack": SLACK,
-            "model_id": model_id,
-        }
         for last in (False, True):  # twice: models may take turns between two looks
             try:
                 found, indexed = _nearest(connection, searched, values, exact)
@@ -160,7 +167,8 @@ def _search(
     while True:
         supposed = {label: last[label] for label in labels}
         indexed = [] if exact else [label for label in labels if supposed[label].indexed]
-        asked = values | _components(connection, supposed[labels[0]].fitted_at, values["query"])
+        components = _components(connection, supposed[labels[0]].fitted_at, values)
+        asked = values | {"components": components}
         others = [label for label in labels if label not in indexed]
         if indexed:
             asked["n"] = max(values["n"], JUDGED)
@@ -211,10 +219,13 @@ def _shelves(
 
 
 def _components(
-    connection: Connection, fitted_at: datetime | None, query: HalfVector
-) -> dict[str, HalfVector]:
+    connection: Connection, fitted_at: datetime | None, values: dict[str, Any]
+) -> HalfVector:
     """Without a projection no garment has components, and those of the query say nothing."""
-    projection = kept(connection, fitted_at)
-    if projection is None:
-        return {"components": HalfVector(np.zeros(COMPONENTS, np.float16))}
-    return {"components": HalfVector(projection(query.to_numpy()[None])[0])}
+    known: dict[datetime | None, HalfVector] = values["components"]
+    if fitted_at not in known:
+        projection, found = kept(connection, fitted_at), np.zeros(COMPONENTS, np.float16)
+        if projection is not None:
+            found = projection(values["query"].to_numpy()[None])[0]
+        known[fitted_at] = HalfVector(found)
+    return known[fitted_at]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, text
 
+from service.catalog.database.engine import reading
 from service.catalog.garments.single import count_by_label
 from service.catalog.schema.tables import HNSW_PREFIX
 from service.domain import Method
@@ -91,7 +92,7 @@ def index_name(label: str) -> str:
 def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
     """Every label in the model's order, also those without garments."""
     counts = {count.label: count.count for count in count_by_label(engine)}
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
         unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
     found = []
@@ -110,7 +111,7 @@ def leftovers(engine: Engine) -> list[str]:
     """Names of indexes that are no label's: the label is gone, a rebuild was killed, or an earlier
     version built it."""
     wanted = {index_name(count.label) for count in count_by_label(engine)}
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         found = connection.execute(INDEXES, {"prefix": HNSW_PREFIX})
         return [row.name for row in found if row.name not in wanted and not row.building]
 

@@ -52,8 +52,7 @@ def similar_to_photo(query: SimilarParameters, form: ImageForm) -> dict[str, Any
 def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, Any]:
     """The garments most like one of the catalog."""
     how = query.query()
-    garment = recommend.find_garment(studio(), parse_garment_id(garment_id))
-    return recommend.similar_to_garment(studio(), garment, how).as_dict()
+    return recommend.similar_to_garment(studio(), parse_garment_id(garment_id), how).as_dict()
 
 
 @routes.get("/garments/random/similar")
@@ -61,5 +60,4 @@ def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, A
 def similar_to_any_garment(query: SimilarParameters) -> dict[str, Any]:
     """The garments most like one drawn by chance."""
     how = query.query()
-    garment = recommend.find_garment(studio(), None)
-    return recommend.similar_to_garment(studio(), garment, how).as_dict()
+    return recommend.similar_to_garment(studio(), None, how).as_dict()

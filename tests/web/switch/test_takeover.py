@@ -91,9 +91,7 @@ def test_another_label_set_keeps_given_labels_and_renames_predicted_ones(
     counts = {count.label: count.count for count in count_by_label(studio.engine)}
     assert counts[gone] == 3, "given labels stay"
     assert gone in studio.model.labels
-    answer = recommend.similar_to_garment(
-        studio, garment_by_id(studio.engine, 1), Query(n=9, label=gone)
-    )
+    answer = recommend.similar_to_garment(studio, 1, Query(n=9, label=gone))
     assert {match.label for match in answer.matches} == {gone}
 
 
