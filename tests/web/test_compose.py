@@ -39,6 +39,18 @@ def test_every_service_is_confined_and_limited(compose: dict) -> None:
             assert port.startswith(PUBLISHED), name
 
 
+def test_the_image_has_what_serves_and_object_stores() -> None:
+    serving, image, tested = (
+        set(re.findall(r"^[a-z0-9-]+(?:\[.*\])?==\S+", (HOUSE / name).read_text(), re.MULTILINE))
+        for name in ("requirements/serve.txt", "requirements/image.txt", "requirements/dev.txt")
+    )
+    assert serving < image < tested
+    assert any(pin.startswith("s3fs==") for pin in image)
+    dockerfile = (HOUSE / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements/image.txt" in dockerfile
+    assert "requirements/serve.txt" not in dockerfile
+
+
 def test_no_password_stands_in_the_environment(compose: dict) -> None:
     for name, service in compose["services"].items():
         for variable, value in service.get("environment", {}).items():
