@@ -33,7 +33,7 @@ from service.errors import (
 from service.images import open_images
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
-from service.storage import locate, nearly_full, reached
+from service.storage import is_folder, locate, nearly_full, reached
 
 
 @click.command()
@@ -104,7 +104,7 @@ def _import_roots(settings: Settings) -> str:
 
 def _is_folder(root: str) -> bool:
     with reached(root):
-        return locate(root).expanduser().is_dir()
+        return is_folder(locate(root).expanduser())
 
 
 def _database(settings: Settings, opened: list[Engine]) -> str:
