@@ -10,14 +10,13 @@ from sqlalchemy import Engine
 
 from service.catalog import (
     Replicas,
-    check_server,
     count_by_label,
+    describe_server,
     leftovers,
     open_database,
     open_switch,
     queue_state,
     require_head,
-    server_title,
     serving_model,
     shelves,
 )
@@ -51,7 +50,7 @@ def doctor(as_json: bool) -> int:
     engine: list[Engine] = []
     checks.append(_checked("database", lambda: _database(settings, engine)))
     if engine:
-        checks.append(_checked("server", lambda: _server(engine[0])))
+        checks.append(_checked("server", lambda: describe_server(engine[0])))
         checks.append(_checked("schema", lambda: _schema(engine[0])))
         if checks[-1]["ok"]:
             checks.append(_checked("catalog", lambda: _catalog(engine[0])))
@@ -112,11 +111,6 @@ def _database(settings: Settings, opened: list[Engine]) -> str:
     engine.connect().close()
     opened.append(engine)
     return "embedded" if settings.database_url is None else f"{engine.url.host or 'local'}"
-
-
-def _server(engine: Engine) -> str:
-    warnings = check_server(engine)
-    return "; ".join((server_title(engine), *warnings))
 
 
 def _schema(engine: Engine) -> str:
