@@ -1,4 +1,5 @@
-# The serving image: what requirements/serve.txt locks, and the package. No TensorFlow, pip, compiler or root.
+# The serving image: what requirements/image.txt locks, which is what serves and the extra `s3`, and the package. No
+# TensorFlow, pip, compiler or root.
 #
 #     docker build --tag fashion-studio --build-arg VERSION=X.Y.Z --build-arg REVISION=$(git rev-parse HEAD) .
 #
@@ -10,9 +11,9 @@ FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/fashion-studio
 WORKDIR /src
-COPY requirements/serve.txt requirements/build.txt requirements/
+COPY requirements/image.txt requirements/build.txt requirements/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /build/bin/pip --python /opt/fashion-studio/bin/python install --require-hashes -r requirements/serve.txt \
+    /build/bin/pip --python /opt/fashion-studio/bin/python install --require-hashes -r requirements/image.txt \
     && /build/bin/pip install --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY licences licences
@@ -20,11 +21,14 @@ COPY migrations migrations
 COPY service service
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheel . \
     && /build/bin/pip --python /opt/fashion-studio/bin/python install --no-deps --no-index /wheel/*.whl
-# A fifth of the bytes is for nobody here: tests, headers, Arrow's RPC, OpenVINO for processors a container has not
+# A fifth of the bytes is for nobody here: tests, headers, Arrow's RPC, OpenVINO for processors a container has not,
+# and four hundred services of Amazon's beside S3 and those that keys come from
 RUN cd /opt/fashion-studio/lib/python3*/site-packages \
     && find . -depth -type d -name tests -exec rm -r {} + \
     && rm -rf pyarrow/include pyarrow/*flight* openvino/include \
-        openvino/libs/libopenvino_intel_gpu_plugin.so openvino/libs/libopenvino_intel_npu_plugin.so openvino/libs/cache.json
+        openvino/libs/libopenvino_intel_gpu_plugin.so openvino/libs/libopenvino_intel_npu_plugin.so openvino/libs/cache.json \
+    && find botocore/data -mindepth 1 -maxdepth 1 -type d \
+        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} +
 
 FROM ${BASE}
 ARG VERSION=unknown

@@ -49,6 +49,7 @@ lock: $(VENV)/dev ## pin the newest versions that pyproject.toml allows into req
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) -o requirements/serve.txt
 	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra train --extra otel --extra int8 --extra ray --extra s3 --group dev \
 		-c requirements/serve.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --upgrade $(LOCK) --extra s3 -c requirements/dev.txt -o requirements/image.txt
 	echo "tf-keras~=2.20.0" | $(BIN)/uv pip compile - --no-deps --upgrade $(LOCK) -o requirements/seed.txt
 	printf 'build>=1.2\nhatchling>=1.27\n' | $(BIN)/uv pip compile - --upgrade $(LOCK) \
 		-c requirements/dev.txt -o requirements/build.txt

@@ -1,4 +1,4 @@
-"""Known vulnerabilities in what the service runs on: each is a line, and a failure.
+"""Known vulnerabilities in what the service and its image run on: each is a line, and a failure.
 
 A service that knows them and cannot be reached, or does not know a package, is said in one line and
 fails nothing: a change must not fail because of the network.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LOCK = Path(__file__).parents[1] / "requirements" / "serve.txt"
+LOCK = Path(__file__).parents[1] / "requirements" / "image.txt"
 
 
 def main() -> int:

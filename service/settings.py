@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     rate_limit: str | None = Field(
         default=None, description="requests of one client, such as 600/minute; unset: no limit"
     )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        description="proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed",
+    )
     log_format: Literal["text", "json"] = Field(
         default="text", description="how servers and workers write their logs"
     )

@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.decode import SUFFIXES
 from service.errors import SourceInvalid
-from service.storage import Location, P, exists, is_remote, is_url, locate, reached, walk
+from service.storage import Location, P, exists, is_folder, is_remote, is_url, locate, reached, walk
 
 IMAGE, LABEL = "image_name", "category_label"
 
@@ -72,7 +72,7 @@ def _read(
     if not exists(source):
         raise SourceInvalid(f"{source} does not exist, or lies where this process may not look.")
     try:
-        if source.is_dir():
+        if is_folder(source):
             if (annotations := _annotations(source)) is not None:
                 return _deepfashion(annotations, image_root)
             return _folder(source, labels)
@@ -91,7 +91,7 @@ def folder_of(source: Location, image_root: Location | None = None) -> Location:
     """The folder that a source's photos lie in. Raises `SourceInvalid`."""
     if image_root is not None:
         return image_root
-    if not source.is_dir():
+    if not is_folder(source):
         return source.parent
     annotations = _annotations(source)
     return source if annotations is None else _image_folder(annotations)
@@ -99,8 +99,12 @@ def folder_of(source: Location, image_root: Location | None = None) -> Location:
 
 def images_in(folder: P) -> Iterator[P]:
     """Every image file below `folder`, by name; hidden files and folders are passed over."""
+    return _images(folder, walk(folder))
+
+
+def _images(folder: P, walking: Iterable[tuple[P, list[str], list[str]]]) -> Iterator[P]:
     try:
-        for parent, folders, files in walk(folder):
+        for parent, folders, files in walking:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
                 if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
@@ -114,11 +118,12 @@ def _unreadable(source: Location, error: OSError) -> SourceInvalid:
 
 
 def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
+    walking = walk(folder)
     try:
-        _, folders, _ = next(walk(folder), (folder, [], []))
+        first = next(walking, (folder, [], []))
     except OSError as error:
         raise _unreadable(folder, error) from None
-    children = {name.casefold() for name in folders}
+    children = {name.casefold() for name in first[1]}
     by_category = (
         bool(children)
         if labels is None
@@ -126,7 +131,7 @@ def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
     )
 
     def items() -> Iterator[Item]:
-        for file in images_in(folder):
+        for file in _images(folder, itertools.chain([first], walking)):
             parts = file.parts[len(folder.parts) :]
             labelled = by_category and len(parts) > 1
             yield Item(file, "/".join(parts), parts[0] if labelled else None)
@@ -235,7 +240,7 @@ def _image_folder(annotations: Location) -> Location:
     near: Sequence[Location] = list(itertools.islice(annotations.parents, 3))
     for parent in near:
         for place in ("", "Img", "Img/Img"):
-            if (parent / place / "img").is_dir():
+            if is_folder(parent / place / "img"):
                 return parent / place
     raise SourceInvalid(
         f"No folder `img` lies near {annotations}. Lay it there, or say where with `ingest --image-root`."

@@ -36,7 +36,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
             "read_timeout": SILENT_SECONDS,
             "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
             "max_pool_connections": FETCHERS,
-        }
+        },
+        "max_concurrency": 1,  # of parts of an object, before which s3fs asks for its size each time
     }
 }
 
@@ -119,6 +120,21 @@ def exists(location: Location) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_folder(location: Location) -> bool:
+    """As `Path.is_dir`. A store is asked for one name in it; fsspec's own answer lists them all.
+
+    Raises OSError and `StorageUnavailable`.
+    """
+    if isinstance(location, Path):
+        return location.is_dir()
+    try:
+        info = call(location, "info")
+    except FileNotFoundError:
+        return False
+    # Some tools mark a folder by an empty object of its name
+    return info["type"] == "directory" or (not info["size"] and bool(call(location, "isdir")))
 
 
 def lies_in(file: Location, roots: Sequence[Location]) -> bool:

@@ -26,7 +26,7 @@ class ObjectStore:
     """An S3 server with the bucket `shop`.
 
     refuse: answer that many of the next requests with 503. hang: seconds before each answer.
-    asked: (method, path) of every request.
+    asked: (method, path) of every request; queries: what stood behind the path.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class ObjectStore:
         self.refuse, self.hang, self.asked = 0, 0.0, list[tuple[str, str]]()
         self._server: BaseWSGIServer | None = None
         self._port = 0
+        self.queries = list[str]()
         self.start()
 
     @property
@@ -66,6 +67,7 @@ class ObjectStore:
 
     def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         self.asked.append((environ["REQUEST_METHOD"], urlsplit(environ["RAW_URI"]).path))
+        self.queries.append(urlsplit(environ["RAW_URI"]).query)
         if self.hang:
             time.sleep(self.hang)
         if self.refuse > 0:

@@ -24,7 +24,7 @@ from service.jobs.roots import require_source
 from service.jobs.tasks import Patience
 from service.settings import Settings
 from service.sources import read_source
-from service.storage import WHOLE_SECONDS, locate
+from service.storage import WHOLE_SECONDS, is_folder, locate
 from service.studio import Studio
 from tests.pictures import encoded, picture
 from tests.store import BUCKET, ObjectStore
@@ -80,6 +80,28 @@ def test_photos_of_a_bucket_are_garments_that_keep_in_step(
     after = ids(shop)
     assert after["photos/dress/moved.png"] == before["photos/dress/0 #?.png"]
     assert len(after) == 5
+
+
+def test_an_import_lists_a_folder_four_times_and_asks_twice_for_a_photo(
+    settings: Settings, filled: ObjectStore
+) -> None:
+    """Whether it can be read, what is gone, how many there are, and the photos: 1,000 names a list."""
+    settings = settings.model_copy(update={"image_root": f"s3://{BUCKET}"})
+    with Studio(settings) as studio:
+        filled.asked.clear()
+        filled.queries.clear()
+        ingest(studio, locate(PHOTOS))
+    whole = [query for query in filled.queries if "prefix=photos%2F&" in query]
+    assert len([query for query in whole if "max-keys" not in query]) == 4
+    photos = [method for method, path in filled.asked if path.endswith(".png")]
+    assert (photos.count("HEAD"), photos.count("GET")) == (6, 6)
+
+
+def test_what_is_a_folder_of_a_store(filled: ObjectStore) -> None:
+    filled.files.pipe_file(f"{BUCKET}/photos", b"")  # a mark
+    for name, expected in (("", True), ("/photos", True), ("/photos/tee", True), ("/none", False)):
+        assert is_folder(locate(f"s3://{BUCKET}{name}")) == expected, name
+    assert not is_folder(locate(f"{PHOTOS}/tee/1 #?.png"))
 
 
 def test_tables_name_objects_by_path_or_url(shop: Studio, filled: ObjectStore) -> None:

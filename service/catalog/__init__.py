@@ -16,7 +16,7 @@ from service.catalog.database.embedded import start_embedded
 from service.catalog.database.engine import open_database, open_engine
 from service.catalog.database.patience import only_switcher
 from service.catalog.database.queue import in_transaction, libpq, queue_state
-from service.catalog.database.server import check_server, server_title
+from service.catalog.database.server import check_server, describe_server
 from service.catalog.feedback import (
     JudgedPair,
     Picture,
@@ -125,7 +125,7 @@ __all__ = [
     "open_engine",
     "open_database",
     "check_server",
-    "server_title",
+    "describe_server",
     "migrate",
     "require_head",
     "attach",

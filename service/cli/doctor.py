@@ -10,14 +10,13 @@ from sqlalchemy import Engine
 
 from service.catalog import (
     Replicas,
-    check_server,
     count_by_label,
+    describe_server,
     leftovers,
     open_database,
     open_switch,
     queue_state,
     require_head,
-    server_title,
     serving_model,
     shelves,
 )
@@ -33,7 +32,7 @@ from service.errors import (
 from service.images import open_images
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
-from service.storage import locate, nearly_full, reached
+from service.storage import is_folder, locate, nearly_full, reached
 
 
 @click.command()
@@ -51,7 +50,7 @@ def doctor(as_json: bool) -> int:
     engine: list[Engine] = []
     checks.append(_checked("database", lambda: _database(settings, engine)))
     if engine:
-        checks.append(_checked("server", lambda: _server(engine[0])))
+        checks.append(_checked("server", lambda: describe_server(engine[0])))
         checks.append(_checked("schema", lambda: _schema(engine[0])))
         if checks[-1]["ok"]:
             checks.append(_checked("catalog", lambda: _catalog(engine[0])))
@@ -104,7 +103,7 @@ def _import_roots(settings: Settings) -> str:
 
 def _is_folder(root: str) -> bool:
     with reached(root):
-        return locate(root).expanduser().is_dir()
+        return is_folder(locate(root).expanduser())
 
 
 def _database(settings: Settings, opened: list[Engine]) -> str:
@@ -112,11 +111,6 @@ def _database(settings: Settings, opened: list[Engine]) -> str:
     engine.connect().close()
     opened.append(engine)
     return "embedded" if settings.database_url is None else f"{engine.url.host or 'local'}"
-
-
-def _server(engine: Engine) -> str:
-    warnings = check_server(engine)
-    return "; ".join((server_title(engine), *warnings))
 
 
 def _schema(engine: Engine) -> str:

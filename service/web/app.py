@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service.studio import Studio
 from service.web import docs, health, pages, problems, session
@@ -54,6 +55,9 @@ def create_app(studio: Studio) -> Flask:
     problems.register(app)
     app.after_request(_add_headers)
     trace(app, studio.engines)
+    if hops := studio.settings.trusted_proxies:  # last, so that traces see the client as well
+        # Addresses are a list that each proxy adds to; the scheme is one word that each hands on
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1)  # type: ignore[method-assign]
     studio.replicas.watch()
     return app
 

@@ -140,12 +140,12 @@ class Catalog(Collector):
         if serving is not None:
             model.add_metric([serving.title], 1)
         done = _gauge("switch_done", "Of a switch under way: done in its stage.", "model", "stage")
-        total = _gauge("switch_total", "Of a switch under way: of how many.", "model", "stage")
+        goal = _gauge("switch_goal", "Of a switch under way: of how many.", "model", "stage")
         switch = open_switch(self._engine)
         if switch is not None:
             done.add_metric([switch.model, switch.stage], switch.done)
-            total.add_metric([switch.model, switch.stage], switch.total)
-        yield from (garments, indexes, recall, measured, jobs, workers, model, done, total)
+            goal.add_metric([switch.model, switch.stage], switch.total)
+        yield from (garments, indexes, recall, measured, jobs, workers, model, done, goal)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

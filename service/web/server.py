@@ -76,6 +76,7 @@ def serve(
         "worker_class": Worker,
         "graceful_timeout": math.ceil(settings.request_seconds) + GRACE_SECONDS,
         "limit_request_line": 8190,
+        "forwarded_allow_ips": "",  # gunicorn believes loopback; here `trusted_proxies` alone says whom
         "loglevel": "warning",
         "control_socket_disable": True,
         "proc_name": "fashion-studio",

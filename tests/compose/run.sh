@@ -43,6 +43,7 @@ up
 expect "the user of web" "$(inside id -u)" 10001
 expect "a file outside the volumes" "$(inside sh -c 'touch /etc/x 2>/dev/null && echo written || echo refused')" refused
 expect "TensorFlow" "$(inside python -c 'import importlib.util as u; print(u.find_spec("tensorflow"))')" None
+expect "S3" "$(inside python -c 'import botocore.session as b; print(b.get_session().create_client("s3", region_name="x").meta.service_model.service_name)')" s3
 bytes=$(docker image inspect --format '{{.Size}}' "$FASHION_STUDIO_IMAGE")
 expect "an image of at most 900 MB ($((bytes / 1000000)) MB)" "$((bytes <= 900000000))" 1
 

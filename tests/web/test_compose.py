@@ -12,6 +12,7 @@ from service.settings import Settings
 
 HOUSE = Path(__file__).parents[2]
 DEPLOY = HOUSE / "deploy"
+PUBLISHED = ("127.0.0.1:", "${LISTEN:-127.0.0.1}:", "${NGINX_LISTEN:-127.0.0.1}:")
 METRIC = re.compile(r"\bfashion_studio_\w+")
 
 
@@ -35,7 +36,19 @@ def test_every_service_is_confined_and_limited(compose: dict) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert {"memory", "cpus", "pids"} <= service["deploy"]["resources"]["limits"].keys(), name
         for port in service.get("ports", ()):
-            assert port.startswith(("127.0.0.1:", "${LISTEN:-127.0.0.1}:")), name
+            assert port.startswith(PUBLISHED), name
+
+
+def test_the_image_has_what_serves_and_object_stores() -> None:
+    serving, image, tested = (
+        set(re.findall(r"^[a-z0-9-]+(?:\[.*\])?==\S+", (HOUSE / name).read_text(), re.MULTILINE))
+        for name in ("requirements/serve.txt", "requirements/image.txt", "requirements/dev.txt")
+    )
+    assert serving < image < tested
+    assert any(pin.startswith("s3fs==") for pin in image)
+    dockerfile = (HOUSE / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements/image.txt" in dockerfile
+    assert "requirements/serve.txt" not in dockerfile
 
 
 def test_no_password_stands_in_the_environment(compose: dict) -> None:
@@ -91,3 +104,11 @@ def test_the_proxy_and_the_service_agree() -> None:
     settings = Settings()
     assert number("client_max_body_size") * 2**20 > settings.max_set_bytes
     assert number("proxy_read_timeout") > settings.request_seconds
+
+
+def test_the_proxy_writes_what_a_trusted_one_must(compose: dict) -> None:
+    conf = (DEPLOY / "nginx/default.conf").read_text()
+    assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in conf
+    assert "proxy_set_header X-Forwarded-Proto $scheme;" in conf
+    believed = compose["services"]["web"]["environment"]["FASHION_STUDIO_TRUSTED_PROXIES"]
+    assert believed == "${FASHION_STUDIO_TRUSTED_PROXIES:-0}"  # the profile is off by default

@@ -89,6 +89,13 @@ def test_metrics_tell_requests_stages_sizes_and_jobs(client: FlaskClient) -> Non
     assert number(text, "connections_in_use") == 0
 
 
+def test_counters_and_nothing_else_are_called_total(client: FlaskClient) -> None:
+    described = re.findall(r"^# TYPE (\w+) (\w+)$", client.get("/metrics").text, re.MULTILINE)
+    assert ("fashion_studio_refused_total", "counter") in described
+    for name, kind in described:
+        assert name.endswith("_total") == (kind == "counter"), name
+
+
 def test_metrics_tell_recall_as_it_was_last_measured(studio: Studio, empty: FlaskClient) -> None:
     assert "index_recall{" not in empty.get("/metrics").text
     keep_recall(studio.engine, "Tee")

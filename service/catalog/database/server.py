@@ -26,10 +26,11 @@ def check_server(engine: Engine) -> list[str]:
     return judge_versions(row.postgres, row.pgvector)
 
 
-def server_title(engine: Engine) -> str:
-    """Which Postgres and pgvector that is, in words. Raises `DatabaseUnavailable`."""
+def describe_server(engine: Engine) -> str:
+    """Which Postgres and pgvector that is, and what `check_server` warns of. Raises as that."""
     row = _versions(engine)
-    return f"Postgres {row.release.split()[0]}, pgvector {row.pgvector}"
+    warnings = judge_versions(row.postgres, row.pgvector)
+    return "; ".join((f"Postgres {row.release.split()[0]}, pgvector {row.pgvector}", *warnings))
 
 
 def _versions(engine: Engine) -> Row:
