@@ -21,6 +21,7 @@ from service.catalog.feedback import (
     JudgedPair,
     Picture,
     delete_feedback,
+    duplicates_of,
     judged_pairs,
     list_feedback,
     store_feedback,
@@ -30,7 +31,6 @@ from service.catalog.garments.embeddings import as_float16, flaw, is_unfit, unfi
 from service.catalog.garments.listing import MAX_LIMIT, Conditions, garments_page
 from service.catalog.garments.single import (
     count_by_label,
-    embedding_of,
     garment_by_id,
     is_empty,
     random_garment,
@@ -203,7 +203,6 @@ __all__ = [
     "remove_picture",
     "is_empty",
     "similar",
-    "embedding_of",
     "shelves",
     "index_name",
     "leftovers",
@@ -236,6 +235,7 @@ __all__ = [
     "delete_feedback",
     "JudgedPair",
     "Picture",
+    "duplicates_of",
     "judged_pairs",
     "Replicas",
     "REPORTS",

@@ -13,12 +13,12 @@ from service.catalog import (
     Run,
     attach,
     build_indexes,
-    embedding_of,
     garment_by_id,
     get_import,
     is_empty,
     shelves,
 )
+from service.catalog.garments.single import embedding_of
 from service.catalog.loading.batches import require_serving
 from service.errors import BundleMismatch, LabelUnknown
 

@@ -15,12 +15,12 @@ from service.catalog import (
     Run,
     attach,
     count_by_label,
-    embedding_of,
     garment_by_id,
     get_import,
     is_empty,
 )
 from service.catalog.garments.embeddings import to_halfvec
+from service.catalog.garments.single import embedding_of
 from service.domain import LabelCount
 from service.errors import BundleMismatch, DatabaseUnavailable, ImportNotFound, LabelUnknown
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from service.catalog import build_indexes, embedding_of, similar
+from service.catalog import build_indexes, similar
+from service.catalog.garments.single import embedding_of
 from service.errors import GarmentNotFound, InvalidParameter, LabelUnknown
 
 from .samples import LABELS, embedding, row
