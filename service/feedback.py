@@ -9,20 +9,25 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+import numpy as np
 
-from service.catalog import JudgedPair, Picture, judged_pairs
+from service.catalog import category_names, is_unfit, similar
+from service.catalog.feedback import JudgedPair, Picture, duplicates_of, judged_pairs
 from service.decode import suffix_of
 from service.errors import FashionStudioError, InvalidParameter
 from service.grouping import components
 from service.images import Images
+from service.model import Model
 from service.sources import IMAGE, LABEL, images_in
+from service.studio import Studio
 
 TABLE, PAIRS = "feedback.csv", "pairs.csv"
+NEAR = 100  # garments looked at of those that show nearly what an upload does
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,7 @@ class Exported:
 
 
 def export_feedback(
-    engine: Engine,
-    images: Images,
+    studio: Studio,
     folder: Path,
     *,
     photos: Path | None = None,
@@ -62,10 +66,11 @@ def export_feedback(
 
     `feedback.csv`, which `train` reads: image_name, category_label (empty where it is unknown), group,
     and alike, the same for pictures that were said to match. `pairs.csv`: image_name, match_name, verdict,
-    good, bad, group. photos: a folder where uploaded pictures lie, known by their bytes.
+    good, bad, group. photos: a folder where uploaded pictures lie, known by their bytes; those that are
+    no garment's are shown to the serving model, to find what shows nearly the same.
     Raises `InvalidParameter` where the folder cannot be written, `SourceInvalid`.
     """
-    judged = judged_pairs(engine)
+    judged = judged_pairs(studio.engine)
     decided = [pair for pair in judged if pair.good != pair.bad]
     uploads = {} if photos is None else {_digest(f.read_bytes()): f for f in images_in(photos)}
     try:
@@ -74,12 +79,14 @@ def export_feedback(
         for done, pair in enumerate(decided, 1):
             for picture in (pair.one, pair.other):
                 if picture.key not in names:
-                    names[picture.key] = _copy(picture, images, uploads, folder)
+                    names[picture.key] = _copy(picture, studio.images, uploads, folder)
             progress(done, len(decided))
         pairs = [p for p in decided if names[p.one.key] and names[p.other.key]]
         good = [pair for pair in pairs if pair.good > pair.bad]
-        groups, alike = _groups(pairs), components((p.one.key, p.other.key) for p in good)
         pictures = {side.key: side for pair in pairs for side in (pair.one, pair.other)}
+        asked = {k: uploads[k] for k, side in pictures.items() if side.image_path is None}
+        groups = components(_judged_together(pairs) + _nearly_the_same(studio, asked))
+        alike = components((p.one.key, p.other.key) for p in good)
         _write(
             folder / TABLE,
             (IMAGE, LABEL, "group", "alike"),
@@ -128,16 +135,48 @@ def _copy(picture: Picture, images: Images, uploads: dict[str, Path], folder: Pa
     return name
 
 
-def _groups(pairs: list[JudgedPair]) -> dict[str, str]:
-    """Of every picture the group that must not be split: pairs, and near-duplicates of theirs."""
+def _judged_together(pairs: list[JudgedPair]) -> list[tuple[str, str]]:
+    """What must be in one group: pairs, and near-duplicates of theirs in the catalog."""
     edges = [(pair.one.key, pair.other.key) for pair in pairs]
-    for pair in pairs:
-        edges += [
-            (side.key, f"duplicates {side.duplicates}")
-            for side in (pair.one, pair.other)
-            if side.duplicates is not None
-        ]
-    return components(edges)
+    for side in (side for pair in pairs for side in (pair.one, pair.other)):
+        if side.image_path is not None:
+            edges.append((side.key, f"garment {side.image_path}"))
+        if side.duplicates is not None:
+            edges.append((side.key, f"duplicates {side.duplicates}"))
+    return edges
+
+
+def _nearly_the_same(studio: Studio, uploads: dict[str, Path]) -> list[tuple[str, str]]:
+    """Likewise: uploads, by key, and the garments and other uploads that show nearly what they do."""
+    if not uploads:
+        return []
+    model, same = studio.model, studio.settings.duplicate_similarity
+    with ThreadPoolExecutor(model.encoder.requests + 1) as pool:
+        seen = pool.map(lambda file: _embedding(model, file), uploads.values())
+        found = {key: one for key, one in zip(uploads, seen, strict=True) if one is not None}
+    keys, labels, edges = list(found), category_names(studio.engine), []
+    for key, embedding in found.items():
+        matches, _ = similar(
+            studio.engine, embedding, labels=labels, n=NEAR, min_similarity=same, exact=True,
+            model_id=model.id,
+        )  # fmt: skip
+        edges += [(key, f"garment {match.image_path}") for match in matches]
+    grouped = duplicates_of(studio.engine, {node.removeprefix("garment ") for _, node in edges})
+    edges += [(f"garment {path}", f"duplicates {group}") for path, group in grouped.items()]
+    unit = np.array([embedding / np.linalg.norm(embedding) for embedding in found.values()])
+    for at in range(1, len(keys)):
+        alike = np.flatnonzero(unit[:at] @ unit[at] >= same)
+        edges += [(keys[at], keys[place]) for place in alike.tolist()]
+    return edges
+
+
+def _embedding(model: Model, file: Path) -> np.ndarray | None:
+    """(2048,) float32; None of a picture that cannot be read, and of which training learns nothing."""
+    try:
+        embedding = model.predict(model.decode(file.read_bytes())).embedding
+    except FashionStudioError:
+        return None
+    return None if is_unfit(embedding) else embedding
 
 
 def _write(file: Path, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

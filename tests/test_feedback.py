@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
+from sqlalchemy import text
 
 from service.catalog import Loader, analyse, store_feedback
 from service.settings import Settings
@@ -119,6 +121,47 @@ def test_uploaded_photos_are_known_by_their_bytes(
     assert [s.label for s in read_samples([out / "feedback.csv"]) if digest in s.file.name] == [
         None
     ]
+
+
+def test_uploads_that_show_nearly_the_same_are_one_group(
+    studio: Studio, pictures: list[Path], drawn: Path, real_photos: Path, tmp_path: Path
+) -> None:
+    """As another upload, as a garment, and as a garment's near-duplicate; another photo is not."""
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    photos = sorted(real_photos.glob("images/*.jpg"))
+    seen = studio.predict(studio.decode(photos[1].read_bytes())).embedding
+    with studio.engine.begin() as connection:  # the second garment, near-duplicate of the first
+        connection.execute(
+            text("UPDATE garment SET embedding = CAST(:seen AS halfvec(2048)) WHERE id = 2"),
+            {"seen": str(seen.tolist())},
+        )
+
+    def upload(photo: Path, name: str, match_id: int, quality: int = 90) -> str:
+        Pillow.open(photo).convert("RGB").save(uploads / name, quality=quality)
+        digest = hashlib.sha256((uploads / name).read_bytes()).hexdigest()
+        store_feedback(studio.engine, match_id, "good", query_sha256=digest)
+        return digest
+
+    one = upload(photos[0], "one.jpg", 5)
+    other = upload(photos[0], "again.jpg", 7, quality=80)
+    as_second = upload(photos[1], "second.jpg", 9)
+    stranger = upload(photos[2], "stranger.jpg", 11)
+    cut_off = photos[3].read_bytes()[:2000]
+    (uploads / "broken.jpg").write_bytes(cut_off)
+    broken = hashlib.sha256(cut_off).hexdigest()
+    store_feedback(studio.engine, 15, "good", query_sha256=broken)
+    store_feedback(studio.engine, 13, "good", query_id=1)
+    out = tmp_path / "judged"
+    said = json.loads(run("feedback", "export", out, "--photos", uploads, "--json").stdout)
+    assert (said["pairs"], said["pictures"]) == (6, 12)
+    group = {Path(line["image_name"]).stem: line["group"] for line in read(out / "feedback.csv")}
+    first = hashlib.sha256(pictures[0].read_bytes()).hexdigest()
+    assert group[one] == group[other]
+    assert group[as_second] == group[first]
+    assert (
+        len({group[one], group[as_second], group[stranger], group[broken]}) == said["groups"] == 4
+    )
 
 
 def test_a_tie_and_a_picture_that_changed_are_left_out(

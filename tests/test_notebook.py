@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import PIL.Image
 import pytest
 from sqlalchemy import text
 
 from service import Counter, Recommender, save_all_features, save_all_labels
-from service.errors import InvalidParameter
+from service.artifacts import save
+from service.domain import LabelConfidence, Prediction
+from service.errors import InvalidParameter, SourceInvalid
 from service.ingest import ingest
 from service.settings import Settings
 from service.studio import Studio
+from tests.pictures import encoded
 
 
 @pytest.fixture
@@ -89,3 +95,49 @@ def test_the_seed_projects_files(
     assert len(rows) == 33
     assert all(0 <= int(row["category_label"]) < 11 for row in rows)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["features.npz", "labels.csv"]
+
+
+def test_saved_features_are_the_networks_bit_by_bit_and_never_all_in_memory(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Numbers:
+        """A network whose embedding is of random numbers, by the picture's brightness."""
+
+        card = SimpleNamespace(labels=("Tee",), input_size=16)
+        requests = 2
+
+        def predict(self, pixels: np.ndarray) -> Prediction:
+            random = np.random.default_rng(int(pixels.max()))
+            return Prediction(
+                (LabelConfidence("Tee", 1.0),), random.standard_normal(2048, np.float32)
+            )
+
+    monkeypatch.setattr(save, "load_encoder", lambda settings: Numbers())
+    for shade in range(1, 10):
+        (tmp_path / f"{shade}.png").write_bytes(
+            encoded(PIL.Image.new("RGB", (16, 16), (shade,) * 3))
+        )
+    rows = 3000
+    shades = [at % 10 for at in range(rows)]  # there is no 0.png
+    (tmp_path / "t.csv").write_text("image_name\n" + "".join(f"{n}.png\n" for n in shades))
+    tracemalloc.start()
+    file = save_all_features(tmp_path / "t.csv", None, tmp_path / "features.npz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < rows * 2048 * 4 / 2
+    by_shade = [np.random.default_rng(n).standard_normal(2048, np.float32) for n in range(10)]
+    with np.load(file) as arrays:
+        assert arrays.files == ["features"]
+        features = arrays["features"]
+    assert (features.dtype, features.flags.c_contiguous) == (np.float32, True)
+    assert np.array_equal(features, np.stack([by_shade[n] for n in shades if n]))
+
+
+def test_features_of_no_photo_are_refused_and_leave_no_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASHION_STUDIO_HOME", str(home))
+    (tmp_path / "t.csv").write_text("image_name\nmissing.png\n")
+    with pytest.raises(SourceInvalid, match="no photo that can be read"):
+        save_all_features(tmp_path / "t.csv", None, tmp_path / "features.npz")
+    assert [p.name for p in tmp_path.iterdir() if p.suffix != ".csv" and p.is_file()] == []

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy as np
 
 from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureWriter
@@ -15,6 +19,9 @@ from service.encoder import load_encoder
 from service.errors import FashionStudioError, SourceInvalid
 from service.settings import load_settings
 from service.sources import IMAGE, LABEL, Item, read_source
+
+WINDOW = 64  # photos under way at once
+PIECE = 1 << 20  # bytes of embeddings read at once
 
 
 def save_all_labels(
@@ -39,18 +46,22 @@ def save_all_features(
 ) -> Path:
     """Embed every photo of a source and write the seed project's `.npz`, whole or not at all.
 
-    It holds one array, `features`: (n, 2048) float32, in the order of `save_all_labels`'s rows.
+    It holds one array, `features`: (n, 2048) float32, in the order of `save_all_labels`'s rows. Beside
+    it lie 8 kB a photo until it is whole.
     """
-    features = [p.embedding for _, p, _ in _predictions(Path(database_path), model_path)]
-    if not features:
-        raise SourceInvalid(f"{database_path} has no photo that can be read.")
-    with (
-        drafts(Path(save_path)) as (draft,),
-        FeatureWriter(draft, rows=len(features)) as writer,
-    ):
-        for embedding in features:
-            writer.write(embedding)
-    return Path(save_path)
+    path, rows = Path(save_path), 0
+    # The array begins with the number of its rows, which is known when all photos were looked at
+    with drafts(path) as (draft,), TemporaryFile(dir=path.parent) as embeddings:
+        for _, prediction, _ in _predictions(Path(database_path), model_path):
+            embeddings.write(prediction.embedding.astype("<f4").tobytes())
+            rows += 1
+        if not rows:
+            raise SourceInvalid(f"{database_path} has no photo that can be read.")
+        embeddings.seek(0)
+        with FeatureWriter(draft, rows) as writer:
+            while piece := embeddings.read(PIECE):
+                writer.write(np.frombuffer(piece, "<f4"))
+    return path
 
 
 def _predictions(
@@ -71,8 +82,21 @@ def _predictions(
             return None
         return encoder.predict(fit(image.pixels, side))
 
-    items = list(read_source(source, labels=labels))
     with ThreadPoolExecutor(encoder.requests + 1) as pool:
-        for item, prediction in zip(items, pool.map(predict, items), strict=True):
+        for item, prediction in _in_order(pool, predict, read_source(source, labels=labels)):
             if prediction is not None:
                 yield item, prediction, labels
+
+
+def _in_order(
+    pool: Executor, predict: Callable[[Item], Prediction | None], items: Iterator[Item]
+) -> Iterator[tuple[Item, Prediction | None]]:
+    """Each item with what is predicted of it. Memory holds a window of those under way."""
+    under_way: deque[tuple[Item, Future[Prediction | None]]] = deque()
+    for item in items:
+        under_way.append((item, pool.submit(predict, item)))
+        if len(under_way) > WINDOW:
+            first, predicted = under_way.popleft()
+            yield first, predicted.result()
+    for rest, predicted in under_way:
+        yield rest, predicted.result()

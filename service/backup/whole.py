@@ -25,7 +25,7 @@ from service.backup.pictures import (
     put_pictures,
     quietly,
 )
-from service.catalog import Building, build_indexes
+from service.catalog import Building, build_indexes, only_switcher
 from service.errors import FashionStudioError
 from service.images import Images
 
@@ -116,33 +116,34 @@ def restore(
 
     replace: also into one that is not empty, and forget what is there; its pictures stay.
     The file is read to its end before anything is written. Raises `BackupInvalid`,
-    `CatalogNotEmpty`, `RestoreFailed`, `PostgresToolsMissing`, `SchemaOutdated`, `ImagePathTaken`
-    where another picture is in the way; then everything is as before.
+    `CatalogNotEmpty`, `RestoreFailed`, `PostgresToolsMissing`, `SchemaOutdated`, `SwitchRunning`,
+    `ImagePathTaken` where another picture is in the way; then everything is as before.
     """
     with Archive(file) as archive:
         about = archive.manifest
-        catalog.require_room(engine, about.revision, about.schema, replace=replace)
-        size = file.stat().st_size // 1_000_000
-        archive.check(lambda done: advance("checking, MB", done // 1_000_000, size))
-        put: list[str] = []
-        try:
-            put_pictures(archive, images, put, advance)
-            mb = about.members[DUMP]["bytes"] // 1_000_000
-            with archive.open(DUMP) as dump:
-                revision = catalog.restore(
-                    engine,
-                    _Counting(dump, lambda done: advance("catalog, MB", done // 1_000_000, mb)),
-                    revision=about.revision,
-                    schema=about.schema,
-                    rows=about.rows,
-                    dumped_by=about.pg_dump,
-                    replace=replace,
-                )
-        except BaseException:
-            for path in put:
-                with suppress(FashionStudioError):
-                    place_of(images, path).remove(name_in_place(path))
-            raise
+        with only_switcher(engine):  # whose garments would be gone in the middle of its work
+            catalog.require_room(engine, about.revision, about.schema, replace=replace)
+            size = file.stat().st_size // 1_000_000
+            archive.check(lambda done: advance("checking, MB", done // 1_000_000, size))
+            put: list[str] = []
+            try:
+                put_pictures(archive, images, put, advance)
+                mb = about.members[DUMP]["bytes"] // 1_000_000
+                with archive.open(DUMP) as dump:
+                    revision = catalog.restore(
+                        engine,
+                        _Counting(dump, lambda done: advance("catalog, MB", done // 1_000_000, mb)),
+                        revision=about.revision,
+                        schema=about.schema,
+                        rows=about.rows,
+                        dumped_by=about.pg_dump,
+                        replace=replace,
+                    )
+            except BaseException:
+                for path in put:
+                    with suppress(FashionStudioError):
+                        place_of(images, path).remove(name_in_place(path))
+                raise
         build_indexes(engine, progress=building)
         pictures = look_for_pictures(archive, images) | {"restored": len(put)}
     titles = [model["title"] for model in about.models]

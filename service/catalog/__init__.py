@@ -17,14 +17,7 @@ from service.catalog.database.engine import open_database, open_engine
 from service.catalog.database.patience import only_switcher
 from service.catalog.database.queue import in_transaction, libpq, queue_state
 from service.catalog.database.server import check_server, describe_server
-from service.catalog.feedback import (
-    JudgedPair,
-    Picture,
-    delete_feedback,
-    judged_pairs,
-    list_feedback,
-    store_feedback,
-)
+from service.catalog.feedback import delete_feedback, list_feedback, store_feedback
 from service.catalog.garments.categories import borne_labels, category_names
 from service.catalog.garments.embeddings import as_float16, flaw, is_unfit, unfit_rows
 from service.catalog.garments.listing import MAX_LIMIT, Conditions, garments_page
@@ -236,9 +229,6 @@ __all__ = [
     "store_feedback",
     "list_feedback",
     "delete_feedback",
-    "JudgedPair",
-    "Picture",
-    "judged_pairs",
     "Replicas",
     "REPORTS",
     "STORED",

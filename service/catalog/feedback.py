@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
@@ -66,6 +67,10 @@ PAIRS = text("""
     LEFT JOIN pictures AS a ON a.picture = one
     LEFT JOIN pictures AS b ON b.picture = other
     ORDER BY one, other
+""")
+
+GROUPS = text("""
+    SELECT image_path, group_id FROM catalog_duplicates WHERE image_path = ANY (:image_paths)
 """)
 
 
@@ -155,3 +160,10 @@ def judged_pairs(engine: Engine) -> list[JudgedPair]:
             )
             for row in connection.execute(PAIRS)
         ]
+
+
+def duplicates_of(engine: Engine, image_paths: Collection[str]) -> dict[str, int]:
+    """The group of near-duplicates of each of these garments that is in one; see `Picture`."""
+    with engine.connect() as connection:
+        rows = connection.execute(GROUPS, {"image_paths": list(image_paths)})
+        return {row.image_path: row.group_id for row in rows}

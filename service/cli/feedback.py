@@ -7,11 +7,8 @@ from pathlib import Path
 import click
 
 from service.catalog import analysis_standing
-from service.cli.output import json_option, note, print_json, progress_bar
+from service.cli.output import json_option, note, open_studio, print_json, progress_bar
 from service.feedback import PAIRS, export_feedback
-from service.images import open_images
-from service.settings import load_settings
-from service.studio import open_catalog
 
 
 @click.group()
@@ -31,14 +28,13 @@ def export(folder: Path, photos: Path | None, as_json: bool) -> None:
 
     `train --data FOLDER/feedback.csv --group group --task alike` learns from it. All that was judged
     together, or shows nearly the same picture, is one group and never split: run `analytics duplicates
-    --refresh` first, so that near-duplicates are known. pairs.csv has the pairs, the bad ones too.
+    --refresh` first, so that near-duplicates in the catalog are known; uploads are compared here.
+    pairs.csv has the pairs, the bad ones too.
     """
-    settings = load_settings()
-    with open_catalog(settings) as engine, progress_bar("pictures") as advance:
-        images = open_images(settings.image_root)
-        if (complaint := analysis_standing(engine).complaint) is not None:
+    with open_studio() as studio, progress_bar("pictures") as advance:
+        if (complaint := analysis_standing(studio.engine).complaint) is not None:
             note(f"warning: near-duplicates may be missed. {complaint}")
-        done = export_feedback(engine, images, folder, photos=photos, progress=advance)
+        done = export_feedback(studio, folder, photos=photos, progress=advance)
     if as_json:
         print_json(done.as_dict())
         return

@@ -58,7 +58,8 @@ class ModelNotFound(FashionStudioError):
 
 
 class SwitchRunning(FashionStudioError):
-    """Another process works on a model of this catalog. `fashion-studio models list` shows how far it is."""
+    """Another process switches this catalog's model, or restores a backup into it. Try again when it is
+    through; `fashion-studio models list` shows how far a switch is."""
 
     code = "switch_running"
     status = 409

@@ -18,6 +18,7 @@ from service.catalog import (
     Switch,
     analyse,
     build_indexes,
+    give_up_switch,
     keep_recall,
     only_switcher,
     shelves,
@@ -44,6 +45,10 @@ from service.switch import work_on
 MOST_ATTEMPTS = 8  # starts of one job, killed workers included, before it is given up
 BEAT_SECONDS = 3.0  # between a worker's beats
 STALLED_SECONDS = 12.0  # without a beat: the worker is dead, and another one takes its jobs
+NEVER_FREE = (
+    f"Another process worked on this catalog's models, or restored it, at all {MOST_ATTEMPTS} attempts. "
+    "Nothing was changed; ask for the switch again."
+)
 
 log = logging.getLogger(__name__)
 queue = App(connector=PsycopgConnector())  # holds the tasks; each worker has its own connections
@@ -102,18 +107,22 @@ def switch_model(context: JobContext, *, switch_id: int) -> None:
         if context.should_abort():
             raise JobAborted
 
-    with only_switcher(studio.engine):
-        switch = Switch.take_up(studio.engine, switch_id)
-        if switch is None:
-            log.info("Switch %d is over already.", switch_id)
-            return
-        try:
+    try:
+        with only_switcher(studio.engine):
+            switch = Switch.take_up(studio.engine, switch_id)
+            if switch is None:
+                log.info("Switch %d is over already.", switch_id)
+                return
             work_on(studio, switch, progress=require_worker, resumed=_resumed(context))
-        except (DatabaseUnavailable, StorageUnavailable):  # `Patience` says whether it starts again
-            raise
-        except FashionStudioError as error:  # its record says so
-            log.warning("%s", error.detail)
-            return
+    except SwitchRunning:
+        if _is_last(context):  # one under way is closed by the process that works on it
+            give_up_switch(studio.engine, switch_id, NEVER_FREE, states=("queued",))
+        raise
+    except (DatabaseUnavailable, StorageUnavailable):  # `Patience` says whether it starts again
+        raise
+    except FashionStudioError as error:  # its record says so
+        log.warning("%s", error.detail)
+        return
     log.info("%s serves from now on.", studio.follow().card.title)
 
 
@@ -160,8 +169,12 @@ def measure_recall(context: JobContext, timestamp: int) -> None:
 
 def _resumed(context: JobContext) -> tuple[type[Exception], ...]:
     """The errors after which this import's or switch's job is started again."""
-    last = context.job.attempts + 1 >= MOST_ATTEMPTS
-    return (JobAborted,) if last else (JobAborted, StorageUnavailable)
+    return (JobAborted,) if _is_last(context) else (JobAborted, StorageUnavailable)
+
+
+def _is_last(context: JobContext) -> bool:
+    """Whether this is the attempt after which `Patience` gives up."""
+    return context.job.attempts + 1 >= MOST_ATTEMPTS
 
 
 def _studio(context: JobContext) -> Studio:

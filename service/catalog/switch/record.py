@@ -5,6 +5,7 @@ Whoever works on it holds the lock of `patience.only_switcher`; the newest attem
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ CLOSE_SILENT = text("""
 
 GIVE_UP = text("""
     UPDATE model_switch SET state = 'failed', finished_at = now(), error = :error
-    WHERE id = :id AND finished_at IS NULL
+    WHERE id = :id AND finished_at IS NULL AND state = ANY (:states)
 """)
 
 CANCEL = text("""
@@ -132,7 +133,12 @@ def close_silent(engine: Engine) -> None:
         connection.execute(CLOSE_SILENT)
 
 
-def give_up_switch(engine: Engine, switch_id: int, error: str) -> None:
-    """Close one that failed too often."""
+def give_up_switch(
+    engine: Engine,
+    switch_id: int,
+    error: str,
+    states: Sequence[State] = ("queued", "running"),
+) -> None:
+    """Close one that failed too often, if it is in one of these states."""
     with engine.begin() as connection:
-        connection.execute(GIVE_UP, {"id": switch_id, "error": error})
+        connection.execute(GIVE_UP, {"id": switch_id, "error": error, "states": list(states)})

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from service import curate
 from service.catalog import (
+    SwitchRecord,
     cancel_switch,
     last_switch,
     only_switcher,
@@ -25,6 +27,7 @@ from service.errors import (
 )
 from service.ingest import ingest
 from service.jobs import request_switch
+from service.jobs.tasks import MOST_ATTEMPTS, NEVER_FREE
 from service.settings import Settings
 from service.studio import Studio
 from service.switch import Options, prepare, work_on
@@ -82,6 +85,39 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
     )
     states = {model["model"]: model["state"] for model in json.loads(listed.stdout)["models"]}
     assert states == {TITLE: "kept", "noisy@2": "serving"}
+
+
+def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
+    studio: Studio, settings: Settings, noisy: Path
+) -> None:
+    queued = request_switch(studio, prepare(studio, str(noisy)), Options(margin=1))
+
+    def record_after_a_worker(attempts: int) -> SwitchRecord:
+        with studio.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE procrastinate_jobs SET attempts = :n, scheduled_at = NULL"),
+                {"n": attempts},
+            )
+        with only_switcher(studio.engine):  # as a process that works on another model
+            done = subprocess.run(
+                [*CLI, "worker", "--once"],
+                env=environment_of(settings),
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+        assert done.returncode == 0, done.stderr
+        found = last_switch(studio.engine)
+        assert found is not None
+        return found
+
+    waits = record_after_a_worker(MOST_ATTEMPTS - 2)
+    assert waits == replace(queued, silent_seconds=waits.silent_seconds)
+    over = record_after_a_worker(MOST_ATTEMPTS - 1)
+    assert (over.id, over.state, over.error) == (queued.id, "failed", NEVER_FREE)
+    assert over.finished_at is not None
+    switch(studio, noisy, margin=1)
+    assert studio.model.card.name == "noisy"
 
 
 def test_an_ingest_and_a_garment_that_a_switch_overtakes_are_the_new_models(
