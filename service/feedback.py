@@ -130,7 +130,10 @@ def _copy(picture: Picture, images: Images, uploads: dict[str, Path], folder: Pa
             return None  # another picture by now
     else:
         return None
-    name = f"images/{_digest(data)}{suffix_of(data)}"
+    try:
+        name = f"images/{_digest(data)}{suffix_of(data)}"
+    except OSError:  # an ending of its name is not all that makes a picture
+        return None
     (folder / name).write_bytes(data)
     return name
 

@@ -151,10 +151,13 @@ def test_uploads_that_show_nearly_the_same_are_one_group(
     (uploads / "broken.jpg").write_bytes(cut_off)
     broken = hashlib.sha256(cut_off).hexdigest()
     store_feedback(studio.engine, 15, "good", query_sha256=broken)
+    (uploads / "notes.jpg").write_bytes(b"no picture, whatever its name says")
+    notes = hashlib.sha256((uploads / "notes.jpg").read_bytes()).hexdigest()
+    store_feedback(studio.engine, 3, "good", query_sha256=notes)
     store_feedback(studio.engine, 13, "good", query_id=1)
     out = tmp_path / "judged"
     said = json.loads(run("feedback", "export", out, "--photos", uploads, "--json").stdout)
-    assert (said["pairs"], said["pictures"]) == (6, 12)
+    assert (said["pairs"], said["pictures"], said["missing"]) == (6, 12, 1)
     group = {Path(line["image_name"]).stem: line["group"] for line in read(out / "feedback.csv")}
     first = hashlib.sha256(pictures[0].read_bytes()).hexdigest()
     assert group[one] == group[other]

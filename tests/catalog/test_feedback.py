@@ -6,10 +6,10 @@ from service.catalog import (
     analyse,
     delete_feedback,
     delete_garment,
-    judged_pairs,
     list_feedback,
     store_feedback,
 )
+from service.catalog.feedback import judged_pairs
 from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
 
 from .samples import embedding, row
