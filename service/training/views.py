@@ -1,7 +1,7 @@
 """Random views of photos, made on the other cores while the network computes.
 
-One core makes some 350 a second, a tenth of what a GPU learns from. In processes, as threads would share
-Python's lock with each other and with the calls that drive the network.
+One core makes some 350 a second. In processes, as threads would share Python's lock with each other and
+with the calls that drive the network.
 """
 
 from __future__ import annotations
