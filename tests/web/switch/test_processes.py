@@ -60,10 +60,8 @@ def test_a_switch_is_cancelled_behind_its_batch_and_goes_on_later(
     assert 0 < totals[0] < PHOTOS, "what was embedded before is not again"
 
 
-def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy: Path) -> None:
-    record = prepare(studio, str(noisy))
-    queued = request_switch(studio, record, Options(margin=1))
-    assert "waits for a worker" in queued.as_line()
+def after_a_worker(studio: Studio, settings: Settings) -> SwitchRecord:
+    """The last switch as a worker leaves it that has done what there was to do."""
     done = subprocess.run(
         [*CLI, "worker", "--once"],
         env=environment_of(settings),
@@ -74,6 +72,14 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
     assert done.returncode == 0, done.stderr
     found = last_switch(studio.engine)
     assert found is not None
+    return found
+
+
+def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy: Path) -> None:
+    record = prepare(studio, str(noisy))
+    queued = request_switch(studio, record, Options(margin=1))
+    assert "waits for a worker" in queued.as_line()
+    found = after_a_worker(studio, settings)
     assert (found.state, found.model) == ("done", "noisy@2")
     assert studio.follow().card.name == "noisy"
     listed = subprocess.run(
@@ -99,17 +105,7 @@ def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
                 {"n": attempts},
             )
         with only_switcher(studio.engine):  # as a process that works on another model
-            done = subprocess.run(
-                [*CLI, "worker", "--once"],
-                env=environment_of(settings),
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-        assert done.returncode == 0, done.stderr
-        found = last_switch(studio.engine)
-        assert found is not None
-        return found
+            return after_a_worker(studio, settings)
 
     waits = record_after_a_worker(MOST_ATTEMPTS - 2)
     assert waits == replace(queued, silent_seconds=waits.silent_seconds)
