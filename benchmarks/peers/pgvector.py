@@ -17,6 +17,9 @@ from service.catalog import start_embedded
 DATABASE = "plain_pgvector"
 VACUUM = "VACUUM (ANALYZE)"
 
+WARM = "SELECT count(embedding <-> embedding) FROM garment"
+"""Reads every embedding, so that the server has them in its cache as others have them in memory."""
+
 NEAREST = """
     SELECT id FROM garment WHERE label = %(label)s ORDER BY embedding <=> %(query)s LIMIT %(k)s
 """
@@ -32,7 +35,7 @@ class Plain(Contestant):
     title = "plain pgvector"
     settings = "vector(2048), b-tree on label, exact ORDER BY <=>"
     stored = "disk"
-    memory_a_row = 100
+    memory_a_row = 9_000
     package = "pgvector"
 
     def __init__(self, folder: Path) -> None:
@@ -57,6 +60,7 @@ class Plain(Contestant):
                     copy.write_row((row, catalog.labels[catalog.shelf[row]], Vector(vector)))
         self.connection.execute("CREATE INDEX ON garment (label)")
         self.connection.execute(f"{VACUUM} garment")
+        self.connection.execute(WARM)
 
     def search(self, query: np.ndarray, label: str, k: int) -> list[int]:
         values = {"label": label, "query": Vector(query), "k": k}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from service.catalog import start_embedded
 from service.errors import DatabaseUnavailable
@@ -205,6 +206,13 @@ def test_a_folder_that_was_moved_keeps_its_data(new_folder, how):
         server.send_signal(signal.SIGINT)
         server.wait(30)
     assert visit(moved) == 2
+
+
+def test_its_cache_is_a_part_of_the_memory(engine):
+    with engine.connect() as connection:
+        cache = connection.scalar(text("SELECT pg_size_bytes(current_setting('shared_buffers'))"))
+    memory = psutil.virtual_memory().total
+    assert cache == min(max(memory // 8 // 2**20, 128), 2048) * 2**20
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
