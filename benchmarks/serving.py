@@ -1,7 +1,8 @@
 """How near is the service to the bare model and to bare SQL?
 
     sudo apt install wrk                                       # or: brew install wrk
-    .venv/bin/python benchmarks/http.py [--garments 20000] [--seconds 10] [--rounds 3] [--plot FILE.png]
+    .venv/bin/python benchmarks/http.py [--garments 20000] [--seconds 10] [--rounds 3] [--workers 1]
+                                        [--plot FILE.png]
 
 In an embedded database of its own: garments made of the shipped bundle's real embeddings in DeepFashion's
 proportions (see `garments`), and their indexes. Then `serve` as people start it, and in each round, one after
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--garments", type=int, default=20_000, help="139734 is DeepFashion's size")
     parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1, help="server processes")
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -99,7 +101,7 @@ def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]
     pixels = fit(decode(photo.read_bytes(), Limits(), side=300).pixels, studio.card.input_size)
     encoder = load_encoder(settings)
     found = []
-    with served(home) as port:
+    with served(home, arguments.workers) as port:
         url = f"http://127.0.0.1:{port}/api/v1/similar"
         wrk(home / "post.lua", url, CLIENTS, 3)  # warm
         wrk(home / "get.lua", f"http://127.0.0.1:{port}", CORES, 3)
@@ -168,12 +170,15 @@ def wrk(script: Path, url: str, clients: int, seconds: int) -> dict[str, float]:
 
 
 @contextmanager
-def served(home: Path):  # type: ignore[no-untyped-def]
+def served(home: Path, workers: int):  # type: ignore[no-untyped-def]
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--no-worker"],
+        [
+            *(sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--no-worker"),
+            *("--workers", str(workers)),
+        ],
         env=os.environ | {"FASHION_STUDIO_HOME": str(home), "FASHION_STUDIO_LOG_LEVEL": "warning"},
     )
     try:
@@ -193,7 +198,10 @@ def report(
     figures: dict[str, float], rounds: list[dict[str, float]], arguments: argparse.Namespace
 ) -> None:
     spread = figures["get_p99"] / figures["get_p50"]
-    print(f"{arguments.garments} garments, {arguments.rounds} rounds, {CORES} cores, medians")
+    print(
+        f"{arguments.garments} garments, {arguments.rounds} rounds, {CORES} cores, "
+        f"{arguments.workers} server processes, medians"
+    )
     print("| | model alone | service | ratio | aim |\n| --- | --- | --- | --- | --- |")
     print(
         f"| `POST /similar`, one client, p50 | {figures['model_ms']:.1f} ms | "
