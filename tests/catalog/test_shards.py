@@ -236,7 +236,9 @@ def test_garments_are_written_on_their_shards_alone(whole, shards):
 def test_the_coordinator_reads_as_a_role_that_sees_garments_alone(servers, shards):
     coordinator = open_engine(servers[0].url())
     with coordinator.connect() as connection:
-        mappings = connection.execute(text("SELECT umoptions FROM pg_user_mappings")).scalars().all()
+        mappings = (
+            connection.execute(text("SELECT umoptions FROM pg_user_mappings")).scalars().all()
+        )
     coordinator.dispose()
     assert mappings == [["user=reader", f"password={PASSWORD}"]] * len(shards)
     with shards[0].connect() as connection:

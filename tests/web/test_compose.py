@@ -126,7 +126,7 @@ def test_the_proxy_writes_what_a_trusted_one_must(compose: dict) -> None:
 
 
 def test_the_proxy_looks_the_service_up_while_it_runs() -> None:
-    """nginx looks a name in an `upstream`, or written out in `proxy_pass`, up once; tests/compose/run.sh tries it."""
+    """A name in an `upstream`, or written out in `proxy_pass`, is looked up once: tests/compose/run.sh."""
     conf = (DEPLOY / "nginx/default.conf").read_text()
     assert "resolver 127.0.0.11 valid=1s" in conf
     assert re.findall(r"^\s*proxy_pass (\S+);", conf, re.MULTILINE) == ["$service"]
