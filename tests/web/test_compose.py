@@ -29,6 +29,17 @@ def test_every_variable_of_ours_is_a_setting(compose: dict) -> None:
         assert ours <= known
 
 
+def test_every_variable_of_the_file_is_explained() -> None:
+    """And none is set in front of a command, where the next `up`, as of an upgrade, would not have it."""
+    asked = re.findall(r"\$\{(\w+)", (HOUSE / "docker-compose.yml").read_text())
+    assert asked
+    page = (HOUSE / "docs/compose.md").read_text()
+    assert [name for name in asked if not re.search(rf"\b{name}\b", page)] == []
+    commands = re.findall(r"^    (.*docker compose .*)$", page, re.MULTILINE)
+    assert commands
+    assert [command for command in commands if re.match(r"[A-Z_]+=", command)] == []
+
+
 def test_every_service_is_confined_and_limited(compose: dict) -> None:
     for name, service in compose["services"].items():
         assert service["read_only"], name
@@ -112,3 +123,10 @@ def test_the_proxy_writes_what_a_trusted_one_must(compose: dict) -> None:
     assert "proxy_set_header X-Forwarded-Proto $scheme;" in conf
     believed = compose["services"]["web"]["environment"]["FASHION_STUDIO_TRUSTED_PROXIES"]
     assert believed == "${FASHION_STUDIO_TRUSTED_PROXIES:-0}"  # the profile is off by default
+
+
+def test_the_proxy_looks_the_service_up_while_it_runs() -> None:
+    """A name in an `upstream`, or written out in `proxy_pass`, is looked up once: tests/compose/run.sh."""
+    conf = (DEPLOY / "nginx/default.conf").read_text()
+    assert "resolver 127.0.0.11 valid=1s" in conf
+    assert re.findall(r"^\s*proxy_pass (\S+);", conf, re.MULTILINE) == ["$service"]
