@@ -195,7 +195,8 @@ def small_disk() -> Iterator[Path]:
         folder.rmdir()
         pytest.skip("a small file system needs the right to mount one")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    # Lazily: a process of a server that was killed may live for a moment, with files open
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
     folder.rmdir()
 
 
@@ -239,7 +240,7 @@ def test_a_full_disk_for_bodies_ends_nothing(
             while True:
                 file.write(bytes(1024))
         for path in ("garments/1", "garments/x", "garments?x=1", "imports/1", "feedback", "sets/1"):
-            for method in ("GET", "HEAD", "PUT", "DELETE"):
+            for method in ("GET", "PUT", "DELETE"):
                 server.ask(method, f"/api/v1/{path}")
         assert matches(server, photos[0])[0] == 200
         assert [child.pid for child in psutil.Process(server.process.pid).children()] == workers
