@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from service.schemas import Problem
 
 API = "/api/v1"
-SECONDS = 30.0
+SECONDS = 40.0  # ten more than the server gives itself, so that it can say that it took too long
+IDLE_SECONDS = 1.0  # of a connection that is kept: the server closes it after 2
 
 Photo = bytes | str | PathLike[str]
 """Bytes of an image, or the path of one."""
@@ -55,8 +56,12 @@ class Wire:
     """
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = SECONDS) -> None:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+        self._http = httpx.Client(
+            base_url=url.rstrip("/"),
+            headers=_authorization(key) if key else {},
+            timeout=timeout,
+            limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+        )
 
     def call(self, shape: type[Shape], method: str, path: str, **request: Any) -> Shape:
         answer = self.send(method, path, **request)
@@ -68,10 +73,9 @@ class Wire:
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, API + path, **request)
-        except httpx.HTTPError as error:
-            raise ServerUnreachable(
-                f"{self._http.base_url} does not answer: {error or type(error).__name__}."
-            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise ServerUnreachable(f"{self._http.base_url} does not answer: {reason}.") from error
         if answer.is_success:
             return answer
         try:
@@ -105,6 +109,13 @@ def part(field: str, photo: Photo) -> tuple[str, tuple[str, bytes]]:
 
 def query_of(**values: Any) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _authorization(key: str) -> dict[str, str]:
+    """Without the end of the line that a key's file has: httpx would refuse it, and show the key. What
+    can be no key is the server's to refuse."""
+    sent = "".join(key.split()).encode("ascii", "replace").decode()
+    return {"Authorization": f"Bearer {sent}"}
 
 
 def _seconds(text: str | None) -> float | None:

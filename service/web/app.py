@@ -65,4 +65,6 @@ def create_app(studio: Studio) -> Flask:
 def _add_headers(response: Response) -> Response:
     response.headers.extend(HEADERS)  # which nothing else sets
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.calculate_content_length() == 0:  # nothing is of no type; Flask calls it HTML
+        response.headers.pop("Content-Type", None)
     return response

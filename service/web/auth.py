@@ -38,8 +38,11 @@ def authorize(scope: Scope) -> None:
 
 
 def client() -> str:
-    """Whose requests are counted together: a key's, else an address's."""
-    key = caller()
+    """Whose requests are counted together: a key's, else an address's, also with a key that is none."""
+    try:
+        key = caller()
+    except Unauthorized:
+        key = None
     return f"key {key.name}" if key is not None else str(request.remote_addr)
 
 
@@ -51,14 +54,14 @@ def caller() -> ApiKey | None:
     """
     if "caller" not in g:
         access, secret = context().access, _bearer()
-        g.caller = None
+        g.caller, g.unknown = None, False
         if secret is not None:
             g.caller = access.key(secret)
-            if g.caller is None and access.mode != "open":
-                del g.caller
-                raise Unauthorized("The API key is not known, or was revoked.")
+            g.unknown = g.caller is None and access.mode != "open"
         elif (kept := cookie(COOKIE)) is not None:
             g.caller = access.key(kept)
+    if g.unknown:
+        raise Unauthorized("The API key is not known, or was revoked.")
     found: ApiKey | None = g.caller
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Annotated
 
@@ -17,8 +19,16 @@ from service.web.parameters import LABEL
 
 TEXT = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")  # Postgres holds no NUL
 
-# pydantic alone would take a number for a day too
-Day = Annotated[date, BeforeValidator(lambda given: date.fromisoformat(given))]
+
+def _day(given: object) -> date:
+    """As OpenAPI's `date`: pydantic would take a number too, and Python a week."""
+    if isinstance(given, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+        with suppress(ValueError):
+            return date.fromisoformat(given)
+    raise ValueError("it must be a day such as 2026-01-31")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class GarmentsParameters(Parameters):

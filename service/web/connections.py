@@ -6,6 +6,7 @@ import errno
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData
@@ -13,6 +14,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 PATIENCE_SECONDS = 15.0  # that reading a request, or sending an answer, may take however slow
 BYTES_A_SECOND = 16_000  # beyond that, at least so fast: a slow telephone line of today
+SILENT_SECONDS = 2.0  # without a byte of a client that was answered, and is to close
+BUFFER_BYTES = 131_072  # of an answer, given to the system at once
 
 
 class TooSlow(NoMoreData):
@@ -42,7 +45,12 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         conn.sock.begin()
-        return super().handle(conn)
+        kept = super().handle(conn)
+        if not kept:
+            # gunicorn would do it in the one thread that accepts connections, and let all others wait
+            conn.sock.see_off()
+            conn.close = _closed_already  # type: ignore[method-assign]
+        return kept
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         super().handle_error(req, _Rewriting(client), addr, exc)
@@ -53,12 +61,15 @@ class Timed:
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
+        # What lies in the system's buffer counts as read: by itself that grows to megabytes
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         self._asked: float | None = None  # the timeout that gunicorn set
         self.begin()
 
     def begin(self) -> None:
         """A request begins."""
         self._deadline = time.monotonic() + PATIENCE_SECONDS
+        self._patience = PATIENCE_SECONDS  # that sending the answer may still take
 
     def recv(self, size: int) -> bytes:
         remaining = self._deadline - time.monotonic()
@@ -76,11 +87,27 @@ class Timed:
         return data
 
     def sendall(self, data: bytes) -> None:
-        self._plain.settimeout(PATIENCE_SECONDS + len(data) / BYTES_A_SECOND)
-        try:
-            self._plain.sendall(data)
-        except TimeoutError:
-            raise ConnectionResetError(errno.ECONNRESET, "the client reads too slowly") from None
+        rest = memoryview(data)
+        while rest:
+            began = time.monotonic()
+            self._plain.settimeout(max(self._patience, 1e-3))
+            try:
+                sent = self._plain.send(rest)
+            except TimeoutError:
+                raise ConnectionResetError(errno.ECONNRESET, "it reads too slowly") from None
+            self._patience += sent / BYTES_A_SECOND - (time.monotonic() - began)
+            rest = rest[sent:]
+
+    def see_off(self) -> None:
+        """Close once the client has. What it still sends of a body that was refused is read: the system
+        would reset the connection otherwise, and the client lose the answer."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        with suppress(OSError):
+            self._plain.shutdown(socket.SHUT_WR)
+            self._plain.settimeout(SILENT_SECONDS)
+            while time.monotonic() < until and self._plain.recv(65_536):
+                pass
+        self._plain.close()
 
     def settimeout(self, seconds: float | None) -> None:
         self._asked = seconds
@@ -94,6 +121,10 @@ class Timed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
+
+
+def _closed_already(graceful: bool = False) -> None:
+    pass
 
 
 class _Rewriting:

@@ -5,6 +5,7 @@ A misspelt one that is ignored would answer another question than the one that w
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from flask import request
@@ -28,7 +29,10 @@ def query_parameters(model: type[Model]) -> Model:
 
 
 def json_body(model: type[Model]) -> Model:
-    """The current request's JSON object as `model`. Raises `InvalidParameter`, naming the field."""
+    """The current request's JSON object as `model`. Raises `InvalidParameter`, naming the field, or
+    werkzeug's 413 beyond the caps."""
+    request.get_data()
+    request.stream.read(1)  # one that comes in chunks is cut off at the cap, and nothing says so
     try:
         document = request.get_json(silent=True)
     except RecursionError:  # brackets within brackets, thousands deep
@@ -60,10 +64,10 @@ def validated(model: type[Model], given: dict[str, Any]) -> Model:
             raise InvalidParameter(f"{name} is no parameter here; known: {known}.") from None
         if first["type"] == "missing":
             raise InvalidParameter(f"{name} is missing.") from None
-        said = first["msg"].removeprefix("Input should be ")
+        said = re.sub(r"^\w+ should ", "it must ", first["msg"].removeprefix("Value error, "))
         examples = model.model_fields[name].examples
         if first["type"] == "string_pattern_mismatch" and examples:
-            said = f"of the form of {examples[0]}"
+            said = f"it must be of the form of {examples[0]}"
         given = first["input"]
         shown = f"{name}={given:.100}" if isinstance(given, str) else name
-        raise InvalidParameter(f"{shown} cannot be used: it must be {said}.") from None
+        raise InvalidParameter(f"{shown} cannot be used: {said}.") from None

@@ -8,7 +8,7 @@ their errors are ours (`parameters`, `uploads`), so that a request is refused as
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from importlib.metadata import version
 from typing import Any, TypeVar, get_type_hints
@@ -32,6 +32,7 @@ from service.errors import (
     Overloaded,
     RateLimited,
     RequestSlow,
+    StorageFull,
     TimeLimit,
     Unauthorized,
 )
@@ -142,7 +143,7 @@ def operation(
     """A view whose docstring, models and refusals are its description.
 
     model: the JSON that it answers with. status: of success. scope: that the caller's key must have.
-    Room, scope and rate are checked before anything of the request is read. refuses: errors beside
+    Room, rate and scope are checked before anything of the request is read. refuses: errors beside
     those that any operation may raise. content: instead of a model, media types as OpenAPI has them.
     headers: of the success, with what they say. also: other statuses of success.
     """
@@ -152,7 +153,7 @@ def operation(
             model,
             status,
             description or _first_line(model or view),
-            dict.fromkeys((*ALWAYS, *refuses, *[BodyTooLarge] * ("json" in view.__annotations__))),
+            dict.fromkeys((*ALWAYS, *refuses, *_of_body(view))),
             content,
             headers or {},
             also or {},
@@ -169,8 +170,8 @@ def operation(
         @wraps(checked)
         def let_in(**path: str) -> Response:
             context().admission.require_room()
-            authorize(scope)
             context().rates.count(client())
+            authorize(scope)
             return checked(**path)
 
         return let_in  # type: ignore[return-value]
@@ -188,6 +189,14 @@ def _admitted(view: View) -> View:
 
     admitted.__annotations__ = get_type_hints(view, include_extras=True)  # names of its own module
     return admitted  # type: ignore[return-value]
+
+
+def _of_body(view: View) -> Iterator[type[FashionStudioError]]:
+    """The errors of reading a body of the kind that the view takes."""
+    if "json" in view.__annotations__:
+        yield BodyTooLarge
+    if "form" in view.__annotations__:
+        yield StorageFull
 
 
 def document() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, g, jsonify, request
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
@@ -18,6 +19,7 @@ from service.errors import (
     BodyTooLarge,
     FashionStudioError,
     ImageTooLarge,
+    InvalidParameter,
     Overloaded,
     RateLimited,
     RequestSlow,
@@ -67,6 +69,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(catalog)
     app.register_error_handler(FashionStudioError, _project)
     app.register_error_handler(HTTPException, _framework)
+    app.register_error_handler(ParseException, _no_http)
     app.register_error_handler(PoolExhausted, lambda error: refused(Overloaded()))
     app.register_error_handler(Exception, _unexpected)
 
@@ -92,12 +95,18 @@ def _family(error: type[FashionStudioError]) -> Iterator[type[FashionStudioError
         yield from _family(child)
 
 
-def _project(error: FashionStudioError) -> Response:
+def told(error: FashionStudioError) -> FashionStudioError:
+    """What others are told of an error: the detail of a fault of ours names hosts and folders, and goes
+    to the log alone."""
     if error.status < 500:
-        return refused(error)
+        return error
     if not isinstance(error, Overloaded):  # the access log counts them
         log.error("%s: %s", error.code, error.detail)
-    return refused(type(error)())  # the detail names hosts and folders: for the log alone
+    return type(error)()
+
+
+def _project(error: FashionStudioError) -> Response:
+    return refused(told(error))
 
 
 def _framework(error: HTTPException) -> Response:
@@ -111,6 +120,10 @@ def _framework(error: HTTPException) -> Response:
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
     code = re.sub(r"\W+", "_", error.name.lower())
     return problem(code, error.name, status, error.description or error.name, headers)
+
+
+def _no_http(_error: ParseException) -> Response:
+    return refused(InvalidParameter("The body cannot be read as HTTP: its chunks are none."))
 
 
 def _unexpected(error: Exception) -> Response:

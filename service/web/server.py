@@ -19,6 +19,8 @@ import psutil
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from service.errors import FashionStudioError, InvalidParameter, PortInUse
 from service.logs import set_up_logs
@@ -30,6 +32,7 @@ from service.web.connections import Worker
 
 GRACE_SECONDS = 5  # beyond the longest request, for those under way when the server is told to stop
 SPARE_THREADS = 48
+MEMORY = Path("/dev/shm")
 CONNECTIONS = 8  # of each process to the database; a query takes few milliseconds
 
 
@@ -75,9 +78,11 @@ def serve(
         "threads": threads or settings.max_in_flight + SPARE_THREADS,
         "worker_class": Worker,
         "graceful_timeout": math.ceil(settings.request_seconds) + GRACE_SECONDS,
+        "sendfile": False,  # it knows nothing of a client that is too slow
         "limit_request_line": 8190,
         "forwarded_allow_ips": "",  # gunicorn believes loopback; here `trusted_proxies` alone says whom
         "loglevel": "warning",
+        "logger_class": Log,
         "control_socket_disable": True,
         "proc_name": "fashion-studio",
         "post_worker_init": announce,
@@ -101,6 +106,15 @@ def serve(
             raise FashionStudioError(failures.recv()) from None
         if ending.code:
             raise FashionStudioError("The server stopped; its log says why.") from None
+
+
+class Log(Logger):
+    """gunicorn's own lines, written as all others are."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class Server(BaseApplication):
@@ -139,13 +153,18 @@ class Server(BaseApplication):
 
 
 def _folder_for_counts() -> str:
-    """Where the server processes count for Prometheus. Removes those of servers that were killed."""
+    """Where the server processes count for Prometheus. Removes those of servers that were killed.
+
+    In memory where that can be: they count into mapped files, and the system kills whoever writes into
+    one that a full disk has no room for.
+    """
     prefix = "fashion-studio-metrics-"
-    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    base = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    for left in base.glob(f"{prefix}*"):
         pid = left.name.removeprefix(prefix).partition("-")[0]
         if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-")
+    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=base)
 
 
 def _forget_counts(_arbiter: Arbiter, worker: Worker) -> None:

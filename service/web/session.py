@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from pydantic import Field
 
 from service.errors import Unauthorized
-from service.web.auth import COOKIE
+from service.web.auth import COOKIE, client
 from service.web.context import context
 from service.web.given import Parameters, json_body
 
@@ -24,7 +24,8 @@ class Key(Parameters):
 
 @session.post("/session")
 def sign_in() -> Response:
-    """Keep the JSON's `key` in a cookie: 204. unauthorized, invalid_parameter."""
+    """Keep the JSON's `key` in a cookie: 204. unauthorized, invalid_parameter, rate_limited."""
+    context().rates.count(client())
     secret = json_body(Key).key
     if context().access.key(secret) is None:
         raise Unauthorized("The API key is not known, or was revoked.")

@@ -13,7 +13,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from service.decode import SUFFIXES
-from service.errors import ImageMissing, InvalidParameter
+from service.errors import ImageMissing, InvalidParameter, StorageFull
+from service.images.folder import FULL
 from service.settings import Settings
 from service.web.given import Parameters, once_each, validated
 from service.web.parameters import LABEL
@@ -106,8 +107,8 @@ Fields = TypeVar("Fields", bound=Form)
 def form_fields(model: type[Fields], settings: Settings) -> Fields:
     """The current request's form as `model`.
 
-    Raises `ImageMissing`, `InvalidParameter` naming the field or for a name that is not UTF-8, or
-    werkzeug's 413 beyond the caps.
+    Raises `ImageMissing`, `InvalidParameter` naming the field or for a name that is not UTF-8,
+    `StorageFull`, or werkzeug's 413 beyond the caps.
     """
     request.max_content_length, request.max_form_parts = model.caps(settings)
     request.max_form_memory_size = TEXT_BYTES
@@ -122,6 +123,10 @@ def form_fields(model: type[Fields], settings: Settings) -> Fields:
             raise InvalidParameter("A name in the form is not UTF-8. Send it as UTF-8.") from None
         except ValueError:
             pass  # no form at all
+        except OSError as error:  # large photos are read into files
+            if error.errno in FULL:
+                raise StorageFull() from error
+            raise
     photos = files.pop(model.photos, [])
     if not photos:
         raise ImageMissing(f"There is no image. Send one as the multipart field `{model.photos}`.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from service.catalog import migrate, open_engine
 from service.studio import Studio
 from service.web.app import create_app
+from service.web.context import EXTENSION
 
 from .asking import form, require_problem
 from .conftest import JPEG
@@ -68,6 +70,26 @@ def test_too_many_requests_for_the_database(
     assert answer.headers["Retry-After"]
 
 
+def test_pages_take_room_as_calls_do(client: FlaskClient) -> None:
+    admission = client.application.extensions[EXTENSION].admission
+    with ExitStack() as full:
+        for _ in range(admission.most):
+            full.enter_context(admission.admitted())
+        page = client.get("/catalog")
+        assert (page.status_code, page.headers["Retry-After"]) == (503, "1")
+        assert "Try again" in page.text
+    assert client.get("/catalog").status_code == 200
+    assert admission._inside == 0
+
+
+def test_nothing_is_of_no_type(client: FlaskClient) -> None:
+    place = client.post("/api/v1/sets", **form(JPEG, field="images")).headers["Location"]
+    for answer in (client.options("/api/v1/classify"), client.delete(place)):
+        assert answer.data == b""
+        assert "Content-Type" not in answer.headers
+    assert client.head("/api/v1/garments/1").content_type == "application/json"
+
+
 def test_a_problems_type_says_what_it_means(client: FlaskClient) -> None:
     document = client.get("/problems/label_unknown").get_json()
     assert document["status"] == 400
@@ -114,7 +136,9 @@ def test_not_ready_at_another_schema(empty: FlaskClient, studio: Studio) -> None
     assert answer.get_json()["missing"] == ["schema"]
 
 
-def test_without_a_database(empty: FlaskClient, studio: Studio) -> None:
+def test_without_a_database(
+    empty: FlaskClient, studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
     kept, studio.engine = studio.engine, open_engine(NOWHERE)
     try:
         assert empty.get("/healthz").status_code == 200
@@ -127,9 +151,15 @@ def test_without_a_database(empty: FlaskClient, studio: Studio) -> None:
             assert "127.0.0.1" not in detail
         answer = empty.post("/api/v1/sets", **form(JPEG, field="images"))
         require_problem(answer, 503, "database_unavailable")
-        page = empty.get("/").text
-        assert "does not answer" in page
-        assert "127.0.0.1" not in page
+        for path in ("/", "/catalog"):
+            page = empty.get(path).text
+            assert "does not answer" in page
+            assert "127.0.0.1" not in page
+        answer = empty.get("/catalog")
+        assert answer.status_code == 503
+        assert answer.content_type == "text/html; charset=utf-8"
+        assert answer.headers["Retry-After"]
+        assert "127.0.0.1" in caplog.records[-1].getMessage()  # for whoever runs it
     finally:
         studio.engine = kept
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,34 @@ def test_a_server_that_is_not_there() -> None:
     client = Client("http://127.0.0.1:9", timeout=2)
     with client, pytest.raises(ServerUnreachable, match="does not answer"):
         client.garment(1)
+
+
+def test_a_key_as_it_stands_in_a_file_or_a_page(ask: Client, live: Live) -> None:
+    with Client(live.url, key=f"{live.key}\n") as read:
+        assert read.garment(1) == ask.garment(1)
+    with Client(live.url, key="fs_…") as pasted, pytest.raises(ApiError) as refused:
+        pasted.garment(1)
+    assert refused.value.code == "unauthorized"
+
+
+def test_what_is_no_address_is_not_there() -> None:
+    with Client("studio.example") as client, pytest.raises(ServerUnreachable, match=r"protocol\.$"):
+        client.garment(1)
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ServerUnreachable, match="Invalid"):
+        client.get_set("a\nb")
+
+
+def test_a_client_that_asks_now_and_then_meets_no_closed_connection(live: Live) -> None:
+    """The server closes a connection that is idle for 2 s; a request sent at that moment would be lost."""
+
+    def now_and_then(pause: float) -> None:
+        with Client(live.url, key=live.key) as client:
+            for _ in range(4):
+                client.report("categories")
+                time.sleep(pause)
+
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(now_and_then, [1.95 + number / 200 for number in range(24)]))
 
 
 def test_it_needs_neither_server_nor_network() -> None:

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from service import stages
 from service.catalog import cancel_import, keep_recall, queue_import
 from service.errors import SettingsInvalid
+from service.keys import create_key
 from service.logs import set_up_logs
 from service.settings import Settings, load_settings
 from service.studio import Studio
@@ -134,8 +135,29 @@ def test_beyond_the_rate_a_client_waits(studio: Studio) -> None:
     require_problem(answer, 429, "rate_limited")
     assert 1 <= int(answer.headers["Retry-After"]) <= 120
     assert client.get("/healthz").status_code == 200
+    page = client.get("/")
+    assert (page.status_code, page.content_type) == (429, "text/html; charset=utf-8")
+    assert page.headers["Retry-After"]
     other = client.get("/api/v1/garments/1", environ_base={"REMOTE_ADDR": "127.0.0.2"})
     assert other.status_code == 404
+
+
+def test_guesses_at_keys_are_counted_too(studio: Studio) -> None:
+    studio.settings = studio.settings.model_copy(update={"rate_limit": "3/minute"})
+    secret, _ = create_key(studio.engine, "shop", ["read"])
+    client = warm(studio)
+    wrong = {"Authorization": "Bearer fs_wrong"}
+    require_problem(client.get("/api/v1/garments/1", headers=wrong), 401, "unauthorized")
+    require_problem(client.get("/api/v1/garments/1"), 401, "unauthorized")
+    require_problem(client.post("/session", json={"key": "fs_wrong"}), 401, "unauthorized")
+    for answer in (
+        client.get("/api/v1/garments/1", headers=wrong),
+        client.get("/api/v1/garments/1"),
+        client.post("/session", json={"key": secret}),
+    ):
+        require_problem(answer, 429, "rate_limited")
+    right = {"Authorization": f"Bearer {secret}"}  # from the same address, and not held up
+    require_problem(client.get("/api/v1/garments/1", headers=right), 404, "garment_not_found")
 
 
 @pytest.mark.parametrize("rate", ["many", "5", "5/fortnight"])

@@ -14,7 +14,10 @@ OPERATIONS = page("docs/operations.md")
 METRIC = re.compile(r"^\| (`fashion_studio_.*?`) \| (.*?) ?\|", re.MULTILINE)
 CALL = re.compile(r"^\| `([A-Z]+) (/api/v1/\S+)` \| (\w+) \|.*\| (.*) \|$", re.MULTILINE)
 CODE = re.compile(r"^\| `(\w+)` \| (\d{3}) \|", re.MULTILINE)
-IMAGES = "`image_missing`, `image_undecodable`, `image_type_unsupported`, `image_too_large`"
+IMAGES = (
+    "`image_missing`, `image_undecodable`, `image_type_unsupported`, `image_too_large`, "
+    "`storage_full`"
+)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from .serving import COMMAND, SECONDS, free_port, raw, served, wait_until_ready
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_and_stops(stop: signal.Signals) -> None:
     port = free_port()
-    with served(port, "--workers", "2") as process:
+    with served(port, "--workers", "2", FASHION_STUDIO_LOG_FORMAT="json") as process:
         wait_until_ready(port, process)
         boundary = b"--x\r\nContent-Disposition: form-data; name=image; filename=a.jpg\r\n\r\n"
         request = urllib.request.Request(
@@ -42,6 +42,8 @@ def test_it_serves_and_stops(stop: signal.Signals) -> None:
         assert said.startswith(f"Fashion Studio on http://127.0.0.1:{port} (Ctrl-C stops)\n")
         assert said.count("Ctrl-C") == 1
         assert "Traceback" not in said
+        events = [json.loads(line) for line in said.splitlines()[1:]]
+        assert any("Invalid request" in event["event"] for event in events)  # gunicorn's line, too
 
 
 def refused(port: int, *options: str) -> str:

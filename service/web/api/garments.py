@@ -19,7 +19,6 @@ from service.errors import (
     ImageUndecodable,
     LabelUnknown,
     PictureGone,
-    StorageFull,
     StorageUnavailable,
 )
 from service.schemas import Garment, GarmentPage
@@ -66,7 +65,6 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
         ImageTooLarge,
         ImageTypeUnsupported,
         ImageUndecodable,
-        StorageFull,
         StorageUnavailable,
     ),
     headers={"Location": "the garment's own address"},
@@ -131,7 +129,7 @@ def read_image(garment_id: str, query: ImageParameters) -> Response:
         data = studio().images.read(garment.image_path)
         etag = hashlib.sha256(data).hexdigest() + (f"-{query.width}" if query.width else "")
         response = Response(status=304)
-        if not request.if_none_match.contains(etag):
+        if not request.if_none_match.contains_weak(etag):
             response = _picture(data, etag, query.width)
     except (ImageUndecodable, ImageTooLarge, ImageTypeUnsupported) as error:
         raise PictureGone(error.detail) from None
