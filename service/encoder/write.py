@@ -44,7 +44,7 @@ def require_place(folder: Path) -> None:
     try:
         others = _others(folder)
         there = next(place for place in (folder.parent, *folder.parents) if place.exists())
-        is_fixed = folder.is_mount()
+        is_fixed = os.path.ismount(folder)
     except OSError as error:
         raise _no_place(folder, error.strerror) from None
     if is_fixed:
