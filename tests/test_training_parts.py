@@ -173,14 +173,6 @@ def test_weights_of_another_network_are_refused(keras: Any) -> None:
         start_from(network, {"block1_conv1/kernel": np.zeros((3, 3, 3, 32))})
 
 
-def test_weights_of_a_type_that_numpy_lacks_are_refused(keras: Any, tmp_path: Path) -> None:
-    head = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
-    file = tmp_path / "w.safetensors"
-    file.write_bytes(len(head).to_bytes(8, "little") + head + b"\0\0")
-    with pytest.raises(TrainingImpossible, match="Save them as float32 or float16"):
-        initial_weights(keras, str(file), "efficientnetlite0", ("Tee", "Top"))
-
-
 def test_one_photo_in_a_category_is_told_with_its_name() -> None:
     with pytest.raises(TrainingImpossible, match="Top has one photo"):
         label_order([sample("Tee"), sample("Tee"), sample("Top")], ())
@@ -277,5 +269,5 @@ def test_labels_are_read_as_ingest_reads_them() -> None:
     known, unknown = by_known_label(samples, ("Tee", "Dress"))
     assert [s.label for s in known] == ["Dress", "Dress", None]
     assert unknown == [samples[2]]
-    with pytest.raises(TrainingImpossible, match="Are dress and Dress one category"):
+    with pytest.raises(TrainingImpossible, match="Are Dress and dress one category"):
         label_order([sample(label) for label in ("dress", "Dress") * 2], ())

@@ -41,11 +41,6 @@ def initial_weights(
             return load_file(path), path.name
         except (OSError, SafetensorError) as error:
             raise TrainingImpossible(f"The weights in {path} cannot be read: {error}.") from None
-        except (TypeError, AttributeError):  # a type that numpy lacks
-            raise TrainingImpossible(
-                f"The weights in {path} are of a type that is not read, such as bfloat16. Save them as "
-                "float32 or float16."
-            ) from None
     card, weights = read_card(path), read_weights(path)
     if card.labels != tuple(labels):
         weights = {name: w for name, w in weights.items() if not name.startswith(f"{LOGITS}/")}
