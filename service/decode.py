@@ -81,6 +81,8 @@ def read(file: Location, limits: Limits) -> bytes:
         raise ImageUndecodable(f"{file} is not a file.") from None
     except OSError as error:
         raise ImageUndecodable(f"{file} cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:  # a NUL in its name
+        raise ImageUndecodable(f"{file} cannot be read: {error}.") from None
 
 
 def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,12 @@ import numpy as np
 from service.catalog import is_empty, similar
 from service.decode import read
 from service.domain import Prediction
-from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
+from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid, StorageUnavailable
 from service.model import Model
-from service.recommend import Query, given_label, labels_to_search
+from service.recommend import Query, labels_to_search
+from service.storage import Location, fetchers_of
 from service.studio import Studio
-from service.training.data import Sample, read_samples
+from service.training.data import Sample, by_known_label, read_samples
 from service.training.figures import wilson
 from service.training.held_out import split
 
@@ -97,8 +97,9 @@ class _Asked:
 
 def report_gates(
     studio: Studio,
-    sources: Sequence[Path],
+    sources: Sequence[Location],
     *,
+    image_root: Location | None = None,
     n: int = 9,
     groups: Sequence[str] = (),
     held_out: bool = False,
@@ -106,12 +107,13 @@ def report_gates(
 ) -> Report:
     """Measure every gate on photos with labels, against the catalog as it is.
 
-    sources: as `ingest` takes them. n: matches asked for. held_out: only the fifth that `train` holds
-    out of these sources with these `groups`. A photo that the catalog has does not match itself. The
-    searches of one photo follow each other, in another order for each, so that all gates see the same
-    machine.
+    sources, image_root: as `ingest` takes them. n: matches asked for. held_out: only the fifth that
+    `train` holds out of these sources with these `groups`. A photo that the catalog has does not match
+    itself. The searches of one photo follow each other, in another order for each, so that all gates see
+    the same machine.
 
-    Raises `SourceInvalid` where no photo has a label, `InvalidParameter`, `CatalogEmpty`.
+    Raises `SourceInvalid` where no photo has a label, `InvalidParameter`, `CatalogEmpty`,
+    `StorageUnavailable`.
     """
     gates = (
         Gate("auto", Query(n=n)),
@@ -120,14 +122,14 @@ def report_gates(
     )
     if is_empty(studio.engine):
         raise CatalogEmpty()
-    samples = read_samples(sources, groups=groups)
+    samples = read_samples(sources, image_root=image_root, groups=groups)
     if held_out:
         samples = split(samples)[1]
     samples = [sample for sample in samples if sample.label is not None]
     if not samples:
         raise SourceInvalid("None of the photos has a label.")
     model = studio.model
-    asked = _classified(model, samples, progress)
+    asked = _classified(model, by_known_label(samples, model.labels)[0], progress)
     if not asked:
         raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")
     for gate in gates:
@@ -143,14 +145,16 @@ def report_gates(
 def _classified(model: Model, samples: Sequence[Sample], progress: Progress) -> list[_Asked]:
     def ask(sample: Sample) -> _Asked | None:
         try:
-            label = given_label(str(sample.label), model.labels)
             image = model.decode(read(sample.file, model.limits))
-            return _Asked(label, model.predict(image), image.sha256)
+            return _Asked(str(sample.label), model.predict(image), image.sha256)
+        except StorageUnavailable:
+            raise
         except FashionStudioError:
             return None
 
     asked = []
-    with ThreadPoolExecutor(model.encoder.requests + 1) as pool:
+    workers = model.encoder.requests + 1 + fetchers_of(sample.file for sample in samples)
+    with ThreadPoolExecutor(workers) as pool:
         for done, photo in enumerate(pool.map(ask, samples), start=1):
             progress("classifying", done, len(samples))
             if photo is not None:

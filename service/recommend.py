@@ -204,8 +204,10 @@ def canonical(name: str, known: Sequence[str]) -> str:
 def given_label(label: str, known: Sequence[str]) -> str:
     """A source's label: a category's name, or its number from 0 in the model's order.
 
-    Raises `LabelUnknown`.
+    A name that is a number comes first. Raises `LabelUnknown`.
     """
+    if label in known:
+        return label
     if label.isdecimal() and len(label) < 10 and int(label) < len(known):
         return known[int(label)]
     return canonical(label, known)

@@ -243,5 +243,5 @@ def _image_folder(annotations: Location) -> Location:
             if is_folder(parent / place / "img"):
                 return parent / place
     raise SourceInvalid(
-        f"No folder `img` lies near {annotations}. Lay it there, or say where with `ingest --image-root`."
+        f"No folder `img` lies near {annotations}. Lay it there, or say where with --image-root."
     )

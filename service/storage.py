@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ Location = Path | UPath
 """A file or folder: a path of this machine, or an fsspec URL as a path."""
 
 P = TypeVar("P", Path, UPath, Location)
+T = TypeVar("T")
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
@@ -106,6 +108,36 @@ def size_of(location: Location) -> int:
     if info["type"] != "file":
         raise IsADirectoryError(0, "It is not a file")
     return int(info["size"])
+
+
+def state_of(file: Location) -> list[str | int]:
+    """By which a file is known again: its path, size, and time of change or a store's mark of its content.
+
+    Raises `StorageUnavailable`; a file that is not there is known by its path.
+    """
+    try:
+        if isinstance(file, Path):
+            found = file.stat()
+            return [str(file.absolute()), found.st_size, int(found.st_mtime_ns)]
+        info = call(file, "info")
+    except (OSError, ValueError):
+        return [str(file), -1, -1]
+    marks = (info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "created"))
+    return [str(file), info["size"] or 0, next((str(mark) for mark in marks if mark), "")]
+
+
+def each(function: Callable[[Location], T], files: Sequence[Location]) -> Iterator[T]:
+    """The function's answer for every file, in their order; stores are asked side by side."""
+    if not (fetchers := fetchers_of(files)):
+        yield from map(function, files)
+        return
+    with ThreadPoolExecutor(fetchers, "fetch") as pool:
+        yield from pool.map(function, files)
+
+
+def fetchers_of(files: Iterable[Location]) -> int:
+    """Threads that reading these files takes beyond those that compute: a store is waited for."""
+    return FETCHERS if any(is_remote(file) for file in files) else 0
 
 
 def exists(location: Location) -> bool:

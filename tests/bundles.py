@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from service.encoder.bundle import NETWORK, SHIPPED, Card, read_card, read_weights, write_bundle
+from service.encoder.bundle import NETWORK, SHIPPED, Card, read_card, read_weights
+from service.encoder.write import write_bundle
 
 TITLE = read_card(SHIPPED).title
 

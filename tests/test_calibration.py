@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from service.decode import fit
-from service.encoder.bundle import CARD, SHIPPED, read_card, write_calibration
+from service.encoder.bundle import CARD, SHIPPED, read_card
 from service.encoder.calibration import Detector, read_detector
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.prediction import softmax
+from service.encoder.write import write_calibration
 from service.errors import BundleInvalid, TrainingImpossible
 from service.settings import Settings
 from service.training.calibrate import _temperature, _threshold, calibrate, calibrate_on

@@ -175,3 +175,8 @@ def test_what_is_not_read_is_called_by_its_name(
 ) -> None:
     with pytest.raises(error, match=words):
         pixels(data)
+
+
+def test_a_name_that_no_file_can_have_is_a_photo_that_cannot_be_read() -> None:
+    with pytest.raises(ImageUndecodable, match="cannot be read: embedded null byte"):
+        read(Path("a\0b.jpg"), LIMITS)

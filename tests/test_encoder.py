@@ -15,8 +15,9 @@ import pytest
 
 from service.decode import Limits, decode, fit, read
 from service.encoder import bundle_folder, load_encoder
-from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, read_card, write_bundle
+from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, read_card
 from service.encoder.openvino import OpenVinoEncoder
+from service.encoder.write import write_bundle
 from service.errors import BundleInvalid
 from service.settings import Settings
 

@@ -80,7 +80,9 @@ def test_samples_keep_their_group_and_further_columns(drawn: Path) -> None:
     ("labels", "words"),
     [
         (["Tee"] * 4, "has 1 category"),
-        ([None] * 4, "has 0 categories"),
+        ([None] * 4, "No photo has a label"),
+        (["tee", "Tee", "Tee", "Top", "Top"], "Are Tee and tee one category"),
+        (["Tee", "Tee", "Top\udcff", "Top\udcff"], "not valid UTF-8"),
         (["Tee", "Tee", "Top"], "The category Top has one photo"),
     ],
 )

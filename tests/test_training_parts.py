@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.encoder.bundle import CARD, require_place
+from service.encoder.bundle import CARD
 from service.encoder.keras import import_keras
+from service.encoder.write import require_place
 from service.errors import InvalidParameter, TrainingImpossible
 from service.training.backbones import LITE, pooled
 from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
-from service.training.data import Sample, as_known, label_order, names_of, read_samples
+from service.training.data import Sample, by_known_label, label_order, names_of, read_samples
 from service.training.held_out import large_enough, selected, split
 from service.training.lite import BLOCK_LAYERS, LAYERS, keras_path
 from service.training.losses import TEMPERATURE, same_garment
@@ -33,7 +34,7 @@ def keras() -> Any:
 
 
 def sample(label: str | None, name: str = "a", **more: Any) -> Sample:
-    return Sample(Path(f"{name}.jpg"), "photos", label, "group", **more)
+    return Sample(Path(f"{name}.jpg"), "photos", label, "group", name=name, **more)
 
 
 def test_a_photo_of_none_of_the_categories_is_any_of_them_alike(tmp_path: Path) -> None:
@@ -257,16 +258,16 @@ def test_a_folder_that_holds_other_files_is_no_place_for_a_bundle(tmp_path: Path
     with pytest.raises(InvalidParameter, match="cannot hold a bundle"):
         require_place(tmp_path / "photo.jpg")
     (tmp_path / CARD).write_text("{}")
+    with pytest.raises(InvalidParameter, match=r"such as photo.jpg, which a bundle would replace"):
+        require_place(tmp_path)
+    (tmp_path / "photo.jpg").unlink()
     require_place(tmp_path)
 
 
 def test_labels_are_read_as_ingest_reads_them() -> None:
     samples = [sample(label) for label in ("dress", "1", "Sari", None)]
-    assert [s.label for s in as_known(samples, ("Tee", "Dress"))] == [
-        "Dress",
-        "Dress",
-        "Sari",
-        None,
-    ]
-    with pytest.raises(TrainingImpossible, match="Are dress and Dress one category"):
+    known, unknown = by_known_label(samples, ("Tee", "Dress"))
+    assert [s.label for s in known] == ["Dress", "Dress", None]
+    assert unknown == [samples[2]]
+    with pytest.raises(TrainingImpossible, match="Are Dress and dress one category"):
         label_order([sample(label) for label in ("dress", "Dress") * 2], ())

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 
 from service import Counter, Recommender, schemas
 from service.cli import main
-from service.encoder.bundle import SHIPPED, read_card, write_calibration
+from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.calibration import Detector, read_detector
+from service.encoder.write import write_calibration
 from service.gates import report_gates
 from service.ingest import ingest
 from service.settings import Settings

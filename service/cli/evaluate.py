@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from service.artifacts.drafts import drafts
+from service.cli.arguments import groups_option, source_options
 from service.cli.output import json_option, note, print_json, print_table, progress_bar
 from service.encoder import read_card
-from service.errors import HomeNotWritable, InvalidParameter, SourceInvalid
+from service.errors import InvalidParameter, SourceInvalid
 from service.settings import Settings, load_settings
+from service.storage import Location
+from service.summary import printable
 
 BUNDLE = click.Path(path_type=Path, file_okay=False)
 DRAWN = ("garments drawn for this", 220, 3)  # what is evaluated on without --data: garments, views
 
-groups_option = click.option(
-    "--group", "groups", multiple=True, metavar="COLUMN", help="As given to train."
-)
-
 
 @click.command()
 @click.argument("bundle", type=BUNDLE)
-@click.option(
-    "--data", "sources", multiple=True, type=click.Path(path_type=Path), metavar="SOURCE",
-    help="As given to train; may be given several times. By default drawn garments.",
-)  # fmt: skip
+@source_options("As given to train; by default drawn garments", required=False)
 @groups_option
 @click.option("--all", "whole", is_flag=True, help="Every photo, not only those train holds out.")
 @click.option(
@@ -46,7 +45,8 @@ groups_option = click.option(
 @json_option
 def evaluate(
     bundle: Path,
-    sources: tuple[Path, ...],
+    sources: tuple[Location, ...],
+    image_root: Location | None,
     groups: tuple[str, ...],
     whole: bool,
     compare: tuple[Path, ...],
@@ -67,14 +67,23 @@ def evaluate(
     from service.training.held_out import split
     from service.training.page import write_page
 
+    if image_root is not None and not sources:
+        raise InvalidParameter("--image-root belongs to --data.")
     settings = load_settings()
     bundles = (bundle, *compare)
     cards = [read_card(one) for one in bundles]
+    folder = out or settings.folder("evaluations") / re.sub(r"[\0/]", "-", cards[0].title)
+    _make(folder)  # before minutes of measuring
     with progress_bar("evaluate") as advance:
         if sources:
-            samples = read_samples(sources, groups=groups)
+            samples = read_samples(sources, image_root=image_root, groups=groups)
             chosen = samples if whole else split(samples)[1]
             photos = "all photos" if whole else "held-out photos"
+            if samples and not chosen:
+                raise SourceInvalid(
+                    "train holds none of these photos out: they are too few, or --group holds too many "
+                    "together. --all takes every photo."
+                )
         else:
             chosen = read_samples([_drawn(settings, cards[0].labels, advance)], groups=(garment,))
             photos = DRAWN[0]
@@ -85,15 +94,12 @@ def evaluate(
                 progress=partial(advance, text=card.title),
             )  # fmt: skip
             reports.append(report)
-    document = {"photos": photos, "data": [str(source) for source in sources], "bundles": reports}
-    folder = out or settings.folder("evaluations") / cards[0].title
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-        (folder / "evaluation.json").write_text(text, encoding="utf-8")
-        write_page(folder / "evaluation.html", document)
-    except OSError as error:
-        raise HomeNotWritable(f"{folder} cannot be written: {error.strerror}.") from None
+    said = {"photos": photos, "data": [str(source) for source in sources], "bundles": reports}
+    text = printable(json.dumps(said, ensure_ascii=False, indent=2)) + "\n"
+    document = json.loads(text)
+    with drafts(folder / "evaluation.json", folder / "evaluation.html") as (figures, page):
+        figures.write_text(text, encoding="utf-8")
+        write_page(page, document)
     if as_json:
         print_json(document)
     else:
@@ -103,10 +109,7 @@ def evaluate(
 
 @click.command()
 @click.argument("bundle", type=BUNDLE)
-@click.option(
-    "--data", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
-    metavar="SOURCE", help="As given to train; may be given several times.",
-)  # fmt: skip
+@source_options("As given to train")
 @groups_option
 @click.option(
     "--keep", type=float, default=0.98, show_default=True,
@@ -114,7 +117,12 @@ def evaluate(
 )  # fmt: skip
 @json_option
 def calibrate(
-    bundle: Path, sources: tuple[Path, ...], groups: tuple[str, ...], keep: float, as_json: bool
+    bundle: Path,
+    sources: tuple[Location, ...],
+    image_root: Location | None,
+    groups: tuple[str, ...],
+    keep: float,
+    as_json: bool,
 ) -> None:
     """Make a bundle's confidence honest, and teach it what is no garment of its labels.
 
@@ -127,7 +135,7 @@ def calibrate(
         raise InvalidParameter(f"--keep is {keep:g}; it must be from 0.5 to 1.")
     with progress_bar("calibrate") as advance:
         card = fit(
-            load_settings(), bundle, sources, groups=groups, keep=keep,
+            load_settings(), bundle, sources, image_root=image_root, groups=groups, keep=keep,
             progress=lambda what, done, total: advance(done, total, what),
         )  # fmt: skip
     assert card.calibration is not None
@@ -142,6 +150,14 @@ def calibrate(
             f"{row['calibration_error_after']:.3f} after; recognised {row['recognised']['share']:.1%}"
             + (f", refused without a label {rejected['share']:.1%}" if rejected else "")
         )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InvalidParameter(f"{folder} cannot be written: {error.strerror}.") from None
 
 
 def _drawn(settings: Settings, labels: tuple[str, ...], advance: Any) -> Path:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from service.cli.arguments import groups_option, source_options
 from service.cli.output import (
     json_option,
     note,
@@ -15,6 +15,7 @@ from service.cli.output import (
     print_table,
     progress_bar,
 )
+from service.storage import Location
 
 COLUMNS = (
     "gate", "right label", "95 %", "labels", "right matches", "some right", "p50 ms", "p95 ms", "method",
@@ -22,16 +23,18 @@ COLUMNS = (
 
 
 @click.command()
-@click.option(
-    "--data", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
-    metavar="SOURCE", help="Photos with labels, as ingest takes them; may be given several times.",
-)  # fmt: skip
+@source_options("Photos with labels, as ingest takes them")
 @click.option("--held-out", is_flag=True, help="Only the fifth that train holds out of SOURCE.")
-@click.option("--group", "groups", multiple=True, metavar="COLUMN", help="As given to train.")
+@groups_option
 @click.option("-n", "n", type=int, default=9, show_default=True, help="Matches, 1 to 100.")
 @json_option
 def gates(
-    sources: tuple[Path, ...], held_out: bool, groups: tuple[str, ...], n: int, as_json: bool
+    sources: tuple[Location, ...],
+    image_root: Location | None,
+    held_out: bool,
+    groups: tuple[str, ...],
+    n: int,
+    as_json: bool,
 ) -> None:
     """What each gate costs and gains, so that you can choose --mass for your bundle and catalog.
 
@@ -49,6 +52,7 @@ def gates(
         report = report_gates(
             studio,
             sources,
+            image_root=image_root,
             n=n,
             groups=groups,
             held_out=held_out,

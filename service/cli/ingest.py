@@ -11,7 +11,7 @@ from typing import Literal
 
 import click
 
-from service.cli.arguments import LOCATION
+from service.cli.arguments import LOCATION, image_root_option
 from service.cli.output import (
     json_option,
     note,
@@ -40,11 +40,7 @@ SHOWN = 10  # rejects named for people; the JSON and the table import_error have
     show_default=True,
     help="Whose labels: the source's where it has them, or always the model's.",
 )
-@click.option(
-    "--image-root",
-    type=LOCATION,
-    help="Where a table's paths start; by default at the table's folder.",
-)
+@image_root_option
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),

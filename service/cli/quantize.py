@@ -7,18 +7,19 @@ from pathlib import Path
 
 import click
 
+from service.cli.arguments import source_options
 from service.cli.output import json_option, note, print_json, progress_bar
 from service.settings import load_settings
+from service.storage import Location
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--data", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
-    metavar="SOURCE", help="Photos such as you serve, as ingest takes them.",
-)  # fmt: skip
+@source_options("Photos such as you serve, as ingest takes them")
 @json_option
-def quantize(bundle: Path, sources: tuple[Path, ...], as_json: bool) -> None:
+def quantize(
+    bundle: Path, sources: tuple[Location, ...], image_root: Location | None, as_json: bool
+) -> None:
     """Make a bundle's int8 network, which FASHION_STUDIO_PRECISION=int8 then serves.
 
     Up to 300 photos, from all over the sources, decide its scales. The bundle stays as it is: the
@@ -26,13 +27,14 @@ def quantize(bundle: Path, sources: tuple[Path, ...], as_json: bool) -> None:
     it costs, and take a catalog in anew: its embeddings are a little different.
     """
     from service.encoder import read_card
-    from service.encoder.quantize import PICTURES
+    from service.encoder.quantize import PICTURES, require_nncf
     from service.encoder.quantize import quantize as make
     from service.training.data import read_samples
     from service.training.pixels import load_pixels
 
     settings, card = load_settings(), read_card(bundle)
-    samples = read_samples(sources)
+    require_nncf()
+    samples = read_samples(sources, image_root=image_root)
     chosen = samples[:: math.ceil(len(samples) / PICTURES) or 1]
     with progress_bar("quantize") as advance:
         cache = settings.folder("training", "pictures")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from service.cli.arguments import source_options
 from service.cli.output import json_option, note, print_json, progress_bar
 from service.errors import InvalidParameter
 from service.settings import load_settings
+from service.storage import Location
 
 
 @click.command()
-@click.option(
-    "--data", "sources", multiple=True, required=True, type=click.Path(path_type=Path),
-    metavar="SOURCE", help="As ingest takes it; may be given several times.",
-)  # fmt: skip
+@source_options("As ingest takes it")
 @click.option(
     "--out",
     required=True,
@@ -100,7 +100,8 @@ from service.settings import load_settings
 )
 @json_option
 def train(
-    sources: tuple[Path, ...],
+    sources: tuple[Location, ...],
+    image_root: Location | None,
     out: Path,
     name: str | None,
     version: str,
@@ -140,7 +141,8 @@ def train(
         raise InvalidParameter(
             f"--batch is {batch}; it must be even: each garment stands there twice."
         )
-    if not version or not (name or out.absolute().name):
+    name = name or Path(os.path.abspath(out)).name
+    if not version or not name:
         raise InvalidParameter("--name and --version must not be empty.")
     plan = Plan(
         backbone=backbone, epochs=epochs, sizes=sides, input_size=input_size, batch=batch,
@@ -150,10 +152,10 @@ def train(
     with progress_bar("train") as advance:
         card = train_bundle(
             load_settings(),
-            Selection(sources, groups, garment, tasks, min_photos, max_photos),
+            Selection(sources, image_root, groups, garment, tasks, min_photos, max_photos),
             out,
             plan,
-            name=name or out.absolute().name,
+            name=name,
             version=version,
             weights=weights,
             progress=lambda what, done, total: advance(done, total, what),

@@ -5,7 +5,7 @@
     weights.safetensors   every weight by its Keras path, float16
     reject-….safetensors  once it was calibrated: what tells a garment from other pictures
 
-Serving converts the two files to OpenVINO (`convert`); training reads and writes them (`keras`).
+Serving converts the two files to OpenVINO (`convert`); training reads (`keras`) and writes (`write`) them.
 safetensors holds plain arrays, so opening a bundle of unknown origin runs none of its code.
 """
 
@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from service.encoder.calibration import Calibration, Detector, Reject, read_detector
-from service.errors import BundleInvalid, InvalidParameter
+from service.encoder.calibration import Calibration, read_detector
+from service.errors import BundleInvalid
 
 FORMAT = 1
 CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
@@ -92,11 +89,13 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BundleInvalid(
-            f"{folder} is no model bundle: it has no readable {CARD}. "
+            f"{folder} is no model bundle: it has no {CARD}. "
             "Name the folder of one, such as FASHION_STUDIO_MODEL or `train --out` had."
         ) from None
+    except OSError as error:
+        raise BundleInvalid(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise BundleInvalid(f"{path} is not JSON: {error}.") from None
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
@@ -116,9 +115,11 @@ def read_card(folder: Path) -> Card:
         raise BundleInvalid(f"{path}: a label stands twice.")
     for name in (NETWORK, WEIGHTS):
         try:
-            found = _sha256(folder / name)
-        except OSError:
+            found = file_sha256(folder / name)
+        except FileNotFoundError:
             raise BundleInvalid(f"{folder} lacks {name}.") from None
+        except OSError as error:
+            raise BundleInvalid(f"{folder / name} cannot be read: {error.strerror}.") from None
         if found != card.files.get(name):
             raise BundleInvalid(f"{folder / name} was altered: its hash is not the card's.")
     if content_sha256(card.model_dump(mode="json")) != card.content_sha256:
@@ -135,95 +136,6 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
         raise BundleInvalid(f"{folder / WEIGHTS} cannot be read: {error}.") from None
 
 
-def require_place(folder: Path) -> None:
-    """Whether a bundle can be written to `folder`: it is not there yet, empty, or a bundle to replace.
-
-    Raises `InvalidParameter`.
-    """
-    try:
-        holds_others = folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir())
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    except OSError as error:
-        raise InvalidParameter(f"{folder} cannot hold a bundle: {error.strerror}.") from None
-    if holds_others:
-        raise InvalidParameter(
-            f"{folder} holds other files, which a bundle would replace. Name a folder that is not there."
-        )
-    if not os.access(there if there != folder else folder.absolute().parent, os.W_OK):
-        raise InvalidParameter(f"{folder} cannot hold a bundle: {there} cannot be written.")
-
-
-def write_bundle(
-    folder: Path,
-    *,
-    network: str,
-    weights: dict[str, np.ndarray],
-    **facts: Any,
-) -> Card:
-    """Write a bundle whole or not at all, replacing the one at `folder`. Raises as `require_place`.
-
-    network: Keras's JSON. weights: by Keras path, any float dtype; stored as float16.
-    facts: the card's other fields (name, version, labels, input_size, feature_size, metrics, …).
-    """
-    require_place(folder)
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        (draft / NETWORK).write_text(network, encoding="utf-8")
-        save_file({path: w.astype(np.float16) for path, w in weights.items()}, draft / WEIGHTS)
-        facts["files"] = {name: _sha256(draft / name) for name in (NETWORK, WEIGHTS)}
-        facts.setdefault("created_at", datetime.now(UTC).replace(microsecond=0))
-        document = Card(content_sha256="", **facts).model_dump(mode="json")
-        document["content_sha256"] = content_sha256(document)
-        (draft / CARD).write_text(_text(document), encoding="utf-8")
-        draft.chmod(0o755)
-        (draft / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return Card.model_validate(document)
-
-
-def write_calibration(
-    folder: Path, *, temperature: float, detector: Detector, measured: dict[str, Any]
-) -> Card:
-    """Calibrate the bundle at `folder` anew: nothing but the card and the detector's file changes.
-
-    Raises `BundleInvalid`, also where the folder cannot be written; then the bundle is as it was.
-    """
-    card = read_card(folder)
-    data = detector.to_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    reject = Reject(
-        threshold=detector.threshold, file=f"reject-{digest[:12]}.safetensors", sha256=digest
-    )
-    calibration = Calibration(temperature=temperature, reject=reject, measured=measured)
-    document = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    document["calibration"] = calibration.model_dump(mode="json")
-    try:
-        _replace(folder / reject.file, data)
-        _replace(folder / CARD, _text(document).encode())
-        for other in folder.glob("reject-*.safetensors"):
-            if other.name != reject.file:
-                other.unlink()
-    except OSError as error:
-        raise BundleInvalid(f"{folder} cannot be written: {error.strerror}.") from None
-    return card.model_copy(update={"calibration": calibration})
-
-
-def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(data)
-    draft.replace(path)
-
-
-def _text(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
 def content_sha256(card: dict[str, Any]) -> str:
     """Hash of the card's fields that decide an answer, network and weights included by their hashes."""
     decisive = ("labels", "input_size", "feature_size", "preprocessing", "temperature", "files")
@@ -231,6 +143,6 @@ def content_sha256(card: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

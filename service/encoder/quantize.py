@@ -26,6 +26,12 @@ AGREEMENT = 0.95
 nothing, some fall apart: thin depthwise layers with very different ranges are known for it."""
 
 
+def require_nncf() -> None:
+    """Raises `ExtraMissing`."""
+    if importlib.util.find_spec("nncf") is None:
+        raise ExtraMissing("This needs NNCF. Install it with: pip install 'fashion-studio[int8]'.")
+
+
 def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
     """Quantise a bundle's network into `cache`; returns the .xml that `int8_network` finds.
 
@@ -33,8 +39,7 @@ def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
     Raises `ExtraMissing` without NNCF, and `BundleInvalid` where int8 gives the pictures other
     embeddings; then nothing is kept.
     """
-    if importlib.util.find_spec("nncf") is None:
-        raise ExtraMissing("This needs NNCF. Install it with: pip install 'fashion-studio[int8]'.")
+    require_nncf()
     os.environ.setdefault("NNCF_CI", "1")  # or it reports each use to its makers
     with contextlib.redirect_stdout(sys.stderr):  # where NNCF greets and shows its progress
         import nncf
@@ -49,11 +54,12 @@ def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
     with tempfile.TemporaryDirectory(dir=xml.parent, prefix=".quantising-") as folder:
         draft = Path(folder) / target.name
         openvino.save_model(quantized, draft)
+        target.unlink(missing_ok=True)  # or an old one would go with the new weights for a moment
         for suffix in (".bin", ".xml"):  # the .xml last: it says that both are there
             draft.with_suffix(suffix).replace(target.with_suffix(suffix))
     try:
         _require_agreement(bundle, cache, pictures[:COMPARED])
-    except BundleInvalid:
+    except BaseException:  # Ctrl-C as well: it may be one that falls apart
         for suffix in (".xml", ".bin"):
             target.with_suffix(suffix).unlink()
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from service.catalog import (
@@ -36,13 +37,20 @@ def prepare(studio: Studio, target: str) -> ModelRecord:
         serving.id,
         str(keep_bundle(studio.settings, serving.folder, serving.card)),
     )
-    if target.casefold() != PREVIOUS and (Path(target) / CARD).exists():
+    if target.casefold() != PREVIOUS and _is_bundle(target):
         folder = Path(target)
         card = read_card(folder)
         kept = str(keep_bundle(studio.settings, folder, card))
         model_id = register(studio.engine, **card.identity, folder=kept)
         return next(model for model in known_models(studio.engine) if model.id == model_id)
     return model_of(studio, target)
+
+
+def _is_bundle(target: str) -> bool:
+    """Also one that this user may not look into, which is better said than taken for a name."""
+    return os.path.exists(Path(target, CARD)) or (
+        os.path.isdir(target) and not os.access(target, os.X_OK)
+    )
 
 
 def model_of(studio: Studio, target: str) -> ModelRecord:

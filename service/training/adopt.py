@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from service.encoder.bundle import Card, require_place, write_bundle
+from service.encoder.bundle import Card
 from service.encoder.keras import collect_weights, import_keras
+from service.encoder.write import require_place, write_bundle
 from service.errors import BundleInvalid, ExtraMissing, InvalidParameter
 
 SIDE = 224

@@ -17,12 +17,13 @@ import numpy as np
 
 from service.decode import fit
 from service.encoder import Card, Encoder, load_encoder
-from service.encoder.bundle import write_calibration
 from service.encoder.calibration import Detector
 from service.encoder.prediction import softmax
+from service.encoder.write import write_calibration
 from service.errors import TrainingImpossible
 from service.settings import Settings
-from service.training.data import Sample, as_known, read_samples
+from service.storage import Location
+from service.training.data import Sample, by_known_label, read_samples
 from service.training.detector import fit_detector
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.held_out import split
@@ -40,18 +41,20 @@ Progress = Callable[[str, int, int], None]
 def calibrate(
     settings: Settings,
     bundle: Path,
-    sources: Sequence[Path],
+    sources: Sequence[Location],
     *,
+    image_root: Location | None = None,
     groups: Sequence[str] = (),
     keep: float = KEEP,
     progress: Progress = lambda what, done, total: None,
 ) -> Card:
     """Calibrate a bundle on the photos that `train` would hold out of these sources.
 
-    Nothing but the card's `calibration` and its detector changes. Raises `TrainingImpossible`,
-    `SourceInvalid`, `BundleInvalid`.
+    sources, image_root, groups: as `read_samples` takes them. Nothing but the card's `calibration` and
+    its detector changes. Raises `TrainingImpossible`, `SourceInvalid`, `StorageUnavailable`,
+    `BundleInvalid`.
     """
-    training, held_out = split(read_samples(sources, groups=groups))
+    training, held_out = split(read_samples(sources, image_root=image_root, groups=groups))
     return calibrate_on(settings, bundle, training, held_out, keep=keep, progress=progress)
 
 
@@ -71,7 +74,8 @@ def calibrate_on(
     left out.
     """
     encoder: Encoder = load_encoder(settings.model_copy(update={"model": bundle}))
-    training, held_out = (_of_known_labels(side, encoder.card) for side in (training, held_out))
+    labels = encoder.card.labels
+    training, held_out = (by_known_label(side, labels)[0] for side in (training, held_out))
     fitted = training[:: math.ceil(len(training) / FITTED) or 1]
     seen = observe(encoder, fitted, lambda n, of: progress("photos trained on", n, of))
     held = observe(encoder, held_out, lambda n, of: progress("held-out photos", n, of))
@@ -97,11 +101,6 @@ def calibrate_on(
             "sources": figures,
         },
     )
-
-
-def _of_known_labels(samples: Sequence[Sample], card: Card) -> list[Sample]:
-    spelt = as_known(samples, card.labels)
-    return [sample for sample in spelt if sample.label is None or sample.label in card.labels]
 
 
 def _features(encoder: Encoder, pictures: Iterable[np.ndarray]) -> np.ndarray:

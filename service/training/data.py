@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from service.errors import InvalidParameter, LabelUnknown, TrainingImpossible
 from service.recommend import given_label
-from service.sources import Item, read_source
+from service.sources import LABEL, Item, read_source
 from service.storage import Location
+from service.summary import printable
 
 NONE = "none"  # in place of a label: the photo shows none of the categories
 
@@ -20,7 +20,7 @@ class Sample:
     """One photo.
 
     label: None where only its further columns are known. outlier: whether it is known to show none of
-    the categories. garment: equal for photos of the same garment.
+    the categories. garment: equal for photos of the same garment. name: what the source calls it.
     """
 
     file: Location
@@ -30,30 +30,38 @@ class Sample:
     columns: dict[str, str] = field(default_factory=dict)
     outlier: bool = False
     garment: str = ""
+    name: str = ""
 
 
 def read_samples(
-    sources: Sequence[Path], *, groups: Sequence[str] = (), garment: str | None = None
+    sources: Sequence[Location],
+    *,
+    image_root: Location | None = None,
+    groups: Sequence[str] = (),
+    garment: str | None = None,
 ) -> list[Sample]:
     """All samples of all sources.
 
+    sources, image_root: as `read_source` takes them; the latter is of every source.
     groups: columns whose values are never split between training and held-out photos (a photographer,
     a garment); of several the first that a source has. By default each file is a group.
     garment: column whose equal values are photos of the same garment. By default each file is one.
-    Raises `SourceInvalid`, and `InvalidParameter` where no photo has any of the columns that are named.
+    Raises `SourceInvalid`, `StorageUnavailable`, and `InvalidParameter` where no photo has any of the
+    columns that are named.
     """
     samples: list[Sample] = []
     for name, source in names_of(sources).items():
-        for item in read_source(source):
+        for item in read_source(source, image_root=image_root):
             samples.append(
                 Sample(
                     file=item.file,
                     source=name,
-                    label=None if item.label == NONE else item.label,
+                    label=None if _is_none(item) else item.label,
                     group=f"{name}/{_group(item, groups)}",
                     columns={column: value for column, value in item.columns.items() if value},
-                    outlier=item.label == NONE,
+                    outlier=_is_none(item),
                     garment=f"{name}/{_group(item, (garment,) if garment else ())}",
+                    name=item.name,
                 )
             )
     require_column(samples, groups)
@@ -61,16 +69,21 @@ def read_samples(
     return samples
 
 
-def names_of(sources: Sequence[Path]) -> dict[str, Path]:
-    """What each source is called, in their order: as its file or folder, with a number where another
-    one before it is called so."""
-    named: dict[str, Path] = {}
+def names_of(sources: Sequence[Location]) -> dict[str, Location]:
+    """What each source is called, in their order: as its file, folder or bucket, with a number where
+    another one before it is called so."""
+    named: dict[str, Location] = {}
     for source in sources:
-        stem = name = source.absolute().stem
+        stem = name = _stem(source)
         while name in named:
-            name = f"{stem}-{1 + sum(other.absolute().stem == stem for other in named.values())}"
+            name = f"{stem}-{1 + sum(_stem(other) == stem for other in named.values())}"
         named[name] = source
     return named
+
+
+def _stem(source: Location) -> str:
+    place = source.absolute()
+    return printable(place.stem or str(place).rstrip("/").rpartition("/")[2])
 
 
 def require_column(samples: Sequence[Sample], columns: Sequence[str]) -> None:
@@ -83,50 +96,58 @@ def require_column(samples: Sequence[Sample], columns: Sequence[str]) -> None:
         )
 
 
-def as_known(samples: Sequence[Sample], labels: Sequence[str]) -> list[Sample]:
-    """Samples with their labels as a bundle spells them, as `ingest` reads them; those of a label that it
-    does not know have it as it was."""
+def by_known_label(
+    samples: Sequence[Sample], labels: Sequence[str]
+) -> tuple[list[Sample], list[Sample]]:
+    """Samples that a bundle of these labels can be asked about, and those of a label that it does not know.
 
-    def known(sample: Sample) -> Sample:
+    The first have their labels as it spells them, as `ingest` reads them, or none.
+    """
+    known: list[Sample] = []
+    unknown: list[Sample] = []
+    for sample in samples:
         try:
-            return replace(sample, label=given_label(str(sample.label), labels))
+            label = None if sample.label is None else given_label(sample.label, labels)
+            known.append(replace(sample, label=label))
         except LabelUnknown:
-            return sample
-
-    return [sample if sample.label is None else known(sample) for sample in samples]
-
-
-def state_of(file: Location) -> list[str | int]:
-    """By which a file is known again: its path, size and time of change."""
-    try:
-        found = file.stat()
-    except (OSError, ValueError):
-        return [str(file), -1, -1]
-    return [str(file.absolute()), found.st_size, int(found.st_mtime_ns)]
+            unknown.append(sample)
+    return known, unknown
 
 
 def label_order(samples: Sequence[Sample], preferred: Sequence[str]) -> tuple[str, ...]:
     """The labels found: those of `preferred` in its order, then the others by name.
 
-    Raises `TrainingImpossible` for fewer than two categories, or a category of one photo.
+    Raises `TrainingImpossible` for fewer than two categories, a category of one photo, and names that
+    no catalog can hold or tell apart.
     """
     counts = Counter(sample.label for sample in samples if sample.label is not None)
+    if not counts:
+        raise TrainingImpossible(
+            f"No photo has a label. Give a folder for each category, or a table with the column {LABEL}."
+        )
+    spelt: dict[str, str] = {}
+    for label in sorted(counts):
+        if printable(label) != label:
+            raise TrainingImpossible(
+                f"The category {printable(label)} is not valid UTF-8. Give it another name."
+            )
+        if (other := spelt.setdefault(label.casefold(), label)) != label:
+            raise TrainingImpossible(f"Are {other} and {label} one category? Spell them alike.")
     if len(counts) < 2:
         raise TrainingImpossible(
-            f"The data has {len(counts)} categor{'y' if len(counts) == 1 else 'ies'}; "
-            "at least two are needed."
+            f"The data has 1 category, {next(iter(counts))}; at least two are needed."
         )
     lonely = sorted(label for label, count in counts.items() if count < 2)
     if lonely:
         raise TrainingImpossible(
             f"The category {lonely[0]} has one photo; at least two are needed."
         )
-    spelt: dict[str, str] = {}
-    for label in counts:
-        if (other := spelt.setdefault(label.casefold(), label)) != label:
-            raise TrainingImpossible(f"Are {other} and {label} one category? Spell them alike.")
     known = [label for label in preferred if label in counts]
     return (*known, *sorted(set(counts) - set(known)))
+
+
+def _is_none(item: Item) -> bool:
+    return item.label is not None and item.label.casefold() == NONE
 
 
 def _group(item: Item, groups: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from service.encoder.prediction import softmax
 from service.errors import SourceInvalid
 from service.settings import Settings
 from service.training.calibrate import share
-from service.training.data import Sample, as_known
+from service.training.data import Sample, by_known_label
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.observe import Observed, observe
 from service.training.retrieval import retrieval_figures
@@ -40,12 +40,11 @@ def evaluate(
     garment: column that says which photos show the same garment. attributes: columns that neighbours
     should agree in. by: column that photos without a label are told apart by.
     A photo whose label the bundle does not know is left out and counted. Raises `BundleInvalid`, and
-    `SourceInvalid` where fewer than two categories are left.
+    `SourceInvalid` where fewer than two categories are left, `StorageUnavailable`.
     """
     card = read_card(bundle)
-    samples = as_known(samples, card.labels)
-    known = [sample for sample in samples if sample.label is None or sample.label in card.labels]
-    unknown = sorted({str(s.label) for s in samples if s.label not in (None, *card.labels)})
+    known, strange = by_known_label(samples, card.labels)
+    unknown = sorted({str(sample.label) for sample in strange})
     _require_two_labels(known, card, unknown)
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     observed = observe(encoder, known, progress)
@@ -65,7 +64,7 @@ def evaluate(
         "labels": list(card.labels),
         "unreadable": observed.left_out,
         "unknown_labels": unknown,
-        "of_unknown_labels": len(samples) - len(known),
+        "of_unknown_labels": len(strange),
         "sources": {
             name: {
                 **recognition_figures(part, card),

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from service.decode import fit as fit_square
-from service.encoder.bundle import Card, write_bundle
+from service.encoder.bundle import Card
 from service.encoder.keras import assign_weights, collect_weights
+from service.encoder.write import write_bundle
 from service.errors import TrainingImpossible
 from service.training import checkpoint
 from service.training.batches import Targets, epoch_batches, sampling_weights

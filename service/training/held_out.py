@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from service.grouping import components
-from service.storage import Location, read_bytes, size_of
+from service.storage import Location, each, read_bytes, size_of
 from service.training.data import Sample
 
 HELD_OUT = 0.2  # the seed project's 80:20
@@ -17,7 +17,7 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     """(training, held-out) without a group or a photo's bytes in both, about 80:20 within each source.
 
     Groups go by the hash of their name, so the same group falls on the same side in every run. Groups
-    that hold the same file, in whatever source, are one.
+    that hold the same file, in whatever source, are one. Raises `StorageUnavailable`.
     """
     joined = components(_copies(samples))
     groups = [joined.get(sample.group, sample.group) for sample in samples]
@@ -46,8 +46,9 @@ def large_enough(samples: Sequence[Sample], at_least: int) -> set[str]:
 def selected(
     samples: Sequence[Sample], *, labels: Collection[str], at_most: int | None = None
 ) -> list[Sample]:
-    """The samples of these categories, no more than `at_most` of each: those whose path hashes lowest,
-    the same in every run. The seed project's rule is 7,000. Samples without a label stay.
+    """The samples of these categories, no more than `at_most` of each: those whose name hashes lowest,
+    the same in every run and wherever the source lies. The seed project's rule is 7,000. Samples without
+    a label stay.
     """
     places: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
@@ -55,26 +56,24 @@ def selected(
             places[sample.label].append(sample)
     kept: set[int] = set()
     for category in places.values():
-        lowest = sorted(category, key=lambda sample: _hash(sample.file.as_posix()))
+        lowest = sorted(category, key=lambda sample: _hash(f"{sample.source}/{sample.name}"))
         kept.update(id(sample) for sample in lowest[:at_most])
     return [sample for sample in samples if sample.label is None or id(sample) in kept]
 
 
 def _copies(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
     """Pairs of groups that hold a file of the same bytes. Only files of equal size are read."""
-    sizes: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        if (size := _size(sample.file)) is not None:
-            sizes[size].append(sample)
+    sizes: dict[int | None, list[Sample]] = defaultdict(list)
+    for sample, size in zip(samples, each(_size, [s.file for s in samples]), strict=True):
+        sizes[size].append(sample)
+    sizes.pop(None, None)  # they are left out later, and said to be
     for alike in sizes.values():
         if len({sample.group for sample in alike}) > 1:
-            first: dict[bytes, str] = {}
-            for sample in alike:
-                try:
-                    digest = hashlib.sha256(read_bytes(sample.file)).digest()
-                except OSError:
-                    continue  # it is left out later, and said to be
-                if (group := first.setdefault(digest, sample.group)) != sample.group:
+            first: dict[bytes | None, str] = {}
+            digests = each(_digest, [sample.file for sample in alike])
+            for sample, digest in zip(alike, digests, strict=True):
+                group = first.setdefault(digest, sample.group)
+                if digest is not None and group != sample.group:
                     yield group, sample.group
 
 
@@ -82,6 +81,13 @@ def _size(file: Location) -> int | None:
     try:
         return size_of(file)
     except (OSError, ValueError):
+        return None
+
+
+def _digest(file: Location) -> bytes | None:
+    try:
+        return hashlib.sha256(read_bytes(file)).digest()
+    except OSError:
         return None
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.decode import Limits, decode, fit, read
 from service.encoder import Encoder
-from service.errors import FashionStudioError
+from service.storage import fetchers_of
 from service.training.data import Sample
+from service.training.pixels import square
 
 Progress = Callable[[int, int], None]
 
@@ -64,19 +64,20 @@ class Observed:
 def observe(
     encoder: Encoder, samples: Sequence[Sample], progress: Progress = lambda done, total: None
 ) -> Observed:
-    """Run the network over samples; labels that it does not know count as none."""
-    limits, card = Limits(), encoder.card
+    """Run the network over samples; labels that it does not know count as none.
+
+    Raises `StorageUnavailable`.
+    """
+    card = encoder.card
 
     def forward(sample: Sample) -> tuple[np.ndarray, np.ndarray] | None:
-        try:
-            picture = decode(read(sample.file, limits), limits, side=card.input_size)
-        except FashionStudioError:
-            return None
-        return encoder.forward(fit(picture.pixels, card.input_size))
+        picture = square(sample.file, card.input_size)
+        return None if picture is None else encoder.forward(picture)
 
     kept: list[Sample] = []
     rows: list[tuple[np.ndarray, np.ndarray]] = []
-    with ThreadPoolExecutor(encoder.requests + 1) as pool:
+    workers = encoder.requests + 1 + fetchers_of(sample.file for sample in samples)
+    with ThreadPoolExecutor(workers) as pool:
         for done, (sample, row) in enumerate(
             zip(samples, pool.map(forward, samples), strict=True), start=1
         ):

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 
 from service.encoder import Card
-from service.encoder.bundle import SHIPPED, read_card, require_place
+from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.keras import import_keras
+from service.encoder.write import move_bundle, require_place
 from service.errors import BundleInvalid, InvalidParameter, TrainingImpossible
 from service.settings import Settings
+from service.storage import Location, each, state_of
+from service.summary import printable
+from service.training.alone import alone
 from service.training.batches import targets_of
 from service.training.calibrate import calibrate_on
 from service.training.curves import draw_curves
@@ -26,7 +30,6 @@ from service.training.data import (
     names_of,
     read_samples,
     require_column,
-    state_of,
 )
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
@@ -43,12 +46,13 @@ MARGIN = 1.25  # pictures are kept this much larger than the largest one trained
 class Selection:
     """What is learnt of which photos.
 
-    sources: as `read_source` takes them. groups, garment: see `read_samples`. tasks: see `targets_of`.
+    sources, image_root, groups, garment: see `read_samples`. tasks: see `targets_of`.
     at_least, at_most: photos of a category, see `large_enough` and `selected`; a fifth of the most is
     held out.
     """
 
-    sources: Sequence[Path]
+    sources: Sequence[Location]
+    image_root: Location | None = None
     groups: Sequence[str] = ()
     garment: str | None = None
     tasks: Sequence[str] = ()
@@ -70,26 +74,20 @@ def train_bundle(
 ) -> Card:
     """Train and write the bundle `out`; its card's figures are of held-out photos, source by source.
 
-    weights: see `initial_weights`. The run's curves are drawn beside the bundle, as `out`.png.
+    It is written when it was measured and calibrated, whole or not at all. weights: see
+    `initial_weights`. The run's curves are drawn beside the bundle, as `out`.png.
     The accuracy after each epoch is of the first source's held-out photos.
-    Raises `TrainingImpossible`, `SourceInvalid`, `BundleInvalid`, `ExtraMissing`, and `InvalidParameter`
-    where `out` holds other files or a column is nowhere.
+    Raises `TrainingImpossible`, `SourceInvalid`, `StorageUnavailable`, `BundleInvalid`, `ExtraMissing`,
+    `HomeNotWritable`, and `InvalidParameter` where `out` holds other files or a column is nowhere.
     """
+    out = Path(os.path.abspath(out))
     require_place(out)
+    if printable(name + version) != name + version:
+        raise InvalidParameter("--name and --version must be valid UTF-8.")
     os.environ.setdefault("KERAS_HOME", str(settings.folder("training", "keras")))  # downloads
     keras = import_keras("tensorflow")
-    sources, tasks = selection.sources, selection.tasks
-    names = list(names_of(sources))
-    samples = read_samples(sources, groups=selection.groups, garment=selection.garment)
-    for task in tasks:
-        _require_task(samples, task)
-    # Split before some are left out, so that the same photos are held out as for evaluate and calibrate
-    training, held_out = split(samples)
-    large, most = large_enough(samples, selection.at_least), selection.at_most
-    apart = None if most is None else round(HELD_OUT * most)
-    rest = None if most is None or apart is None else most - apart
-    training = selected(training, labels=large, at_most=rest)
-    held_out = selected(held_out, labels=large, at_most=apart)
+    tasks, names = selection.tasks, list(names_of(selection.sources))
+    training, held_out = _chosen(selection)
     labels = label_order([*training, *held_out], _usual_order())
     initial, origin = initial_weights(keras, weights, plan.backbone, labels)
     run = settings.folder("training", _key(training, held_out, plan, tasks, initial))
@@ -102,21 +100,6 @@ def train_bundle(
             log(f"{len(some) - len(kept)} photos cannot be read and are left out.")
         return Data(kept, pixels, targets_of(kept, labels, tasks))
 
-    data = load("reading photos", training)
-    if untaught := [name for name in labels if name not in {s.label for s in data.samples}]:
-        raise TrainingImpossible(
-            f"No photo of {untaught[0]} that can be read is left to learn from. Give more, or let --group "
-            "hold fewer together."
-        )
-    unseen = [sample for sample in held_out if sample.label is not None]
-    if not unseen:
-        raise TrainingImpossible(
-            "Nothing can be held out: every group has more than a fifth of the photos of its source. "
-            "Give more photos, or let --group hold fewer together."
-        )
-    watched = [sample for sample in unseen if sample.source == names[0]]
-    held = load("reading held-out photos", watched or unseen)
-
     def report(epoch: int, step: int, steps: int, logs: dict[str, float]) -> None:
         done = epoch * steps + step
         progress(f"epoch {epoch + 1}, loss {logs['loss']:.3f}", done, plan.epochs * steps)
@@ -126,30 +109,73 @@ def train_bundle(
                 f"held-out accuracy {logs['held_out_accuracy']:.3f}, {logs['seconds']:.0f} s"
             )
 
-    network, history = train(keras, plan, data, held, run / "state.safetensors", report, initial)
-    facts: dict[str, Any] = {
-        "name": name,
-        "version": version,
-        "labels": labels,
-        "training": {
-            "sources": {name: sum(s.source == name for s in data.samples) for name in names},
-            "started_from": origin,
-            "plan": asdict(plan),
-            "tasks": {task: len(data.targets.classes[task]) for task in tasks},
-            "seconds": round(sum(row["seconds"] for row in history)),
-            "held_out_accuracy_by_epoch": [round(r["held_out_accuracy"], 4) for r in history],
-            "keras": keras.version(),
-            "backend": keras.backend.backend(),
-        },
-    }
-    write(out, network, plan, **facts)
-    if not draw_curves(out.with_name(f"{out.name}.png"), history):
-        log("No curves are drawn: matplotlib is not installed.")
-    facts["metrics"] = {
-        "held_out": held_out_figures(out, settings, unseen, garment=selection.garment or "garment")
-    }
-    write(out, network, plan, **facts)
-    return calibrate_on(settings, out, data.samples, held_out, progress=progress)
+    with alone(run / "lock", "Another process is at this very training. Wait for it, or end it."):
+        data = load("reading photos", training)
+        if untaught := [name for name in labels if name not in {s.label for s in data.samples}]:
+            raise TrainingImpossible(
+                f"No photo of {untaught[0]} that can be read is left to learn from. Give more, or let "
+                "--group hold fewer together."
+            )
+        unseen = [sample for sample in held_out if sample.label is not None]
+        if not unseen:
+            raise TrainingImpossible(
+                "Nothing can be held out: every group has more than a fifth of the photos of its source. "
+                "Give more photos, or let --group hold fewer together."
+            )
+        watched = [sample for sample in unseen if sample.source == names[0]]
+        held = load("reading held-out photos", watched or unseen)
+        state, bundle = run / "state.safetensors", run / "bundle"
+        network, history = train(keras, plan, data, held, state, report, initial)
+        facts: dict[str, Any] = {
+            "name": name,
+            "version": version,
+            "labels": labels,
+            "training": {
+                "sources": {name: sum(s.source == name for s in data.samples) for name in names},
+                "started_from": origin,
+                "plan": asdict(plan),
+                "tasks": {task: len(data.targets.classes[task]) for task in tasks},
+                "seconds": round(sum(row["seconds"] for row in history)),
+                "held_out_accuracy_by_epoch": [round(r["held_out_accuracy"], 4) for r in history],
+                "keras": keras.version(),
+                "backend": keras.backend.backend(),
+            },
+        }
+        write(bundle, network, plan, **facts)
+        figures = held_out_figures(bundle, settings, unseen, garment=selection.garment or "garment")
+        write(bundle, network, plan, **facts, metrics={"held_out": figures})
+        card = calibrate_on(settings, bundle, data.samples, held_out, progress=progress)
+        move_bundle(bundle, out)
+    try:
+        if not draw_curves(out.with_name(f"{out.name}.png"), history):
+            log("No curves are drawn: matplotlib is not installed.")
+    except OSError as error:
+        log(f"No curves are drawn: {error.strerror or error}.")
+    return card
+
+
+def _chosen(selection: Selection) -> tuple[list[Sample], list[Sample]]:
+    """The photos to learn from, and those held out."""
+    samples = read_samples(
+        selection.sources,
+        image_root=selection.image_root,
+        groups=selection.groups,
+        garment=selection.garment,
+    )
+    for task in selection.tasks:
+        _require_task(samples, task)
+    # Split before some are left out, so that the same photos are held out as for evaluate and calibrate
+    training, held_out = split(samples)
+    large, most = large_enough(samples, selection.at_least), selection.at_most
+    if len(large) < 2 and selection.at_least > 1:
+        raise TrainingImpossible(
+            f"{len(large) or 'No'} {'category has' if len(large) else 'categories have'} "
+            f"{selection.at_least} photos or more; at least two are needed. Lower --min-photos."
+        )
+    apart = None if most is None else round(HELD_OUT * most)
+    rest = None if most is None or apart is None else most - apart
+    training = selected(training, labels=large, at_most=rest)
+    return training, selected(held_out, labels=large, at_most=apart)
 
 
 def _usual_order() -> tuple[str, ...]:
@@ -170,8 +196,8 @@ def _key(
     """The folder of a run's checkpoint: the same data, plan and first weights find it again."""
     sides = [
         [
-            [*state_of(s.file), s.label, s.group, s.garment, s.outlier, *map(s.columns.get, tasks)]
-            for s in side
+            [*state, s.label, s.group, s.garment, s.outlier, *map(s.columns.get, tasks)]
+            for s, state in zip(side, each(state_of, [s.file for s in side]), strict=True)
         ]
         for side in (training, held_out)
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -68,6 +69,7 @@ _photos: np.ndarray  # of a worker
 
 def _open(pixels: Path | np.ndarray) -> None:
     global _photos
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who trains, who ends this process
     _photos = np.load(pixels, mmap_mode="r") if isinstance(pixels, Path) else pixels
     threading.Thread(target=_end_with_training, daemon=True).start()
 

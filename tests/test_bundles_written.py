@@ -1,0 +1,140 @@
+"""Bundles are written whole or not at all: on a full disk, by several at once, over another one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.encoder.bundle import CARD, Card, read_card
+from service.encoder.calibration import Detector
+from service.encoder.write import move_bundle, require_place, write_bundle, write_calibration
+from service.errors import BundleInvalid, InvalidParameter
+
+
+def write(folder: Path, version: str = "1", size: int = 8, value: float = 0.0) -> Card:
+    """A bundle that no network could be made of."""
+    return write_bundle(
+        folder,
+        network="{}",
+        weights={"a/kernel": np.full(size, value)},
+        name="small",
+        version=version,
+        labels=("Tee", "Top"),
+        input_size=32,
+        feature_size=2,
+    )
+
+
+def detector(seed: int) -> Detector:
+    weights = np.random.default_rng(seed).normal(size=(2, 2)).astype(np.float32)
+    return Detector(weights, np.zeros(2, np.float32), 0.0)
+
+
+def calibrate(folder: Path, seed: int) -> Card:
+    return write_calibration(folder, temperature=1.0, detector=detector(seed), measured={})
+
+
+def test_a_bundle_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
+    before = write(tmp_path / "bundle")
+    code = (
+        "import resource, sys; from pathlib import Path; from tests.test_bundles_written import write\n"
+        "from service.errors import InvalidParameter\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: write(Path(sys.argv[1]), '2', 100_000)\n"
+        "except InvalidParameter as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "bundle")], capture_output=True, text=True
+    )
+    assert "bundle cannot hold a bundle: File too large." in done.stdout, done.stderr
+    assert read_card(tmp_path / "bundle") == before
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_several_may_write_one_bundle(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: write(folder, str(number)), range(80)))
+    read_card(folder)
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_several_may_calibrate_one_bundle(tmp_path: Path) -> None:
+    """Each removes the file of the calibration before its own, and never another's."""
+    folder = tmp_path / "bundle"
+    write(folder)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda seed: calibrate(folder, seed), range(80)))
+    assert read_card(folder).calibration is not None
+    assert len(os.listdir(folder)) == 4
+
+
+def test_a_calibration_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
+    write(tmp_path / "bundle")
+    calibrate(tmp_path / "bundle", 1)
+    before = sorted(os.listdir(tmp_path / "bundle"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+    try:
+        with pytest.raises(BundleInvalid, match="cannot be written: File too large"):
+            calibrate(tmp_path / "bundle", 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    read_card(tmp_path / "bundle")
+    assert sorted(os.listdir(tmp_path / "bundle")) == before
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e6])
+def test_weights_that_cannot_be_kept_are_no_bundle(tmp_path: Path, value: float) -> None:
+    with pytest.raises(BundleInvalid, match="a/kernel is not finite, or too large to be kept"):
+        write(tmp_path / "bundle", value=value)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_link_to_a_bundle_stays_one(tmp_path: Path) -> None:
+    write(tmp_path / "first")
+    (tmp_path / "current").symlink_to("first")
+    card = write(tmp_path / "current", "2")
+    assert (tmp_path / "current").is_symlink()
+    assert read_card(tmp_path / "first") == card
+
+
+def test_a_bundle_is_moved(tmp_path: Path) -> None:
+    card = write(tmp_path / "made")
+    write(tmp_path / "there" / "bundle", "0")
+    move_bundle(tmp_path / "made", tmp_path / "there" / "bundle")
+    assert read_card(tmp_path / "there" / "bundle") == card
+    assert not (tmp_path / "made").exists()
+    assert os.listdir(tmp_path / "there") == ["bundle"]
+
+
+def test_what_else_lies_in_a_bundles_folder_is_not_lost(tmp_path: Path) -> None:
+    write(tmp_path)
+    calibrate(tmp_path, 1)
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    require_place(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidParameter, match=r"such as notes.txt, which a bundle would replace"):
+        write(tmp_path)
+
+
+def test_a_place_that_is_fixed_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="a disk is mounted there"):
+        require_place(Path("/dev/shm"))
+
+
+def test_a_file_that_may_not_be_read_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    write(tmp_path / "bundle")
+    (tmp_path / "bundle" / CARD).unlink()
+    with pytest.raises(BundleInvalid, match=r"is no model bundle: it has no card\.json"):
+        read_card(tmp_path / "bundle")
+    (tmp_path / "bundle" / CARD).mkdir()
+    with pytest.raises(BundleInvalid, match=r"card\.json cannot be read: Is a directory"):
+        read_card(tmp_path / "bundle")
