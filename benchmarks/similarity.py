@@ -91,10 +91,20 @@ def parse() -> argparse.Namespace:
     add("--embeddings", type=Path, help="a .npz with the fields of garments.Garments, instead")
     add("--photos", type=Path, default=PHOTOS, help="real photos to generate from")
     add("--cache", type=Path, default=CACHE, help="where the generated garments are kept")
-    add("--work", type=Path, help="where the databases are built")
-    add("--out", type=Path, default=Path("build/similarity"))
+    add("--work", type=folder, help="where the databases are built")
+    add("--out", type=folder, default="build/similarity")
     add("--fresh", action="store_true", help="measure again what is done")
     return parser.parse_args()
+
+
+def folder(text: str) -> Path:
+    """Made where it is not there."""
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be made: {error.strerror}") from None
+    return path
 
 
 def numbers(text: str) -> list[int]:
@@ -154,7 +164,6 @@ def prepare(whole: Garments, size: int, work: Path, arguments: argparse.Namespac
 
 def previous(out: Path, setup: dict, *, fresh: bool) -> dict:
     """The results so far. Ends the program where they are of another set-up."""
-    out.mkdir(parents=True, exist_ok=True)
     file = out / "results.json"
     if file.exists() and not fresh:
         results = json.loads(file.read_text())

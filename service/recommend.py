@@ -54,7 +54,7 @@ class Query:
             raise InvalidParameter(f"n is {self.n}; it must be from 1 to {MOST}.")
         if self.mass is not None and not 0 < self.mass <= 1:
             raise InvalidParameter(f"mass is {self.mass:g}; it must be above 0 and at most 1.")
-        if self.mass is not None and self.label != "auto":
+        if self.mass is not None and self.label.strip() != "auto":
             raise InvalidParameter("mass goes with label=auto only: it chooses the labels itself.")
         if self.min_similarity is not None and not -1 <= self.min_similarity <= 1:
             raise InvalidParameter(
@@ -179,6 +179,8 @@ def labels_to_search(
         case "auto":
             return _most_probable(labels, query.mass)
         case names:
+            if (label := _spelt(names, known)) is not None:  # which may have a comma in it
+                return (label,)
             return tuple(dict.fromkeys(canonical(name, known) for name in names.split(",")))
 
 
@@ -195,10 +197,15 @@ def _most_probable(labels: Sequence[LabelConfidence], mass: float | None) -> tup
 
 def canonical(name: str, known: Sequence[str]) -> str:
     """A label as the model spells it, whatever its case. Raises `LabelUnknown`."""
-    for label in known:
-        if label.casefold() == name.strip().casefold():
-            return label
-    raise LabelUnknown(f"{name.strip()!r} is none of the labels: {', '.join(known)}.")
+    label = _spelt(name, known)
+    if label is None:
+        raise LabelUnknown(f"{name.strip()!r} is none of the labels: {', '.join(known)}.")
+    return label
+
+
+def _spelt(name: str, known: Sequence[str]) -> str | None:
+    wanted = name.strip().casefold()
+    return next((label for label in known if label.casefold() == wanted), None)
 
 
 def given_label(label: str, known: Sequence[str]) -> str:

@@ -51,8 +51,10 @@ def run(garments: Path, out: Path, *options: str) -> subprocess.CompletedProcess
 
 
 def test_similarity_compares_exact_searches(garments: Path, tmp_path: Path) -> None:
-    done = run(garments, tmp_path, "--contestants", ",".join(CONTESTANTS))
+    work = tmp_path / "not" / "there"
+    done = run(garments, tmp_path, "--contestants", ",".join(CONTESTANTS), "--work", str(work))
     assert done.returncode == 0, done.stderr
+    assert list(work.iterdir()) == []
     results = json.loads((tmp_path / "results.json").read_text())["sizes"][str(ROWS)]
     assert set(results) == set(CONTESTANTS)
     for name, result in results.items():
@@ -82,7 +84,27 @@ def test_similarity_keeps_what_is_done_of_the_same_set_up_and_says_what_failed(
     assert second["seed"]["state"] == "failed"
     assert "GiB of memory" in second["seed"]["reason"]
     assert second["seed"]["reason"] in (tmp_path / "results.md").read_text(encoding="utf-8")
+    done = run(garments, tmp_path, "--contestants", "numpy", "--work", str(garments))
+    assert done.returncode == 2
+    assert "cannot be made: File exists" in done.stderr
     done = run(garments, tmp_path, "--contestants", "numpy", "--rounds", "3")
     assert done.returncode == 1
     assert "--fresh" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_report_says_how_wide_a_graph_was_searched_at_each_size(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from peers.report import _settings
+
+    def found(width: str, state: str = "done") -> dict[str, dict[str, str]]:
+        said = f"efSearch {width}"
+        return {"faiss-hnsw": {"title": "faiss", "settings": said, "state": state, "version": "1"}}
+
+    sizes = {"10000": found("50"), "30000": found("50"), "139734": found("200")}
+    assert _settings({"sizes": sizes}) == [
+        "- faiss: efSearch 50 (1), at 10,000, 30,000 garments",
+        "- faiss: efSearch 200 (1), at 139,734 garments",
+    ]
+    sizes["139734"] = found("as needed", "failed")
+    assert _settings({"sizes": sizes}) == ["- faiss: efSearch 50 (1)"]

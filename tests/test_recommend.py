@@ -35,10 +35,17 @@ SCORED = tuple(LabelConfidence(n, c) for n, c in (("Top", 0.6), ("Dress", 0.3), 
         (Query(label="any"), KNOWN),
         (Query(label="dress"), ("Dress",)),
         (Query(label="Tee, Dress,tee"), ("Tee", "Dress")),
+        (Query(label=" auto ", mass=0.85), ("Top", "Dress")),
     ],
 )
 def test_the_gate(query: Query, searched: tuple[str, ...]) -> None:
     assert labels_to_search(SCORED, query, KNOWN) == searched
+
+
+def test_a_label_with_a_comma_can_be_named_alone() -> None:
+    known = ("Coats, Jackets", "Coats", "Tee")
+    assert labels_to_search(SCORED, Query(label="coats, jackets "), known) == known[:1]
+    assert labels_to_search(SCORED, Query(label="coats, tee"), known) == known[1:]
 
 
 def test_an_unknown_label_names_the_known_ones() -> None:

@@ -81,12 +81,23 @@ def _labels(found: dict[str, Any], form: str) -> list[str]:
 
 
 def _settings(results: Results) -> list[str]:
-    named = {name: r for found in results["sizes"].values() for name, r in found.items()}
-    return [
-        f"- {result['title']}: {result['settings']}"
-        + (f" ({result['version']})" if result.get("version") else "")
-        for result in ordered(named)
-    ]
+    """One line a contestant; where it was set otherwise at another size, one for each."""
+    sizes = sorted(results["sizes"].items(), key=lambda item: int(item[0]))
+    lines = []
+    for name in CONTESTANTS:
+        there = [(int(size), found[name]) for size, found in sizes if name in found]
+        done = [(size, result) for size, result in there if result["state"] == "done"]
+        said: dict[str, list[str]] = {}
+        for size, result in done or there:
+            said.setdefault(_setting(result), []).append(f"{size:,}")
+        for line, at in said.items():
+            lines.append(f"- {line}" + (f", at {', '.join(at)} garments" if len(said) > 1 else ""))
+    return lines
+
+
+def _setting(result: dict[str, Any]) -> str:
+    version = f" ({result['version']})" if result.get("version") else ""
+    return f"{result['title']}: {result['settings']}{version}"
 
 
 def ordered(found: dict[str, Any]) -> list[Any]:

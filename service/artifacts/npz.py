@@ -7,7 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Self, cast
 
 import numpy as np
@@ -19,6 +21,7 @@ from service.errors import SourceInvalid
 ARRAY = "features"  # the array's name where there are several, and in what is written
 PIECE = 1 << 18  # bytes decompressed at once
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError)
+HEAD = 12_000  # bytes: numpy takes headers of up to 10,000 characters
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 # Level 6, numpy's, takes five times as long as level 1 for a tenth less
@@ -38,8 +41,9 @@ class FeatureReader:
             with ExitStack() as opened:
                 archive = opened.enter_context(zipfile.ZipFile(path))
                 info = _member(path, archive)
+                self.rows, self._dtype, header = _header(path, archive, info)
                 self._member = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(info)))
-                self.rows, self._dtype = _header(path, self._member, info.file_size)
+                self._member.read(header)
                 self._opened = opened.pop_all()
         except zipfile.BadZipFile:
             raise SourceInvalid(f"{path} is no .npz file, or it is cut off.") from None
@@ -90,14 +94,18 @@ def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return archive.getinfo(arrays[0])
 
 
-def _header(path: Path, member: zipfile.ZipExtFile, size: int) -> tuple[int, np.dtype]:
-    """(rows, dtype) of the array. size: bytes of the member, its header included."""
+def _header(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> tuple[int, np.dtype, int]:
+    """(rows, dtype) of the array, and the bytes before it."""
     try:
-        version = npy.read_magic(member)
+        with archive.open(info) as member:
+            head = BytesIO(member.read(HEAD))  # a header may claim to be 4 GB long
+        version = npy.read_magic(head)
         if version not in HEADERS:
             raise ValueError(f"version {version[0]}.{version[1]} of the .npy format is not read")
-        shape, fortran, dtype = HEADERS[version](member)
-    except (ValueError, *DAMAGE) as error:
+        shape, fortran, dtype = HEADERS[version](head)
+    except (ValueError, TypeError, TokenError, MemoryError, *DAMAGE) as error:
         said = " ".join(str(error).split()).rstrip(".")
         raise SourceInvalid(f"The array in {path} cannot be read: {said}.") from None
     if len(shape) != 2 or shape[1] != FEATURES:
@@ -111,9 +119,9 @@ def _header(path: Path, member: zipfile.ZipExtFile, size: int) -> tuple[int, np.
             f"The array in {path} lies column by column (Fortran order) and cannot be read row by "
             "row. Save it again through numpy.ascontiguousarray()."
         )
-    if member.tell() + shape[0] * FEATURES * dtype.itemsize != size:
+    if head.tell() + shape[0] * FEATURES * dtype.itemsize != info.file_size:
         raise SourceInvalid(f"The array in {path} is not as long as its header says.")
-    return shape[0], dtype
+    return shape[0], dtype, head.tell()
 
 
 class FeatureWriter:

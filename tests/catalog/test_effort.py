@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from service.catalog import build_indexes, similar
-from service.catalog.similarity.effort import ASTRAY, FAR, JUDGED, Found, efforts, enough
+from service.catalog.similarity.effort import ASTRAY, FAR, JUDGED, Found, efforts, enough, short
 
 from .samples import clustered, row
 
@@ -59,8 +60,15 @@ def test_a_question_from_elsewhere_is_followed_far_once():
 
 def test_it_is_enough_where_no_index_has_more_to_give():
     assert enough([], LITTLE)
-    assert enough(found(0.1, math.inf, share=1.0), LITTLE)
     assert enough(found(0.1, None, share=1.0), LITTLE)
+
+
+def test_an_index_that_led_to_few_is_told_apart_from_those_that_did_not():
+    one = Found(1, "a.jpg", "Tee", 0.9, 0.2, 1.0)
+    assert short([one], ["Tee", "Dress"]) == set()
+    assert short([one._replace(led=["Tee"])], ["Tee", "Dress"]) == {"Dress"}
+    assert short([one._replace(led=[])], ["Dress"]) == {"Dress"}
+    assert short([], ["Tee"]) == {"Tee"}
 
 
 def test_where_components_hold_all_a_question_is_asked_once(engine, loader, followed):
@@ -89,3 +97,23 @@ def test_a_far_question_finds_nearly_all(engine, shelve, followed):
         assert FAR in followed
         shared += len(set(matches) & set(true))
     assert shared >= 0.9 * 200  # of groups in which components hardly order
+
+
+def test_a_label_of_which_hardly_a_garment_is_left_spares_the_others_no_effort(
+    engine, shelve, followed
+):
+    shelve("Tee", 1500, seed=1)
+    shelve("Dress", 1500, seed=2)
+    build_indexes(engine, threshold=1000)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM garment WHERE label = 'Dress' AND id % 125 <> 0"))
+    query = clustered(60, 9)[3]
+    similar(engine, query, labels=["Tee"], n=10)
+    followed.clear()
+    similar(engine, query, labels=["Tee"], n=10)
+    alone = max(followed)
+    assert alone > LITTLE.follow
+    followed.clear()
+    found, method = similar(engine, query, labels=["Tee", "Dress"], n=10)
+    assert (len(found), method) == (10, "hnsw")
+    assert max(followed) == alone

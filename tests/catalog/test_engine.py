@@ -42,6 +42,20 @@ def test_the_url_overrides_what_libpq_is_told(database_url):
     engine.dispose()
 
 
+def test_transactions_are_read_committed_whatever_the_servers_default(database_url):
+    strict = {"options": "-c default_transaction_isolation=serializable"}
+    url = make_url(database_url).update_query_dict(strict)
+    engine = open_engine(url.render_as_string(hide_password=False))
+    level = text("SHOW transaction_isolation")
+    with engine.begin() as connection:
+        assert connection.scalar(level) == "read committed"
+    with reading(engine) as connection:
+        connection.scalar(level)
+    with engine.begin() as connection:
+        assert connection.scalar(level) == "read committed"
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "secret", "mysql://me:secret@host/db", "postgresql://me:secret@host:port/db", "sqlite://"],

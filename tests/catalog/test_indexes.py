@@ -190,6 +190,21 @@ def test_a_shelf_that_shrinks_keeps_its_index_for_a_while(engine, shelve):
     assert shelf(engine).state == "none"
 
 
+def test_an_index_that_leads_mostly_to_deleted_garments_is_built_anew(engine, shelve):
+    shelve("Tee", 2500)
+    build_indexes(engine, threshold=1000)
+    delete(engine, 1900)
+    before = shelf(engine)
+    assert (before.rows, before.state, before.due) == (600, "valid", "rebuild")
+    assert len(ids(engine)[0]) == 100
+    assert build_indexes(engine, threshold=1000) == ["Tee"]
+    after = shelf(engine)
+    assert (after.state, after.due) == ("valid", None)
+    assert after.bytes < before.bytes / 3
+    assert ids(engine)[1] == "hnsw"
+    assert build_indexes(engine, threshold=1000) == []
+
+
 def test_indexes_of_no_label_are_dropped(engine, shelve):
     shelve("Tee", 30)
     build_indexes(engine, threshold=20)

@@ -251,3 +251,12 @@ def test_a_shelf_of_the_deleted_gives_what_is_left(engine):
     assert len(similar(engine, query, labels=["Tee"], n=60)[0]) == 60
     matches, method = similar(engine, query, labels=["Tee"], n=100)
     assert (len(matches), method) == (60, "exact")
+
+
+def test_what_an_index_leads_to_only_few_of_is_searched_exactly(engine):
+    query = clustered(60, 1)[5]
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM garment WHERE label = 'Tee' AND id % 125 <> 0"))
+    found, method = similar(engine, query, labels=["Tee"], n=9)
+    assert (len(found), method) == (9, "exact")  # of the twelve that are left
+    assert found == similar(engine, query, labels=["Tee"], n=9, exact=True)[0]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import tracemalloc
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +14,10 @@ import pytest
 from sqlalchemy import text
 
 from service.artifacts import export_features, import_features
+from service.artifacts.drafts import drafts
+from service.artifacts.npz import FeatureReader
 from service.catalog import get_import, is_empty
-from service.errors import CatalogEmpty, InvalidParameter, SourceInvalid
+from service.errors import CatalogEmpty, InvalidParameter, SourceInvalid, StorageFull
 from service.studio import Studio
 
 from .conftest import read, vectors, write
@@ -29,6 +35,10 @@ def cut(folder: Path) -> None:
 def member(folder: Path, data: bytes, name: str = "features.npy") -> None:
     with zipfile.ZipFile(folder / "features.npz", "w") as archive:
         archive.writestr(name, data)
+
+
+def header(words: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(words).to_bytes(2, "little") + words.encode()
 
 
 def short(folder: Path) -> None:
@@ -62,6 +72,9 @@ def table(words: str | bytes):
         (lambda f: (f / "features.npz").unlink(), "No such file"),
         (lambda f: member(f, b"hello"), "The array in"),
         (lambda f: member(f, b""), "The array in"),
+        (lambda f: member(f, header("{'descr': (")), "The array in"),
+        (lambda f: member(f, header("(" * 5000)), "The array in"),
+        (lambda f: member(f, header("{[]: 1}")), "The array in"),
         (lambda f: member(f, b"", "readme.txt"), "it has: none"),
         (lambda f: np.savez(f / "features.npz", a=np.ones(1), b=np.ones(1)), "it has: a, b"),
         (table("image,label\na,b\n"), "lacks the column image_name; its columns are: image, label"),
@@ -82,6 +95,19 @@ def test_what_does_not_fit_is_refused_before_a_row_is_written(
     assert is_empty(studio.engine)
     with studio.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM import_run")) == 0
+
+
+def test_a_header_that_claims_to_be_long_is_not_held(tmp_path: Path) -> None:
+    words = b"\x93NUMPY\x02\x00" + (4_000_000_000).to_bytes(4, "little") + bytes(100_000_000)
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("features.npy", words)
+    del words
+    tracemalloc.start()
+    with pytest.raises(SourceInvalid):
+        FeatureReader(tmp_path / "bomb.npz")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20_000_000
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
@@ -129,3 +155,56 @@ def test_an_export_that_fails_leaves_the_old_files(studio: Studio, tmp_path: Pat
         export_features(studio, old, tmp_path / "features.npz", progress=stop)
     assert old.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["features.npz", "labels.csv"]
+
+
+def test_two_that_write_one_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with drafts(path) as (first,), first.open("w") as slow:
+        slow.write("slow " * 2000)
+        slow.flush()
+        with drafts(path) as (second,):
+            second.write_text("quick")
+        assert path.read_text() == "quick"
+        slow.write("end")
+    assert path.read_text() == "slow " * 2000 + "end"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with pytest.raises(InvalidParameter, match="/dev/null is there, and is no file"):
+        drafts(path, Path("/dev/null")).__enter__()
+    with pytest.raises(InvalidParameter, match="are one file"):
+        drafts(path, tmp_path / "." / "a.csv").__enter__()
+    path.write_text("old")
+    with (
+        pytest.raises(InvalidParameter, match="cannot be written: Not a directory"),
+        drafts(path / "b.csv") as (draft,),
+    ):
+        draft.write_text("new")
+    assert path.read_text() == "old"
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    link, path = tmp_path / "link.csv", tmp_path / "elsewhere" / "a.csv"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    with drafts(link) as (draft,):
+        draft.write_text("new")
+    assert link.is_symlink()
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_is_no_wrong_usage(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with pytest.raises(StorageFull, match=r"no room for .*a\.csv"), _full(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def _full(path: Path) -> Iterator[None]:
+    with drafts(path) as (draft,):
+        draft.touch()
+        yield
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -65,6 +65,7 @@ def open_engine(
         pool_size=pool_size,
         pool_timeout=POOL_SECONDS,
         skip_autocommit_rollback=True,
+        isolation_level="READ COMMITTED",  # else batches that meet may be refused, not wait
         connect_args=libpq_defaults(parsed),
     )
     event.listen(engine, "connect", _register_halfvec)

@@ -16,6 +16,10 @@ LOCK = 0x4D4F44454C  # "MODEL": the advisory lock of whoever works on another mo
 
 BUSY_PATIENCE, PAUSE = 600.0, 0.5  # seconds
 
+UNHURRIED = text("SELECT set_config('statement_timeout', '0', true)")
+"""For a transaction whose one statement reads or writes very much: it takes its time, whatever the
+server's limit."""
+
 PATIENCE = 2.0  # seconds in which the server notices that a holder has gone
 
 

@@ -10,6 +10,7 @@ import psycopg
 from pgvector import HalfVector
 from sqlalchemy import Engine, text
 
+from service.catalog.database.patience import UNHURRIED
 from service.catalog.imports import runs
 from service.catalog.loading.batches import require_labels, require_serving
 from service.catalog.loading.rows import Row, insert, upsert
@@ -71,6 +72,7 @@ class BulkLoader:
         self, new: Sequence[Row], changed: Sequence[Row], progress: runs.Progress
     ) -> tuple[int, int]:
         with self._engine.begin() as connection:
+            connection.execute(UNHURRIED)
             # Alone, because new rows go in as they come, not in the order of their paths
             require_serving(connection, self._model_id, alone=True)
             require_labels(connection, (*new, *changed))

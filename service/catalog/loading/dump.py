@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of
+from service.catalog.database.patience import UNHURRIED
 
 # In the order of the primary key's index: sorted, the embeddings would go through the disk
 BY_INDEX = text("SELECT set_config('enable_sort', 'off', true)")
@@ -29,6 +30,7 @@ def all_embeddings(engine: Engine, *, chunk: int = 1024) -> Iterator[tuple[int, 
     """
     isolated = engine.connect().execution_options(isolation_level="REPEATABLE READ")
     with isolated as connection, connection.begin():
+        connection.execute(UNHURRIED)
         count = connection.scalar(text("SELECT count(*) FROM garment"))
         connection.execute(BY_INDEX)
         # Closed before the transaction is: a COPY under way holds the connection

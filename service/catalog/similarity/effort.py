@@ -8,7 +8,7 @@ in the wrong place of the graph. Both show in what is found.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from service.catalog.similarity.projection import SLACK
@@ -38,8 +38,9 @@ class Found(NamedTuple):
     """A garment found, and what tells how far to trust the search.
 
     similarity: cosine. reach: no garment whose components are further from the question's was a
-    candidate; infinite where an index led to fewer than were asked of it, None where none was used.
-    share: the part of their distance that the components of nearly all candidates hold, at most 1.
+    candidate; None where no index led to as many as were asked of it. share: the part of their distance
+    that the components of nearly all candidates hold, at most 1. led: the labels whose index led to as
+    many; None where each did.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Found(NamedTuple):
     similarity: float
     reach: float | None
     share: float
+    led: list[str] | None = None
 
 
 def efforts(n: int) -> tuple[Effort, ...]:
@@ -64,6 +66,15 @@ def efforts(n: int) -> tuple[Effort, ...]:
     )
 
 
+def short(found: Sequence[Found], indexed: Collection[str]) -> set[str]:
+    """Those of the labels searched by an index that it led to fewer garments of than were asked.
+
+    Most of what it knows may have been deleted since: a scan ends before it has seen all.
+    """
+    led = found[0].led if found else []
+    return set() if led is None else set(indexed) - set(led)
+
+
 def enough(found: Sequence[Found], effort: Effort) -> bool:
     """Whether hardly a garment that was not a candidate can be nearer than the last one `found`.
 
@@ -72,7 +83,7 @@ def enough(found: Sequence[Found], effort: Effort) -> bool:
     is not taken to have gone astray.
     """
     last = found[-1] if found else None
-    if last is None or last.reach is None or math.isinf(last.reach):  # no index has more to give
+    if last is None or last.reach is None:  # no index has more to give
         return True
     if last.similarity < ASTRAY and effort.follow < FAR:
         return False

@@ -46,9 +46,11 @@ SCHEMA = text(
     "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'garment'::regclass"
 )
 
-# For the builder's session. A build takes its time, and waits for writers.
+# For the builder's session. A build takes its time, waits for writers, and is idle while components
+# are computed. Not every version of Postgres has all of these.
 PATIENCE = text("""
-    SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)
+    SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'transaction_timeout')
 """)
 HASTE = text("SELECT set_config('lock_timeout', '200ms', false)")
 
@@ -110,7 +112,9 @@ def build_indexes(
             if shelf.due == "build":
                 index = sql.Identifier(shelf.index)
                 statement = CREATE.format(index=index, label=sql.Literal(shelf.label))
-            elif rebuild and shelf.due is None and shelf.state == "valid":
+            elif shelf.due == "rebuild" or (
+                rebuild and shelf.due is None and shelf.state == "valid"
+            ):
                 qualified = _qualified(connection, shelf.index)
                 _reshape(connection, qualified)
                 statement = REBUILD.format(index=qualified)

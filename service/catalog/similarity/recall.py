@@ -10,6 +10,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of
+from service.catalog.database.patience import UNHURRIED
 from service.catalog.garments.embeddings import from_sent, of_unit_length
 from service.catalog.similarity.search import similar
 from service.errors import GarmentNotFound
@@ -73,6 +74,7 @@ def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAM
     of several garments with the same embedding it is.
     """
     with engine.connect() as connection:
+        connection.execute(UNHURRIED)
         rows = connection.execute(SAMPLED, {"label": label, "sample": sample}).all()
         ids = np.array([row.id for row in rows], dtype=np.int64)
         if len(ids) == 0:

@@ -21,7 +21,7 @@ from service.catalog.garments.single import Asked, asked_garment
 from service.catalog.models.beside import beside
 from service.catalog.models.generations import has_generation
 from service.catalog.schema.tables import COMPONENTS
-from service.catalog.similarity.effort import JUDGED, Found, efforts, enough
+from service.catalog.similarity.effort import JUDGED, Found, efforts, enough, short
 from service.catalog.similarity.projection import SLACK, kept
 from service.catalog.similarity.shelves import index_name
 from service.catalog.similarity.statement import (
@@ -108,17 +108,18 @@ def similar(
         "slack": SLACK,
         "model_id": model_id,
     }
+    exactly = frozenset(searched if exact else ())
     with reading(engine) as connection:
         for last in (False, True):  # twice: models may take turns between two looks
             try:
-                found, indexed = _nearest(connection, searched, values, exact)
+                found, indexed = _nearest(connection, searched, values, exactly)
                 break
             except ModelMoved:
                 if last or model_id is None:
                     raise
             if has_generation(engine, model_id):
                 with suppress(ModelMoved), reading(beside(engine, model_id)) as elsewhere:
-                    found, indexed = _nearest(elsewhere, searched, values, exact)
+                    found, indexed = _nearest(elsewhere, searched, values, exactly)
                     break
     floor = -math.inf if min_similarity is None else min_similarity
     matches = (Match(*row[:4]) for row in found[:n])
@@ -136,23 +137,32 @@ def _vector(query: np.ndarray) -> HalfVector:
 
 
 def _nearest(
-    connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
+    connection: Connection,
+    labels: Sequence[str],
+    values: dict[str, Any],
+    exactly: frozenset[str],
 ) -> tuple[list[Found], list[str]]:
-    """The nearest, with as much effort as it takes, and the labels whose index gave them."""
+    """The nearest, with as much effort as it takes, and the labels whose index gave them.
+
+    exactly: labels to search without their index.
+    """
     for effort in efforts(values["n"]):
         asked = values | effort._asdict()
-        found, indexed = _search(connection, labels, asked, exact)
+        found, indexed = _search(connection, labels, asked, exactly)
+        while lacking := short(found, indexed):
+            exactly |= lacking
+            found, indexed = _search(connection, labels, asked, exactly)
         if not indexed or enough(found, effort):
             break
         values["model_id"] = _seen[connection.engine][labels[0]].model_id  # the query's, by now
-    # An index leads to too few where most of what it knew was deleted since
-    if indexed and len(found) < values["n"]:
-        found, indexed = _search(connection, labels, asked, True)
     return found, indexed
 
 
 def _search(
-    connection: Connection, labels: Sequence[str], values: dict[str, Any], exact: bool
+    connection: Connection,
+    labels: Sequence[str],
+    values: dict[str, Any],
+    exactly: Collection[str],
 ) -> tuple[list[Found], list[str]]:
     """The rows, and the labels whose index gave them.
 
@@ -166,7 +176,7 @@ def _search(
             last.update(_shelves(connection, labels, looked_up))
     while True:
         supposed = {label: last[label] for label in labels}
-        indexed = [] if exact else [label for label in labels if supposed[label].indexed]
+        indexed = [label for label in labels if supposed[label].indexed and label not in exactly]
         components = _components(connection, supposed[labels[0]].fitted_at, values)
         asked = values | {"components": components}
         others = [label for label in labels if label not in indexed]

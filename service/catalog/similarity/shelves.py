@@ -28,7 +28,11 @@ SHRUNK = 0.5
 """A shelf gives its index up below this share of the threshold, so that one at the threshold does
 not build and drop it in turns."""
 
-Due = Literal["build", "drop", "update"]
+WASTED = 2_000
+"""Bytes a row beyond which an index is built anew, three times what it needs: most of what it leads to
+was deleted. Postgres vacuums by itself only once a fifth of the whole table is gone."""
+
+Due = Literal["build", "rebuild", "drop", "update"]
 State = Literal["none", "building", "valid", "invalid"]
 
 # An index that CREATE INDEX CONCURRENTLY has begun is invalid until it ends, or for ever
@@ -101,8 +105,8 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
         state = _state(index)
         size = 0 if index is None else index.bytes
         due = _due(state, rows, threshold)
-        if due is None and state == "valid" and lacking:
-            due = "update"
+        if due is None and state == "valid":
+            due = "update" if lacking else "rebuild" if size > WASTED * rows else None
         found.append(Shelf(label, rows, lacking, state, size, due))
     return found
 

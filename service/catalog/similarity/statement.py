@@ -62,11 +62,11 @@ OTHERS = """
 
 # One arm per index, because a label's index gives the order of its arm. The components choose the
 # candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
-# lower ids are among the n. No garment beyond `reach` is a candidate.
+# lower ids are among the n. No garment beyond `reach` is a candidate; null where the index led to fewer
+# than were asked of it.
 INDEX_ARM = """(
     SELECT id, image_path, label, embedding <=> %(query)s AS distance, at_least,
-           CASE WHEN count(*) OVER () < %(candidates)s THEN 'Infinity'
-                ELSE max(at_least) OVER () END AS reach
+           CASE WHEN count(*) OVER () >= %(candidates)s THEN max(at_least) OVER () END AS reach
     FROM (
         SELECT id, image_path, label, embedding, components <-> %(components)s AS at_least
         FROM garment
@@ -105,16 +105,19 @@ EXACT_ARM = """(
 SIMILAR = """
 WITH nearest AS MATERIALIZED ({arms}),
 told AS (
-    SELECT CASE WHEN max(reach) = 'Infinity' THEN 'Infinity' ELSE min(reach) END AS reach,
-           least(avg(share) + 2.5 * stddev_pop(share), 1) AS share
+    SELECT min(reach) AS reach,
+           least(avg(share) + 2.5 * stddev_pop(share), 1) AS share,
+           CASE WHEN count(DISTINCT label) FILTER (WHERE reach IS NOT NULL) < {indexes}
+                THEN coalesce(array_agg(DISTINCT label) FILTER (WHERE reach IS NOT NULL), '{{}}')
+                END AS led
     FROM (
-        SELECT reach,
+        SELECT label, reach,
                CASE WHEN distance > 1e-4 AND distance <= 2
                     THEN at_least / sqrt(2 * distance) END AS share
         FROM nearest
     ) AS candidates
 )
-SELECT id, image_path, label, 1 - distance AS similarity, told.reach, told.share
+SELECT id, image_path, label, 1 - distance AS similarity, told.reach, told.share, told.led
 FROM nearest, told
 ORDER BY distance, id
 LIMIT %(n)s
@@ -129,7 +132,7 @@ def similar_sql(indexed: tuple[str, ...], others: bool) -> str:
     """
     arms = [INDEX_ARM.format(label=label, others=OTHERS) for label in indexed]
     arms += [EXACT_ARM.format(others=OTHERS)] * others
-    return SIMILAR.format(arms="\nUNION ALL\n".join(arms))
+    return SIMILAR.format(arms="\nUNION ALL\n".join(arms), indexes=len(indexed))
 
 
 def literals(connection: Connection, labels: Sequence[str]) -> tuple[str, ...]:
