@@ -35,7 +35,8 @@ class Gate:
 
     opened: photos whose right label was among those searched. labels: how many were searched, of each
     photo. ms, methods, right: of each photo searched for, the milliseconds, how it was answered, and
-    the share of its matches that bear its label, where it has any.
+    the share of its matches that bear its label, where it has any. found: of each photo, whether one does,
+    no where no garment was recognised and nothing is searched.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Gate:
     ms: list[float] = field(default_factory=list)
     methods: Counter[str] = field(default_factory=Counter)
     right: list[float] = field(default_factory=list)
+    found: list[float] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         photos = len(self.labels)
@@ -54,7 +56,7 @@ class Gate:
             "interval_95": [round(bound, 4) for bound in wilson(self.opened, photos)],
             "labels_searched": round(float(np.mean(self.labels)), 2),
             "right_matches": _mean(self.right),
-            "some_right_match": _mean([float(share > 0) for share in self.right]),
+            "some_right_match": _mean(self.found),
             "ms_p50": _percentile(self.ms, 50),
             "ms_p95": _percentile(self.ms, 95),
             "methods": dict(self.methods),
@@ -179,6 +181,7 @@ def _search(
         for gate in (*gates[first:], *gates[:first]):
             searched = _searched(photo, gate, model)
             if not searched:
+                gate.found.append(0.0)
                 continue
             began = time.perf_counter()
             matches, method = similar(
@@ -191,6 +194,8 @@ def _search(
             )
             gate.ms.append(1000 * (time.perf_counter() - began))
             gate.methods[method] += 1
+            right = sum(match.label == photo.label for match in matches)
+            gate.found.append(float(right > 0))
             if matches:
-                gate.right.append(sum(m.label == photo.label for m in matches) / len(matches))
+                gate.right.append(right / len(matches))
         progress("searching", turn + 1, len(photos))

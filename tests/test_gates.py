@@ -82,6 +82,7 @@ def test_what_cannot_be_measured_is_refused(studio: Studio, drawn: Path, tmp_pat
 
 def test_how_a_gate_was_answered_is_told() -> None:
     gate = Gate("auto", Query(), opened=1, labels=[1, 3], ms=[1.0, 2.0], right=[1.0, 0.0])
+    gate.found = [1.0, 0.0, 0.0, 0.0]
     gate.methods.update(["hnsw", "exact"])
     assert gate.as_dict() == {
         "gate": "auto",
@@ -89,7 +90,7 @@ def test_how_a_gate_was_answered_is_told() -> None:
         "interval_95": [0.0945, 0.9055],
         "labels_searched": 2.0,
         "right_matches": 0.5,
-        "some_right_match": 0.5,
+        "some_right_match": 0.25,
         "ms_p50": 1.5,
         "ms_p95": 1.95,
         "methods": {"hnsw": 1, "exact": 1},
