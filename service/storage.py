@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-from fsspec.asyn import AsyncFileSystem, sync
-from upath import UPath
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from service.errors import FashionStudioError, SettingsInvalid, StorageUnavailable
+
+if TYPE_CHECKING:  # fsspec is imported where a URL is met, as most catalogs know none
+    from upath import UPath
 
 WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request may take
 CONNECT_SECONDS = 3.0
@@ -24,10 +24,10 @@ ATTEMPTS = 3
 LOW_BYTES = 200_000_000  # free on a disk, below which someone should look
 FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
-Location = Path | UPath
+Location: TypeAlias = "Path | UPath"
 """A file or folder: a path of this machine, or an fsspec URL as a path."""
 
-P = TypeVar("P", Path, UPath, Location)
+P = TypeVar("P", Path, "UPath", "Path | UPath")
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
@@ -74,6 +74,8 @@ def locate(text: str | Path) -> Location:
     """The path that a text names. Raises `SettingsInvalid` for a URL whose protocol is not installed."""
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
+    from upath import UPath
+
     protocol = protocol_of(text)
     with reached(text):
         # Listings are not kept: others write to a store as well
@@ -184,6 +186,8 @@ def call(
 
     Raises OSError of the object, `StorageUnavailable` of the store.
     """
+    from fsspec.asyn import AsyncFileSystem, sync
+
     filesystem, path = location.fs, location.path if of is None else of
     with reached(str(location)):
         if isinstance(filesystem, AsyncFileSystem):
