@@ -20,8 +20,8 @@ test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and r
 	@.ci/chromium
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-# A file stays with one process, and each process has a Postgres of its own
-PARALLEL := --numprocesses 2 --dist loadfile
+# A file stays with one process, and each process has a Postgres of its own; tests/conftest.py says which come first
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engine (ARGS=--stand-ins: without a registry of images)
 	@tests/compose/run.sh $(ARGS)

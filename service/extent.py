@@ -11,16 +11,18 @@ import os
 import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine
-from upath import UPath
 
 from service.catalog import Filed, filed_garments, forget_garments
 from service.errors import PruneRefused
 from service.images import OWN, Images
 from service.sources import images_in
 from service.storage import Location, reached
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 class Gone:

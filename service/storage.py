@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-from fsspec.asyn import AsyncFileSystem, sync
-from upath import UPath
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from service.errors import FashionStudioError, SettingsInvalid, StorageUnavailable
+
+if TYPE_CHECKING:  # fsspec is imported where a URL is met, as most catalogs know none
+    from upath import UPath
 
 WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request may take
 CONNECT_SECONDS = 3.0
@@ -25,10 +25,10 @@ ATTEMPTS = 3
 LOW_BYTES = 200_000_000  # free on a disk, below which someone should look
 FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
-Location = Path | UPath
+Location: TypeAlias = "Path | UPath"
 """A file or folder: a path of this machine, or an fsspec URL as a path."""
 
-P = TypeVar("P", Path, UPath, Location)
+P = TypeVar("P", Path, "UPath", "Path | UPath")
 T = TypeVar("T")
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -76,6 +76,8 @@ def locate(text: str | Path) -> Location:
     """The path that a text names. Raises `SettingsInvalid` for a URL whose protocol is not installed."""
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
+    from upath import UPath
+
     protocol = protocol_of(text)
     with reached(text):
         # Listings are not kept: others write to a store as well
@@ -216,6 +218,8 @@ def call(
 
     Raises OSError of the object, `StorageUnavailable` of the store.
     """
+    from fsspec.asyn import AsyncFileSystem, sync
+
     filesystem, path = location.fs, location.path if of is None else of
     with reached(str(location)):
         if isinstance(filesystem, AsyncFileSystem):

@@ -6,19 +6,24 @@ One embedded server, one migrated template, and a clone of it for each test.
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from fasteners import InterProcessLock
 from s3fs import S3FileSystem
 from sqlalchemy import Engine, make_url, text
 
 from service.catalog import migrate, open_engine, start_embedded
 from service.collection import Recipe, draw_collection
+from service.encoder import Encoder, load_encoder
+from service.errors import BundleInvalid
 from service.ingest import ingest
 from service.settings import Settings
 from service.studio import Studio
@@ -31,6 +36,44 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEMPLATE = "template_catalog"
 numbers = count(1)
+
+TESTS = Path(__file__).parent
+LONGEST = {  # files of half a minute and more, the longest first
+    TESTS / name: place
+    for place, name in enumerate(
+        (
+            "web/test_faults.py",
+            "test_jobs.py",
+            "web/switch/test_under_load.py",
+            "web/switch/test_meanwhile.py",
+            "web/switch/test_refused.py",
+            "test_training_backends.py",
+            "test_training.py",
+            "test_cluster.py",
+            "test_results.py",
+            "test_cli.py",
+            "web/test_replicas.py",
+            "web/test_load.py",
+            "features/test_commands.py",
+            "test_adopt.py",
+            "docs/test_tutorial.py",
+            "test_calibration.py",
+            "test_quantize.py",
+            "test_benchmarks.py",
+            "web/test_schemathesis.py",
+        )
+    )
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first, and of the others those of most tests: a long file that is begun
+    last keeps one process busy while the others wait.
+
+    With pytest-xdist it takes --no-loadscope-reorder: it counts tests alone, and long files have few.
+    """
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (LONGEST.get(item.path, len(LONGEST)), -tests[item.path]))
 
 
 @pytest.fixture(scope="session")
@@ -89,29 +132,52 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder of the test run; the model is converted into it once."""
-    return tmp_path_factory.mktemp("home")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of the test run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
+    """A data folder of this process; models are converted once for all of them."""
+    home = tmp_path_factory.mktemp("home")
+    (shared / "models").mkdir(exist_ok=True)
+    (home / "models").symlink_to(shared / "models")
+    return home
+
+
+@pytest.fixture(scope="session")
+def drawn(shared: Path) -> Iterator[Path]:
     """A folder with 33 drawn garments, three of each category, and their garments.csv.
 
     All tests share it: they leave it alone.
     """
-    folder = tmp_path_factory.mktemp("drawn")
-    draw_collection(folder, Recipe(garments=33, size=160))
+    folder = shared / "drawn"
+    with InterProcessLock(shared / "drawn.lock"):  # who comes second finds it drawn
+        draw_collection(folder, Recipe(garments=33, size=160))
     made = sorted(folder.rglob("*.jpg"))
     yield folder
     assert sorted(folder.rglob("*.jpg")) == made, "a test left a picture among the drawn garments"
 
 
 @pytest.fixture(scope="session")
-def ingested(administrator: Engine, template: str, home: Path, drawn: Path) -> Iterator[str]:
+def encoder(home: Path) -> Encoder:
+    """The network, loaded once for all tests."""
+    try:
+        return load_encoder(Settings(home=home))
+    except BundleInvalid as error:
+        pytest.skip(f"no model: {error}")
+
+
+@pytest.fixture(scope="session")
+def ingested(
+    administrator: Engine, template: str, home: Path, encoder: Encoder, drawn: Path
+) -> Iterator[str]:
     """The name of a database that the drawn garments were taken into, to be copied."""
     for url in _database(administrator, template):
         with Studio(Settings(home=home, database_url=url)) as studio:
+            studio.model._encoder = encoder
             assert ingest(studio, drawn / "garments.csv").added == 33
         yield str(make_url(url).database)
 
@@ -141,9 +207,10 @@ def settings(home: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture
-def studio(settings: Settings) -> Iterator[Studio]:
+def studio(settings: Settings, encoder: Encoder) -> Iterator[Studio]:
     """A studio with an empty catalog."""
     with Studio(settings) as studio:
+        studio.model._encoder = encoder
         yield studio
 
 

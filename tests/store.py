@@ -46,7 +46,7 @@ class ObjectStore:
         self._server = make_server("127.0.0.1", self._port, self._answer, threaded=True)
         self._server.daemon_threads = True
         self._port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
         assert self._server is not None

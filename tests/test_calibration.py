@@ -190,8 +190,9 @@ def test_an_embedding_of_zeros_is_scored() -> None:
 
 
 def test_a_bundle_is_calibrated_on_photos(
-    bare: Path, home: Path, drawn: Path, tmp_path: Path
+    bare: Path, home: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.training.calibrate.NOTHING", 40)  # pictures: 200 take ten seconds
     for i in range(12):
         (tmp_path / f"{i}.png").write_bytes(encoded(picture(seed=i)))
     table = tmp_path / "photos.csv"

@@ -62,6 +62,16 @@ def test_every_command_has_help(command: str) -> None:
     assert done.stdout.startswith(f"Usage: fashion-studio {command}")
 
 
+def test_a_command_starts_without_what_only_others_use() -> None:
+    code = (
+        "import service.cli, sys; service.cli.fashion_studio.get_command(None, 'keys')\n"
+        "print(sorted(sys.modules.keys() & set(sys.argv[1:])))"
+    )
+    late = ("alembic", "fsspec", "openvino", "procrastinate", "rich", "scipy", "upath")
+    done = subprocess.run([sys.executable, "-c", code, *late], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_similar_by_photo_id_and_random(catalog: Path, tmp_path: Path) -> None:
     photo = sorted(catalog.glob("images/*.jpg"))[0]
     sheet = tmp_path / "sheet.png"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .conftest import LONGEST
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -22,6 +24,10 @@ def test_every_module_is_on_the_map() -> None:
     map_of_the_house = read("CONTRIBUTING.md")
     parts = [path.name for path in (ROOT / "service").iterdir() if not path.name.startswith("_")]
     assert [part for part in parts if part not in map_of_the_house and part != "bundles"] == []
+
+
+def test_the_longest_tests_are_there() -> None:
+    assert [str(path) for path in LONGEST if not path.is_file()] == []
 
 
 def test_files_are_about_one_thing() -> None:

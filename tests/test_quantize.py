@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.encoder import load_encoder
-from service.encoder.bundle import SHIPPED
+from service.encoder.bundle import SHIPPED, read_card
+from service.encoder.convert import converted
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.quantize import quantize
 from service.errors import BundleInvalid, ExtraMissing
@@ -16,10 +20,26 @@ from service.settings import Settings
 from tests.test_encoder import cosine, squares
 
 
+def cache_of_one(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`make`, whose first answer is that of every call."""
+    made: list[Any] = []
+
+    def once(*given: Any, **how: Any) -> Any:
+        if not made:
+            made.append(make(*given, **how))
+        return made[0]
+
+    return once
+
+
 def test_int8_is_served_once_it_was_made(
-    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, home: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    nncf = pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    # The same pictures make the same network: it is made once
+    monkeypatch.setattr(nncf, "quantize", cache_of_one(nncf.quantize))
+    whole = converted(SHIPPED, read_card(SHIPPED), home / "models").parent
+    shutil.copytree(whole, tmp_path / "models" / whole.name)
     settings = Settings(home=tmp_path, precision="int8")
     with pytest.raises(BundleInvalid, match=r"no int8 network.*fashion-studio quantize"):
         load_encoder(settings)

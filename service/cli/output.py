@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
 from service.catalog import Building
 from service.settings import load_settings
@@ -60,6 +50,9 @@ def print_table(
 
     numeric: columns to align at their ends.
     """
+    from rich.console import Console  # late: most commands can do without
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for column in columns:
         justify: Literal["right", "left"] = "right" if column in numeric else "left"
@@ -92,10 +85,20 @@ def open_studio() -> Iterator[Studio]:
 @contextmanager
 def progress_bar(description: str) -> Iterator[Advance]:
     """A bar on stderr where that is a terminal; elsewhere a line every ten seconds."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _progress_lines(description)
         return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -105,7 +108,7 @@ def progress_bar(description: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=None, text="")
 
         def advance(done: int, total: int | None = None, text: str = "") -> None:

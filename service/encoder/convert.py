@@ -70,6 +70,7 @@ def _run(bundle: Path, target: Path) -> None:
 
 def main(bundle: Path, target: Path) -> None:
     """Convert in this process; the weights are float16 in the bundle, so storing them so loses nothing."""
+    _leave_out()
     import openvino
 
     from service.encoder.keras import import_keras, read_network
@@ -81,6 +82,12 @@ def main(bundle: Path, target: Path) -> None:
     openvino.save_model(core.read_model(full), target, compress_to_fp16=True)
     for suffix in (".xml", ".bin"):
         full.with_suffix(suffix).unlink()
+
+
+def _leave_out() -> None:
+    """Let Keras go without what it imports for plots and tables where that is installed."""
+    for name in ("IPython", "matplotlib", "pandas", "sklearn"):
+        sys.modules[name] = None  # type: ignore[assignment]  # as where it is not installed
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-
-from upath import UPath
+from typing import TYPE_CHECKING
 
 from service.errors import StorageUnavailable
 from service.images.folder import outside, reading, same, storing
 from service.storage import Location, call, locate
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 PROBE_SECONDS = 2.0  # that a check of the root may take
 FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs")  # stores without folders
@@ -87,7 +89,7 @@ class ObjectImages:
     def _root(self) -> UPath:
         """Made when it is needed: a connection does not outlive a fork."""
         root = locate(self.url)
-        assert isinstance(root, UPath)
+        assert not isinstance(root, Path)
         return root
 
     def _at(self, image_path: str) -> UPath:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,9 @@ def calibrate_on(
 
 def _features(encoder: Encoder, pictures: Iterable[np.ndarray]) -> np.ndarray:
     side = encoder.card.input_size
-    return np.concatenate([encoder.forward(fit(picture, side))[0] for picture in pictures])
+    with ThreadPoolExecutor(encoder.requests + 1) as pool:
+        seen = pool.map(lambda picture: encoder.forward(fit(picture, side))[0], pictures)
+        return np.concatenate(list(seen))
 
 
 def _first_half(held: Observed) -> np.ndarray:

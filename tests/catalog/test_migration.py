@@ -21,7 +21,12 @@ from service.catalog import (
     require_head,
     similar,
 )
-from service.catalog.schema.migration import migration_lock, migrations_folder
+from service.catalog.schema.migration import (
+    _scripts,
+    migration_lock,
+    migrations_folder,
+    revisions,
+)
 from service.catalog.schema.tables import metadata
 from service.errors import (
     DatabaseUnavailable,
@@ -207,6 +212,10 @@ def test_the_alembic_command_fails_in_one_line(empty_database_url):
     assert "Connection refused" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stdout + done.stderr
+
+
+def test_revisions_are_those_that_alembic_finds():
+    assert revisions() == [script.revision for script in _scripts().walk_revisions()][::-1]
 
 
 def test_the_migrations_are_where_the_wheel_or_the_checkout_has_them():

@@ -13,8 +13,7 @@ from sqlalchemy import Engine
 
 from service.catalog import Loader, Row
 from service.decode import Limits, decode, fit
-from service.encoder import Encoder, load_encoder
-from service.errors import BundleInvalid
+from service.encoder import Encoder
 from service.settings import Settings
 from service.studio import Studio
 from service.web.app import create_app
@@ -24,15 +23,6 @@ from ..conftest import _database
 from ..pictures import encoded, picture
 
 JPEG = encoded(picture(300, 400), "JPEG")
-
-
-@pytest.fixture(scope="session")
-def encoder(home: Path) -> Encoder:
-    """The network, loaded once for all tests."""
-    try:
-        return load_encoder(Settings(home=home))
-    except BundleInvalid as error:
-        pytest.skip(f"no model: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -80,14 +70,6 @@ def client(stocked: Studio) -> FlaskClient:
 @pytest.fixture
 def settings(settings: Settings, drawn: Path) -> Settings:
     return settings.model_copy(update={"image_root": str(drawn)})
-
-
-@pytest.fixture
-def studio(settings: Settings, encoder: Encoder) -> Iterator[Studio]:
-    """A studio of the test's own, without garments."""
-    with Studio(settings) as studio:
-        studio.model._encoder = encoder
-        yield studio
 
 
 @pytest.fixture

@@ -6,13 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -24,6 +20,12 @@ from service.errors import (
     SchemaAhead,
     SchemaOutdated,
 )
+
+if (
+    TYPE_CHECKING
+):  # alembic is imported where something is migrated: every command asks `require_head`
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for every version
 LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
@@ -46,12 +48,14 @@ def migrate(engine: Engine, to: str = "head") -> str:
     newer version of Fashion Studio has migrated the database, and `DatabaseUnavailable`, also where
     a table stays locked.
     """
+    from alembic import command
+
     scripts = _scripts()
-    target = _resolve(scripts, to)
+    target = _resolve(to)
     check_server(engine)
     with migration_lock(engine) as connection:
         current = _current(connection)
-        _refuse_newer(scripts, current)
+        require_known(current)
         config = _config()
         config.attributes["connection"] = connection
         try:
@@ -87,13 +91,12 @@ def migrate(engine: Engine, to: str = "head") -> str:
 def require_head(engine: Engine) -> None:
     """Raises `SchemaOutdated` unless the database is at the newest revision; `SchemaAhead`, which is
     one, where a later version has migrated it."""
-    scripts = _scripts()
     with engine.connect() as connection:
         current = _current(connection)
     if current is None:
         raise SchemaOutdated("The database is empty. Run `fashion-studio migrate`.")
-    _refuse_newer(scripts, current)
-    head = scripts.get_current_head()
+    require_known(current)
+    head = revisions()[-1]
     if current != head:
         raise SchemaOutdated(
             f"The database is at revision {current}; this version of Fashion Studio needs {head}. "
@@ -103,12 +106,19 @@ def require_head(engine: Engine) -> None:
 
 def current_revision(connection: Connection) -> str | None:
     """The schema's revision; None where there is no catalog."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if connection.scalar(text("SELECT to_regclass('alembic_version')::text")) is None:
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def require_known(revision: str | None) -> None:
     """Raises `SchemaAhead` for a revision that only a newer version of Fashion Studio knows."""
-    _refuse_newer(_scripts(), revision)
+    if revision is not None and revision not in revisions():
+        raise SchemaAhead(
+            f"The database is at revision {revision}, which this version of Fashion Studio does not "
+            "know: a newer one has migrated it. Upgrade Fashion Studio."
+        )
 
 
 @contextmanager
@@ -138,7 +148,15 @@ def migrations_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "migrations"
 
 
+def revisions() -> list[str]:
+    """Every revision of the schema, the oldest first: a revision's file begins with its number."""
+    files = (migrations_folder() / "versions").glob("*.py")
+    return sorted(file.name.partition("_")[0] for file in files)
+
+
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -146,19 +164,21 @@ def _config() -> Config:
 
 
 def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config())
 
 
-def _resolve(scripts: ScriptDirectory, to: str) -> str | None:
+def _resolve(to: str) -> str | None:
     """The full name of a revision; None for base."""
-    known = [script.revision for script in scripts.walk_revisions()]
+    known = revisions()
     if to == "base":
         return None
     if to == "head":
-        return known[0]
+        return known[-1]
     if to not in known:
         raise InvalidParameter(
-            f"There is no revision {to!r}. Choose head, base, or one of {', '.join(sorted(known))}."
+            f"There is no revision {to!r}. Choose head, base, or one of {', '.join(known)}."
         )
     return to
 
@@ -184,13 +204,3 @@ def _check_downgrade(
         if check is not None:
             check(connection)
     connection.rollback()
-
-
-def _refuse_newer(scripts: ScriptDirectory, current: str | None) -> None:
-    try:
-        scripts.get_revision(current or "base")
-    except CommandError:
-        raise SchemaAhead(
-            f"The database is at revision {current}, which this version of Fashion Studio does not "
-            "know: a newer one has migrated it. Upgrade Fashion Studio."
-        ) from None

@@ -48,7 +48,6 @@ def settings(settings: Settings, root: Path, tmp_path: Path, home: Path) -> Sett
     """A home of the test's own, where converted networks are those of all tests."""
     own = tmp_path / "home"
     own.mkdir()
-    (home / "models").mkdir(exist_ok=True)
     (own / "models").symlink_to(home / "models")
     return settings.model_copy(update={"image_root": str(root), "home": own})
 

@@ -32,7 +32,7 @@ from service.switch import Options, prepare, work_on
 from ...store import BUCKET, ObjectStore
 from .conftest import CLI, PHOTOS, environment_of, photo, switch, table_of
 
-RATE = 2.0
+RATE = 4.0
 KILLED_AFTER_THE_COMMIT = """
 import os
 import service.switch.run as run
@@ -57,7 +57,10 @@ def work(studio: Studio, bundle: Path, at: Callable[[str, int], None], **options
         work_on(studio, begun, progress=lambda stage, done, _: at(stage, done))
 
 
-def test_a_cancel_is_heard_while_the_swap_waits(studio: Studio, noisy: Path) -> None:
+def test_a_cancel_is_heard_while_the_swap_waits(
+    studio: Studio, noisy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.catalog.switch.swap.WRITERS_PATIENCE", "300ms")
     swapping = []
 
     with studio.engine.connect() as writer:
@@ -183,6 +186,7 @@ def test_a_worker_goes_on_when_the_store_of_photos_is_back(
     store.stop()
     assert state_after_a_worker() == "queued"
     store.start()
-    time.sleep(2.5)  # `Patience`
+    with studio.engine.begin() as connection:  # the seconds of `Patience` are over
+        connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
     assert state_after_a_worker() == "done"
     assert studio.follow().card.name == "noisy"
