@@ -21,9 +21,8 @@ from service.errors import (
     SchemaOutdated,
 )
 
-if (
-    TYPE_CHECKING
-):  # alembic is imported where something is migrated: every command asks `require_head`
+# alembic itself is imported where something is migrated: every command asks `require_head`
+if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
