@@ -126,9 +126,9 @@ def test_labels_are_names_and_values_whatever_they_are(engine):
         assert len(index_name(label) + "_ccnew1") <= 63
         found, method = ids(engine, label)
         assert (len(found), method) == (30, "exact")  # fewer than n: made sure of
-        found, method = ids(engine, label, n=20)
+        found, method = ids(engine, label, n=10)
         assert method == "hnsw"
-        assert found == ids(engine, label, n=20, exact=True)[0]
+        assert found == ids(engine, label, n=10, exact=True)[0]
 
 
 def test_reads_and_writes_go_on_during_a_build(engine, loader, shelve, building):
