@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from service.training.evaluate import evaluate
 from service.training.held_out import selected, split
 from service.training.pixels import load_pixels
 from tests.store import BUCKET, ObjectStore
-from tests.test_cli import assert_one_line, run
 
 TABLE = f"s3://{BUCKET}/drawn/garments.csv"
 
@@ -125,22 +123,3 @@ def test_a_store_that_is_away_leaves_no_photo_out(
             work()
         filled.start()
     assert not [file for file in tmp_path.iterdir() if file.suffix != ".lock"]
-
-
-@pytest.mark.usefixtures("environment", "filled")
-def test_by_the_commands(tmp_path: Path) -> None:
-    bundle = shutil.copytree(SHIPPED, tmp_path / "bundle")
-    listed = ("--data", f"s3://{BUCKET}/lists/garments.csv", "--image-root", f"s3://{BUCKET}/drawn")
-    done = run("evaluate", bundle, *listed, "--all", "--out", tmp_path, "--json")
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
-    assert document["data"] == [listed[1]]
-    assert document["bundles"][0]["sources"]["garments"]["photos"] == 33
-    done = run("calibrate", bundle, *listed, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["measured"]["held_out"] == {"garments": 6}
-    nowhere = ("--data", f"s3://{BUCKET}/none")
-    assert_one_line(run("gates", *nowhere), 1, "The catalog is empty")
-    assert_one_line(run("calibrate", bundle, *nowhere), 1, "does not exist")
-    assert_one_line(run("quantize", bundle, "--data", "nothing://x"), 1, "nothing://x")
-    assert_one_line(run("evaluate", bundle, *listed[2:]), 2, "--image-root belongs to --data")
