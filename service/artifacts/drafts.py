@@ -23,9 +23,8 @@ def drafts(*paths: Path) -> Iterator[list[Path]]:
     names = " and ".join(map(str, paths))
     beside: list[Path] = []
     try:
-        targets = [
-            path.resolve() for path in paths
-        ]  # what a link leads to is replaced, not the link
+        # What a link leads to is replaced, not the link
+        targets = [path.resolve() for path in paths]
         _require_files(names, targets)
         beside = [
             target.with_name(f".{target.name}.{secrets.token_hex(4)}.draft") for target in targets
@@ -39,9 +38,8 @@ def drafts(*paths: Path) -> Iterator[list[Path]]:
         raise InvalidParameter(f"{names} cannot be written: {error.strerror or error}.") from None
     finally:
         for draft in beside:
-            with suppress(
-                OSError
-            ):  # where it could not be written, it may not be looked for either
+            # Where it could not be written, it may not be looked for either
+            with suppress(OSError):
                 draft.unlink(missing_ok=True)
 
 
