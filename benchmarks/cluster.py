@@ -66,9 +66,11 @@ def alone(settings: Settings, studio: Studio, files: list[Path], workers: int) -
         process.start()
     gate.wait()
     began = time.perf_counter()
+    gate.wait()
+    seconds = time.perf_counter() - began
     for process in processes:
         process.join()
-    return len(files) / (time.perf_counter() - began)
+    return len(files) / seconds
 
 
 def _work(model: Model, files: list[Path], gate: Barrier) -> None:
@@ -76,6 +78,7 @@ def _work(model: Model, files: list[Path], gate: Barrier) -> None:
     gate.wait()
     for file in files:
         model.predict(model.decode(read(file, model.limits)))
+    gate.wait()
 
 
 def main() -> None:

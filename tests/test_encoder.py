@@ -82,6 +82,15 @@ def test_parallel_answers_are_the_single_ones(encoder: OpenVinoEncoder, drawn: P
         assert np.array_equal(prediction.embedding, alone[index % 12].embedding)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed by Linux only")
+def test_its_threads_may_run_on_any_processor(encoder: OpenVinoEncoder) -> None:
+    """Processes that bind theirs bind them to the same ones."""
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {
+        frozenset(os.sched_getaffinity(0))
+    }
+
+
 def test_serving_never_imports_tensorflow_or_keras(home: Path, drawn: Path) -> None:
     code = (
         "import sys; from service.cli import main\n"

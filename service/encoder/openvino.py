@@ -51,6 +51,8 @@ class OpenVinoEncoder:
             {
                 ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
                 ov.hint.inference_precision: native if precision == "int8" else self.precision,
+                # Else every process binds its threads to the same processors, and shares them
+                ov.hint.enable_cpu_pinning: False,
                 ov.cache_dir: str(xml.parent),
             }
             | ({ov.inference_num_threads: threads} if threads is not None else {}),
