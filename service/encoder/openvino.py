@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import queue
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ class OpenVinoEncoder:
     precision: `bf16`, `f32`, or `int8` where `quantize` made such a network; by default
     what the card says, or else the faster of the first two that the CPU computes natively, which is also
     that of int8's unquantised layers.
-    requests: infer requests that run side by side; by default one more than compute at once.
     threads: of the processor that it computes on; by default all.
     """
 
@@ -33,7 +32,6 @@ class OpenVinoEncoder:
         cache: Path,
         *,
         precision: str | None = None,
-        requests: int | None = None,
         threads: int | None = None,
     ) -> None:
         self.card: Card = read_card(folder)
@@ -45,7 +43,7 @@ class OpenVinoEncoder:
         xml = converted(folder, self.card, cache)
         if self.precision == "int8":
             xml = int8_network(xml)
-        compiled = core.compile_model(
+        self._network = core.compile_model(
             _uint8_input(core.read_model(xml), self.card.input_size),
             "CPU",
             {
@@ -57,32 +55,39 @@ class OpenVinoEncoder:
             }
             | ({ov.inference_num_threads: threads} if threads is not None else {}),
         )
-        optimal = compiled.get_property(ov.optimal_number_of_infer_requests)
-        self.requests = requests or optimal + 1  # one waits its turn, so that no core ever idles
-        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        optimal: int = self._network.get_property(ov.optimal_number_of_infer_requests)
+        self.requests = optimal + 1  # one waits its turn, so that no core ever idles
+        self._own = threading.local()
         blank = np.zeros((1, self.card.input_size, self.card.input_size, 3), np.uint8)
-        for _ in range(self.requests):
-            request = compiled.create_infer_request()
-            request.infer([blank])
-            self._idle.put(request)
+        warming = [self._network.create_infer_request() for _ in range(self.requests)]
+        for request in warming:
+            request.start_async([blank])
+        for request in warming:
+            request.wait()
 
     @property
     def description(self) -> str:
         return f"openvino {self.precision}, {self.requests} requests in parallel"
 
     def predict(self, pixels: np.ndarray) -> Prediction:
-        """pixels: (side, side, 3) uint8. Thread-safe: a caller beyond `requests` waits its turn."""
+        """pixels: (side, side, 3) uint8. Thread-safe: callers beyond `requests` wait, first come first
+        served."""
         return predictions(*self.forward(pixels), self.card, self._detector)[0]
 
     def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `Encoder.forward`."""
-        request = self._idle.get()
-        try:
-            request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
-            features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
-            return features, logits
-        finally:
-            self._idle.put(request)
+        request = self._request()
+        request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
+        features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
+        return features, logits
+
+    def _request(self) -> openvino.InferRequest:
+        """The calling thread's own. OpenVINO queues them in the order in which they come; whoever waits
+        for a lock of Python's may be overtaken any number of times."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self._network.create_infer_request()
+        request: openvino.InferRequest = self._own.request
+        return request
 
 
 def _uint8_input(network: openvino.Model, side: int) -> openvino.Model:
