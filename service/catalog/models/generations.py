@@ -19,6 +19,7 @@ from service.catalog.database.engine import reading
 from service.catalog.database.patience import until_free
 from service.catalog.garments.categories import add_categories
 from service.catalog.models.beside import beside, generation_schema
+from service.catalog.models.privileges import require_open_rows
 from service.catalog.schema.tables import HNSW_PREFIX
 from service.errors import DatabaseUnfit
 
@@ -37,10 +38,11 @@ BYTES = text("""
 """)
 
 # What makes the copy like `garment`, beyond what LIKE copies: in this order, each one statement.
-# Indexes of similarity are built later. Definitions name the table with its schema.
+# Indexes of similarity are built later, and a swap sees to privileges. Definitions name the table with
+# its schema.
 LIKENESS = text("""
     WITH old AS (
-        SELECT oid, quote_ident(current_schema()) || '.garment' AS name, relacl, relowner
+        SELECT oid, quote_ident(current_schema()) || '.garment' AS name
         FROM pg_class WHERE oid = to_regclass('garment')
     ), new AS (SELECT quote_ident(:schema) || '.garment' AS name)
     SELECT statement FROM (
@@ -59,11 +61,6 @@ LIKENESS = text("""
         SELECT 3, tgname,
                replace(pg_get_triggerdef(trg.oid), ' ON ' || old.name || ' ', ' ON ' || new.name || ' ')
         FROM pg_trigger AS trg, old, new WHERE tgrelid = old.oid AND NOT tgisinternal
-        UNION ALL
-        SELECT 4, privilege_type,
-               format('GRANT %s ON %s TO %s', privilege_type, new.name,
-                      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(grantee::regrole::text) END)
-        FROM old, new, aclexplode(old.relacl) WHERE grantee <> old.relowner
     ) AS statements
     ORDER BY place, thing
 """)
@@ -133,9 +130,11 @@ def kept_generations(connection: Connection) -> list[str]:
 def make_generation(engine: Engine, model_id: int) -> Engine:
     """An empty table for what a model says, or the one that is there; returns its engine.
 
-    Call it within `only_switcher`. Raises `DatabaseUnfit` where the user may not make it.
+    Call it within `only_switcher`. Raises `DatabaseUnfit` where the user may not make it, or not every
+    garment is everyone's to see.
     """
     with engine.begin() as connection:
+        require_open_rows(connection)
         values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
         if connection.scalar(EXISTS, values) and not has_same_shape(connection, model_id):
             _drop(connection, values["schema"])

@@ -110,7 +110,7 @@ def similar(
     }
     exactly = frozenset(searched if exact else ())
     with reading(engine) as connection:
-        for last in (False, True):  # twice: models may take turns between two looks
+        for last in (False, False, False, True):  # models may take turns between two looks
             try:
                 found, indexed = _nearest(connection, searched, values, exactly)
                 break

@@ -2,8 +2,8 @@
 
 The two tables exchange their schemas: nothing is copied, and indexes, constraints and sequences go
 along. What points at the table itself, views and foreign keys of others, is made to point at the one
-that takes its place. Queries wait for some milliseconds, writers for as long as it takes to see that
-nothing is left to be embedded.
+that takes its place, and other roles may do with it what they might before. Queries wait for some
+milliseconds, writers for as long as it takes to see that nothing is left to be embedded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from service.catalog.database.patience import until_free
 from service.catalog.models.beside import generation_schema
 from service.catalog.models.generations import has_same_shape, run
+from service.catalog.models.privileges import require_open_rows, same_privileges
 from service.catalog.switch.reembed import Reembedding
 from service.catalog.switch.unread import remove_unread, require_read
 from service.errors import DatabaseUnfit, SwitchRefused
@@ -166,6 +167,9 @@ def _exchange(connection: Connection, old_id: int, new: str) -> None:
     connection.execute(CONTINUE_IDS, {"new": new, "old": f"{here}.garment"})
     connection.execute(text(f"SET LOCAL lock_timeout = '{READERS_PATIENCE}'"))
     run(connection, LOCK_READERS.format(new=new))
+    require_open_rows(connection)
+    for statement in same_privileges(connection, f"{here}.garment", new):
+        run(connection, statement)
     for referrer, name, _ in references:
         run(connection, f"ALTER TABLE {referrer} DROP CONSTRAINT {name}")
     run(connection, f"CREATE SCHEMA IF NOT EXISTS {there}")
