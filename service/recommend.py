@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from service.catalog import (
     Asked,
@@ -14,6 +15,7 @@ from service.catalog import (
     category_names,
     is_empty,
     random_garment,
+    reading,
     similar,
     top_of,
 )
@@ -32,6 +34,10 @@ from service.studio import Studio
 
 MOST = 100  # neighbours in one answer
 ATTEMPTS = 3  # where the catalog is given another model while it answers
+
+Answer = TypeVar("Answer")
+_Found = tuple[tuple[str, ...], tuple[Match, ...], Method]
+"""The labels that were searched, what was found, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,15 @@ def similar_to_photo(
     model = model if model is not None else studio.model
     prediction = model.predict(photo)
     own = prediction.labels if prediction.recognised else ()
-    searched = labels_to_search(own, query, model.labels)
-    matches: tuple[Match, ...] = ()
-    method: Method = "exact"
+
+    def ask(engine: Engine, there: Collection[str] | None = None) -> _Found:
+        labels = labels_to_search(own, query, _those(model.labels, there))
+        if not labels:
+            return (), (), "exact"
+        return _search(engine, prediction.embedding, labels, query, model.id, photo.sha256)
+
     try:
-        if searched:
-            searched, matches, method = _matches(
-                studio, prediction.embedding, searched, query, model.id, photo.sha256
-            )
+        searched, matches, method = _read(studio, query, ask)
     except ModelMoved:  # and what it said of the garments is gone
         return similar_to_photo(studio, photo, query, studio.successor(model))
     if not matches and is_empty(studio.engine):
@@ -104,20 +111,25 @@ def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> 
     garment_id: None for one by chance. Raises `GarmentNotFound`, `LabelUnknown`, `CatalogEmpty`.
     """
     number = garment_id if garment_id is not None else studio.read(random_garment).id
-    asked = studio.read(lambda engine: asked_garment(engine, number))
+
+    def ask(engine: Engine, there: Collection[str] | None = None) -> tuple[Garment, _Found]:
+        with reading(engine) as connection:
+            asked = asked_garment(connection, number)
+            garment, model = asked.garment, studio.model
+            # The labels that garments have beside this one, which another model may have embedded by now
+            known = model.labels if garment.model_id == model.id else category_names(connection)
+            labels = labels_to_search(_certain(garment), query, _those(known, there))
+            return garment, _search(connection, asked, labels, query, garment.model_id)
+
     for attempt in range(ATTEMPTS):
-        garment = asked.garment
-        own = (LabelConfidence(garment.label, 1.0),)
-        searched = labels_to_search(own, query, _labels_of(studio, garment))
         try:
-            searched, matches, method = _matches(studio, asked, searched, query, garment.model_id)
+            garment, (searched, matches, method) = _read(studio, query, ask)
             break
         except ModelMoved:
             if attempt == ATTEMPTS - 1:
                 raise
-            asked = asked_garment(studio.engine, number)
     return Recommendation(
-        labels=own,
+        labels=_certain(garment),
         matches=matches,
         searched_labels=searched,
         method=method,
@@ -127,43 +139,48 @@ def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> 
     )
 
 
-def _matches(
-    studio: Studio,
+def _read(studio: Studio, query: Query, ask: Callable[..., Answer]) -> Answer:
+    """What `ask` says; for `any` of the labels that are there, where one of them is not.
+
+    A label that no garment has may have gone with the model that knew it.
+    """
+    try:
+        return studio.read(ask)
+    except LabelUnknown:
+        if query.label.strip() != "any":
+            raise
+    there = category_names(studio.engine)
+    return studio.read(lambda engine: ask(engine, there))
+
+
+def _search(
+    place: Engine | Connection,
     asked: np.ndarray | Asked,
     labels: tuple[str, ...],
     query: Query,
     model_id: int,
     content: str | None = None,
-) -> tuple[tuple[str, ...], tuple[Match, ...], Method]:
-    """The labels that were searched, and what was found."""
-
-    def ask(engine: Engine) -> tuple[tuple[Match, ...], Method]:
-        return similar(
-            engine,
-            asked,
-            labels=labels,
-            n=query.n,
-            content=content,
-            min_similarity=query.min_similarity,
-            exact=query.exact,
-            model_id=model_id,
-        )
-
-    try:
-        return labels, *studio.read(ask)
-    except LabelUnknown:
-        if query.label.strip() != "any":
-            raise
-    # A label that no garment has may have gone with the model that knew it
-    there = category_names(studio.engine)
-    labels = tuple(label for label in labels if label in there)
-    return labels, *studio.read(ask)
+) -> _Found:
+    matches, method = similar(
+        place,
+        asked,
+        labels=labels,
+        n=query.n,
+        content=content,
+        min_similarity=query.min_similarity,
+        exact=query.exact,
+        model_id=model_id,
+    )
+    return labels, matches, method
 
 
-def _labels_of(studio: Studio, garment: Garment) -> Sequence[str]:
-    """The labels that garments have beside this one, which another model may have embedded by now."""
-    model = studio.model
-    return model.labels if garment.model_id == model.id else category_names(studio.engine)
+def _those(labels: Sequence[str], there: Collection[str] | None) -> Sequence[str]:
+    """The labels that are there; None: all."""
+    return labels if there is None else [label for label in labels if label in there]
+
+
+def _certain(garment: Garment) -> tuple[LabelConfidence, ...]:
+    return (LabelConfidence(garment.label, 1.0),)
 
 
 def labels_to_search(

@@ -13,7 +13,7 @@ from service.catalog.analysis.standing import Standing, analysis_standing, cance
 from service.catalog.backup.restore import require_room, restore
 from service.catalog.backup.snapshot import snapshot
 from service.catalog.database.embedded import start_embedded
-from service.catalog.database.engine import open_database, open_engine
+from service.catalog.database.engine import open_database, open_engine, reading
 from service.catalog.database.patience import only_switcher
 from service.catalog.database.queue import in_transaction, libpq, queue_state
 from service.catalog.database.server import check_server, describe_server
@@ -117,6 +117,7 @@ __all__ = [
     "start_embedded",
     "open_engine",
     "open_database",
+    "reading",
     "check_server",
     "describe_server",
     "migrate",

@@ -93,6 +93,8 @@ def _split(url: str) -> SplitResult:
 
 def cookie(name: str) -> str | None:
     """A cookie of the current request. What is not UTF-8 is another program's on the same host."""
+    if "HTTP_COOKIE" not in request.environ:  # to parse nothing takes a while too
+        return None
     try:
         return request.cookies.get(name)
     except UnicodeDecodeError:

@@ -81,10 +81,28 @@ def open_engine(
     return engine
 
 
-def reading(engine: Engine) -> Connection:
+@contextmanager
+def reading(place: Engine | Connection) -> Iterator[Connection]:
     """A connection for single statements that write nothing: each is its own transaction, which saves
-    two round trips, and psycopg keeps what it has prepared, which a rollback makes it forget."""
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    two round trips, and psycopg keeps what it has prepared, which a rollback makes it forget.
+
+    place: an engine, or what this gave, for several reads by one connection.
+    """
+    if isinstance(place, Connection):
+        yield place
+        return
+    with place.connect() as connection:
+        # The driver itself is told: SQLAlchemy's way to it takes as long as the rest of the checkout
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            try:
+                driver.autocommit = False
+            except psycopg.Error:  # it is gone, or still busy: nobody else's business
+                connection.invalidate()
 
 
 @contextmanager

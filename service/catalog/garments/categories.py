@@ -12,9 +12,9 @@ from service.errors import LabelUnknown
 NAMES = text("SELECT name FROM category ORDER BY position, name")
 
 
-def category_names(engine: Engine) -> list[str]:
+def category_names(place: Engine | Connection) -> list[str]:
     """Every category's name, in the model's order; none before a model was attached."""
-    with reading(engine) as connection:
+    with reading(place) as connection:
         return list(connection.scalars(NAMES))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 from psycopg.rows import class_row
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.garments.embeddings import from_sent
@@ -70,9 +70,9 @@ def garment_by_id(engine: Engine, garment_id: int) -> Garment:
     return garment
 
 
-def asked_garment(engine: Engine, garment_id: int) -> Asked:
-    """A garment and its numbers in one round trip. Raises `GarmentNotFound`."""
-    with reading(engine) as connection, driver_of(connection) as driver, stage("sql"):
+def asked_garment(place: Engine | Connection, garment_id: int) -> Asked:
+    """A garment and its numbers in one round trip. place: see `reading`. Raises `GarmentNotFound`."""
+    with reading(place) as connection, driver_of(connection) as driver, stage("sql"):
         row = driver.execute(ASK, {"id": garment_id}).fetchone()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")

@@ -115,9 +115,9 @@ FORGET_PROJECTION = text("DELETE FROM projection WHERE model_id = :model_id")
 FORGET_UNREAD = text("DELETE FROM model_unread WHERE model_id = :model_id")
 
 
-def has_generation(engine: Engine, model_id: int) -> bool:
+def has_generation(place: Engine | Connection, model_id: int) -> bool:
     """Whether the garments are there as this model sees them, the serving one's aside."""
-    with reading(engine) as connection:
+    with reading(place) as connection:
         schema = generation_schema(connection, model_id)
         return bool(connection.scalar(EXISTS, {"schema": schema}))
 

@@ -27,7 +27,7 @@ from service.catalog.similarity.shelves import index_name
 from service.catalog.similarity.statement import (
     LOOKUP_FOR_EXACT,
     LOOKUP_FOR_INDEXES,
-    literals,
+    literal,
     similar_sql,
 )
 from service.domain import Match, Method
@@ -54,7 +54,7 @@ _seen: WeakKeyDictionary[Engine, dict[str, _Shelf]] = WeakKeyDictionary()
 
 
 def similar(
-    engine: Engine,
+    place: Engine | Connection,
     query: np.ndarray | int | Asked,
     *,
     labels: Sequence[str],
@@ -67,10 +67,10 @@ def similar(
 ) -> tuple[tuple[Match, ...], Method]:
     """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
 
-    query: an embedding, (2048,) float32, or a garment, which never matches itself: its id, or all that
-    `asked_garment` says of it.
-    n: 1 to 100. exclude: ids of garments to leave out. content: hex SHA-256 of the query's picture;
-    a garment of those very bytes is the query itself. min_similarity: cosine, -1 to 1.
+    place: see `reading`. query: an embedding, (2048,) float32, or a garment, which never matches
+    itself: its id, or all that `asked_garment` says of it. n: 1 to 100. exclude: ids of garments to
+    leave out. content: hex SHA-256 of the query's picture; a garment of those very bytes is the query
+    itself. min_similarity: cosine, -1 to 1.
     exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
     model_id: which model embedded the query; by default the one that serves. Where another serves by
     now, this one's garments are searched as long as they are kept.
@@ -89,7 +89,7 @@ def similar(
         raise InvalidParameter("There is no label to search.")
     searched = list(dict.fromkeys(labels))
     if isinstance(query, int):
-        query = asked_garment(engine, query)
+        query = asked_garment(place, query)
     components: dict[datetime | None, HalfVector] = {}
     if isinstance(query, Asked):
         garment = query.garment
@@ -98,9 +98,11 @@ def similar(
         exclude, model_id = {garment.id, *exclude}, garment.model_id
         if query.components is not None:
             components[query.fitted_at] = HalfVector(query.components)
-        query = query.embedding
+        vector = HalfVector(query.embedding)
+    else:
+        vector = _vector(query)
     values = {
-        "query": _vector(query),
+        "query": vector,
         "components": components,  # by the projection that gave them
         "exclude": sorted(exclude),
         "content": None if content is None else bytes.fromhex(content),
@@ -109,7 +111,7 @@ def similar(
         "model_id": model_id,
     }
     exactly = frozenset(searched if exact else ())
-    with reading(engine) as connection:
+    with reading(place) as connection:
         for last in (False, False, False, True):  # models may take turns between two looks
             try:
                 found, indexed = _nearest(connection, searched, values, exactly)
@@ -117,8 +119,9 @@ def similar(
             except ModelMoved:
                 if last or model_id is None:
                     raise
-            if has_generation(engine, model_id):
-                with suppress(ModelMoved), reading(beside(engine, model_id)) as elsewhere:
+            if has_generation(connection, model_id):
+                kept = beside(connection.engine, model_id)
+                with suppress(ModelMoved), reading(kept) as elsewhere:
                     found, indexed = _nearest(elsewhere, searched, values, exactly)
                     break
     floor = -math.inf if min_similarity is None else min_similarity
@@ -182,7 +185,7 @@ def _search(
         others = [label for label in labels if label not in indexed]
         if indexed:
             asked["n"] = max(values["n"], JUDGED)
-        statement = similar_sql(literals(connection, indexed), bool(others))
+        statement = similar_sql(tuple(map(literal, indexed)), bool(others))
         attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
         with driver_of(connection) as driver, stage("sql", attributes):
             # One transaction, which the settings end with: psycopg sends what is in a pipeline

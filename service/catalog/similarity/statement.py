@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from psycopg import sql
-from sqlalchemy import Connection
-
-from service.catalog.database.engine import driver_of
 
 # One label at a time: the arrays of several would be planned anew at each use, which costs more.
 # `here` says whether the garments that this connection sees are those of the query's model (see
@@ -128,14 +124,14 @@ LIMIT %(n)s
 def similar_sql(indexed: tuple[str, ...], others: bool) -> str:
     """The query of labels by their indexes and, where there are `others`, of `labels` exactly.
 
-    indexed: as `literals` gives them.
+    indexed: as `literal` gives them.
     """
     arms = [INDEX_ARM.format(label=label, others=OTHERS) for label in indexed]
     arms += [EXACT_ARM.format(others=OTHERS)] * others
     return SIMILAR.format(arms="\nUNION ALL\n".join(arms), indexes=len(indexed))
 
 
-def literals(connection: Connection, labels: Sequence[str]) -> tuple[str, ...]:
-    """Labels as they stand in a statement that psycopg fills in."""
-    with driver_of(connection) as driver:
-        return tuple(sql.Literal(label).as_string(driver).replace("%", "%%") for label in labels)
+@lru_cache(maxsize=1024)
+def literal(label: str) -> str:
+    """A label as it stands in a statement that psycopg fills in."""
+    return sql.Literal(label).as_string().replace("%", "%%")
