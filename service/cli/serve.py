@@ -18,6 +18,12 @@ from service.settings import load_settings
     help="Address to listen on; others than this machine's need an API key.",
 )
 @click.option(
+    "--published-at",
+    metavar="HOST",
+    multiple=True,
+    help="Where a container's engine publishes the port, if not at --host; may be given several times.",
+)
+@click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8000,
@@ -34,13 +40,21 @@ from service.settings import load_settings
     help="Connections at once in each process.",
 )
 @click.option("--no-worker", is_flag=True, help="Leave background jobs to `fashion-studio worker`.")
-def serve(host: str, port: int, workers: int, threads: int | None, no_worker: bool) -> None:
+def serve(
+    host: str,
+    published_at: tuple[str, ...],
+    port: int,
+    workers: int,
+    threads: int | None,
+    no_worker: bool,
+) -> None:
     """Serve the page and the HTTP API until Ctrl-C."""
     from service.web.server import serve as run
 
     run(
         load_settings(),
         host=host,
+        published_at=published_at,
         port=port,
         workers=workers,
         threads=threads,

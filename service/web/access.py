@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from sqlalchemy import Engine
@@ -70,15 +70,16 @@ class Access:
         return key
 
 
-def require_keys(engine: Engine, mode: Mode, host: str) -> Mode:
-    """The mode to serve in on `host`. Raises `KeysMissing` where it would be open to others."""
-    if mode == "open" or (mode == "auto" and is_loopback(host)):
+def require_keys(engine: Engine, mode: Mode, hosts: Sequence[str]) -> Mode:
+    """The mode to serve in on `hosts`. Raises `KeysMissing` where it would be open to others."""
+    others = [host for host in hosts if not is_loopback(host)]
+    if mode == "open" or (mode == "auto" and not others):
         return mode
     if not any_key(engine, valid=True):
         if mode == "keys":
             raise KeysMissing()
         raise KeysMissing(
-            f"On {host} others could use the API, and there is no key. Make one with `fashion-studio "
+            f"On {others[0]} others could use the API, and there is no key. Make one with `fashion-studio "
             "keys create --name NAME --scope read`, or listen on 127.0.0.1, or set "
             "FASHION_STUDIO_ACCESS=open where something in front asks who they are."
         )

@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -41,12 +42,14 @@ def serve(
     *,
     host: str,
     port: int,
+    published_at: Sequence[str] = (),
     workers: int = 1,
     threads: int | None = None,
     background: bool = True,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then exit 0. Everything is checked before anything listens.
 
+    published_at: the addresses by which others reach it, where those are not `host`.
     workers: processes. threads: connections read and answered at once in each, by default 48 more
     than requests are worked on: those that are refused, and slow clients, need threads as well.
     background: keep a worker of background jobs beside them.
@@ -57,7 +60,7 @@ def serve(
     with Studio(settings) as studio:  # starts the embedded database, which lives as long as this
         for warning in studio.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-        access = require_keys(studio.engine, settings.access, host)
+        access = require_keys(studio.engine, settings.access, published_at or (host,))
         url = studio.engine.url.render_as_string(hide_password=False)
     set_up_logs(settings)
     failures, report = Pipe(duplex=False)

@@ -105,6 +105,13 @@ up --force-recreate web worker
 expect "the answer after a backup, and an upgrade from $earlier" "$(settled "$NGINX_PORT")" "$before" >/dev/null
 say "a backup came back, and was upgraded from revision $earlier: the same answer"
 
+for_others() { compose run --rm -T web fashion-studio serve --no-worker --host=0.0.0.0 --published-at=192.0.2.1 2>&1 || true; }
+expect "a start for others without a key" "$(for_others | grep --count 'keys create')" 1
+code() { curl --silent --output /dev/null --write-out '%{http_code}' "$@" "http://127.0.0.1:$PORT/api/v1/garments/5"; }
+key=$(inside fashion-studio keys create --name shop --scope read --json | value key)
+sleep 2
+expect "an answer once a key was made" "$(code) $(code --header "Authorization: Bearer $key")" "401 200"
+
 compose --profile monitoring up --detach --wait prometheus 2>>"$work/log"
 garments() { curl --silent --get --data-urlencode 'query=sum(fashion_studio_garments)' "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" | grep -o '"33"' || true; }
 for _ in $(seq 40); do [ -n "$(garments)" ] && break || sleep 1; done

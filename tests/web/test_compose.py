@@ -50,6 +50,22 @@ def test_every_service_is_confined_and_limited(compose: dict) -> None:
             assert port.startswith(PUBLISHED), name
 
 
+def test_the_service_knows_where_its_port_is_published(compose: dict) -> None:
+    """So that it does not start for others without a key, as little as it does without a container."""
+    told = [
+        word.removeprefix("--published-at=")
+        for word in compose["services"]["web"]["command"]
+        if word.startswith("--published-at=")
+    ]
+    published = [
+        port[: port.index("}") + 1]
+        for name in ("web", "nginx")
+        for port in compose["services"][name]["ports"]
+    ]
+    assert told == published == ["${LISTEN:-127.0.0.1}", "${NGINX_LISTEN:-127.0.0.1}"]
+    assert compose["services"]["web"]["environment"]["FASHION_STUDIO_ACCESS"].endswith(":-auto}")
+
+
 def test_the_image_has_what_serves_and_object_stores() -> None:
     serving, image, tested = (
         set(re.findall(r"^[a-z0-9-]+(?:\[.*\])?==\S+", (HOUSE / name).read_text(), re.MULTILINE))

@@ -176,18 +176,19 @@ def test_probes_and_descriptions_need_no_key(locked: tuple[FlaskClient, str]) ->
 def test_listening_for_others_needs_a_key(studio: Studio) -> None:
     engine = studio.engine
     for host in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
-        assert require_keys(engine, "auto", host) == "auto"
+        assert require_keys(engine, "auto", [host]) == "auto"
     for host in ("0.0.0.0", "::", "192.168.1.2", "example.org"):
-        with pytest.raises(KeysMissing, match="keys create"):
-            require_keys(engine, "auto", host)
-        assert require_keys(engine, "open", host) == "open"
+        for hosts in ([host], ["127.0.0.1", host]):
+            with pytest.raises(KeysMissing, match=f"On {host} others .* keys create"):
+                require_keys(engine, "auto", hosts)
+            assert require_keys(engine, "open", hosts) == "open"
     with pytest.raises(KeysMissing):
-        require_keys(engine, "keys", "127.0.0.1")
+        require_keys(engine, "keys", ["127.0.0.1"])
     key(engine)
-    assert require_keys(engine, "auto", "0.0.0.0") == "keys"
+    assert require_keys(engine, "auto", ["0.0.0.0"]) == "keys"
     revoke_key(engine, "shop")
     with pytest.raises(KeysMissing):
-        require_keys(engine, "auto", "0.0.0.0")
+        require_keys(engine, "auto", ["0.0.0.0"])
 
 
 def test_the_database_has_no_key_only_digests_and_uses(
