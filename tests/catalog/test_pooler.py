@@ -84,6 +84,16 @@ def test_a_second_process_at_the_same_address_hides_nothing(
         assert accepted(pooler.studio, other.studio)
 
 
+def test_sessions_that_are_lent_for_a_statement_are_refused_in_the_same_words(
+    pooler: PgBouncer,
+) -> None:
+    pooler.pool("statement")
+    engine = open_engine(pooler.studio)
+    with pytest.raises(DatabaseUnfit, match=REFUSED):
+        engine.connect()
+    engine.dispose()
+
+
 def test_a_refusal_leaves_neither_limits_nor_locks_at_the_pooler(
     pooler: PgBouncer, engine: Engine
 ) -> None:

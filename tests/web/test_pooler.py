@@ -1,4 +1,4 @@
-"""The service before a pooler: refused in a line by every command, or as it is without one."""
+"""The service behind a pooler: every command refuses it in a line, or answers as without it."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def open_engine(
         isolation_level="READ COMMITTED",  # else batches that meet may be refused, not wait
         connect_args=libpq_defaults(parsed),
     )
-    event.listen(engine, "connect", _session_keeper(parsed))
+    # First, before anything is set that a pooler would keep for others
+    event.listen(engine, "connect", _session_keeper(parsed), insert=True)
     event.listen(engine, "connect", _register_halfvec)
     event.listen(engine, "checkout", _ping_idle)
     event.listen(engine, "checkin", _note_use)

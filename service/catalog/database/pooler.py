@@ -17,9 +17,8 @@ from service.catalog.database.urls import hosts, libpq_defaults, libpq_parameter
 from service.errors import DatabaseUnavailable, DatabaseUnfit
 
 HEAR_SECONDS = 5.0
-CHANNEL = (
-    "fashion_studio_session"  # one for all: a pooler that shares sessions keeps listening to it
-)
+CHANNEL = "fashion_studio_session"
+"""One for all: sessions that are shared may go on listening to it after a refusal."""
 
 
 def require_session(driver: psycopg.Connection, url: URL) -> None:
