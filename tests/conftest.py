@@ -45,6 +45,7 @@ LONGEST = {  # files of half a minute and more, the longest first
             "web/test_faults.py",
             "test_jobs.py",
             "web/switch/test_under_load.py",
+            "web/test_pooler.py",
             "web/switch/test_meanwhile.py",
             "web/switch/test_refused.py",
             "test_training_backends.py",

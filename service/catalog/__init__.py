@@ -13,7 +13,7 @@ from service.catalog.analysis.standing import Standing, analysis_standing, cance
 from service.catalog.backup.restore import require_room, restore
 from service.catalog.backup.snapshot import snapshot
 from service.catalog.database.embedded import start_embedded
-from service.catalog.database.engine import open_database, open_engine, reading
+from service.catalog.database.engine import is_pooled, open_database, open_engine, reading
 from service.catalog.database.patience import only_switcher
 from service.catalog.database.queue import in_transaction, libpq, queue_state
 from service.catalog.database.server import check_server, describe_server
@@ -115,6 +115,7 @@ from service.catalog.switch.work import Switch, queue_switch, start_switch
 __all__ = [
     "FEATURES",
     "start_embedded",
+    "is_pooled",
     "open_engine",
     "open_database",
     "reading",

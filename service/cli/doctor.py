@@ -12,6 +12,7 @@ from service.catalog import (
     Replicas,
     count_by_label,
     describe_server,
+    is_pooled,
     leftovers,
     open_database,
     open_switch,
@@ -108,9 +109,10 @@ def _is_folder(root: str) -> bool:
 
 def _database(settings: Settings, opened: list[Engine]) -> str:
     engine = open_database(settings)
-    engine.connect().close()
+    pooled = is_pooled(engine)
     opened.append(engine)
-    return "embedded" if settings.database_url is None else f"{engine.url.host or 'local'}"
+    place = "embedded" if settings.database_url is None else engine.url.host or "local"
+    return place + ", by a pooler that keeps sessions apart" * pooled
 
 
 def _schema(engine: Engine) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from service.catalog.database.engine import reading
+from service.catalog.database.engine import own_session, reading
 from service.errors import AnalysisCancelled, AnalysisRunning
 
 LOCK = 0x414E414C595349  # "ANALYSI": the advisory lock's number, the same for every version
@@ -117,6 +117,7 @@ def begun(engine: Engine, *, duplicate_similarity: float) -> Iterator[Record | N
     It is gone afterwards unless it was finished. Raises `AnalysisRunning`.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        own_session(connection)
         if not connection.scalar(TAKE, {"lock": LOCK}):
             raise AnalysisRunning()
         try:

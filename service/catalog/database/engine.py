@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from service.catalog.database.embedded import start_embedded
+from service.catalog.database.pooler import greeter_of, require_session, session_of
 from service.catalog.database.urls import database_url, hosts, libpq_defaults, parse_url
 from service.errors import DatabaseUnavailable, TimeLimit
 from service.settings import Settings
@@ -56,7 +57,8 @@ def open_engine(
     long it may wait for a lock; None: as it likes.
 
     Every query through it raises `DatabaseUnavailable` where the server cannot be reached, refuses
-    the login, lacks the database, or goes away, and `TimeLimit` where a statement was stopped.
+    the login, lacks the database, or goes away, `DatabaseUnfit` where a pooler in between shares out
+    sessions, and `TimeLimit` where a statement was stopped.
     Raises `SettingsInvalid` for a URL of another kind.
     """
     parsed = parse_url(url)
@@ -68,6 +70,8 @@ def open_engine(
         isolation_level="READ COMMITTED",  # else batches that meet may be refused, not wait
         connect_args=libpq_defaults(parsed),
     )
+    # First, before anything is set that a pooler would keep for others
+    event.listen(engine, "connect", _session_keeper(parsed), insert=True)
     event.listen(engine, "connect", _register_halfvec)
     event.listen(engine, "checkout", _ping_idle)
     event.listen(engine, "checkin", _note_use)
@@ -103,6 +107,23 @@ def reading(place: Engine | Connection) -> Iterator[Connection]:
                 driver.autocommit = False
             except psycopg.Error:  # it is gone, or still busy: nobody else's business
                 connection.invalidate()
+
+
+def is_pooled(engine: Engine) -> bool:
+    """Whether a pooler stands before the server. Raises what a query does."""
+    with engine.connect() as connection, driver_of(connection) as driver:
+        return session_of(driver) != greeter_of(driver)
+
+
+def own_session(connection: Connection) -> None:
+    """To be called before a lock that outlasts a transaction: a pooler may have been set up anew since it was
+    first looked at. Raises `DatabaseUnfit` where the lock would hold nobody off."""
+    try:
+        with driver_of(connection) as driver:
+            require_session(driver, connection.engine.url)
+    except BaseException:
+        connection.invalidate()
+        raise
 
 
 @contextmanager
@@ -185,6 +206,25 @@ def _ping_idle(
 
 def _note_use(_connection: psycopg.Connection | None, record: ConnectionPoolEntry) -> None:
     record.info["used"] = time.monotonic()
+
+
+def _session_keeper(url: URL) -> Callable[[psycopg.Connection, object], None]:
+    """Lets an engine's connections in. The first is tried for all: behind a pooler that takes another session
+    for a moment, and there may be no more."""
+    tried = False
+
+    def keep(connection: psycopg.Connection, _record: object) -> None:
+        nonlocal tried
+        if tried:
+            return
+        try:
+            require_session(connection, url)
+        except BaseException:
+            connection.close()
+            raise
+        tried = True
+
+    return keep
 
 
 def _limit(setting: str, seconds: float, connection: psycopg.Connection, _record: object) -> None:

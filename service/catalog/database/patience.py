@@ -10,6 +10,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from service.catalog.database.engine import own_session
 from service.errors import DatabaseUnavailable, SwitchRunning
 
 LOCK = 0x4D4F44454C  # "MODEL": the advisory lock of whoever works on another model's garments
@@ -47,6 +48,7 @@ def only_switcher(engine: Engine) -> Iterator[None]:
     Raises `SwitchRunning` where another process holds it.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        own_session(connection)
         deadline = time.monotonic() + PATIENCE
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
             if time.monotonic() > deadline:

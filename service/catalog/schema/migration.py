@@ -12,6 +12,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from service.catalog.database.engine import own_session
 from service.catalog.database.server import check_server
 from service.errors import (
     DatabaseUnavailable,
@@ -124,6 +125,7 @@ def require_known(revision: str | None) -> None:
 def migration_lock(engine: Engine) -> Iterator[Connection]:
     """A connection that holds the lock; raises `DatabaseUnavailable` after LOCK_PATIENCE."""
     with engine.connect() as connection:
+        own_session(connection)
         deadline = time.monotonic() + LOCK_PATIENCE
         # Asked again and again, because a session that waits in pg_advisory_lock() holds a
         # snapshot, and CREATE INDEX CONCURRENTLY in the other migrator would wait for its end.

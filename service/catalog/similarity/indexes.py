@@ -17,6 +17,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from service.catalog.database.engine import own_session
 from service.catalog.database.patience import until_free
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
 from service.catalog.similarity.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
@@ -141,6 +142,7 @@ def drop_index(engine: Engine, label: str) -> None:
 def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
     """A session in autocommit that holds the builders' lock."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        own_session(connection)
         # Asked again and again, because a session that waits in pg_advisory_lock() holds a
         # snapshot, and CREATE INDEX CONCURRENTLY in the other builder would wait for its end.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
