@@ -34,6 +34,9 @@ REAL_PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 # What a shell runs in the background ignores Ctrl-C, and so would every process that a test interrupts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Each process that a test starts would compile the whole package anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 TEMPLATE = "template_catalog"
 numbers = count(1)
 
