@@ -202,7 +202,7 @@ def test_indexes_are_built_and_their_recall_is_kept(studio: Studio, start) -> No
                 " image_path, content_sha256, embedding) SELECT :model, 1, 'Tee', 'Tee', 'given',"
                 " n::text, decode(repeat('ab', 32), 'hex'),"
                 " (SELECT array_agg(random()) FROM generate_series(1, 2048 + n * 0))::vector(2048)"
-                "::halfvec(2048) FROM generate_series(1, 4100) AS n"
+                "::halfvec(2048) FROM generate_series(1, 1100) AS n"
             ),
             {"model": studio.model_id},
         )
