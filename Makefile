@@ -18,9 +18,10 @@ demo: $(VENV)/serve ## draw a catalog, take it in, serve the page on http://127.
 
 test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and run all of them (ARGS=…)
 	@.ci/chromium
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-# A file stays with one process, and each process has a Postgres of its own; tests/conftest.py says which come first
+# A file stays with one process, and each process has a Postgres of its own; tests/conftest.py says which come first.
+# OpenBLAS's threads wait for each other by spinning: two processes with two each take three times the time
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engine (ARGS=--stand-ins: without a registry of images)

@@ -49,7 +49,8 @@ class Cluster:
             assert done.returncode == 0, said.read()
 
     def create(self, configuration: str = "") -> None:
-        self.run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", self.data)
+        how = ("--no-sync", "--auth=trust", "--encoding=utf8", "-U", "postgres")
+        self.run("initdb", *how, "-D", self.data)
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION + configuration)
 
@@ -64,7 +65,8 @@ class Cluster:
     def follow(self, primary: Cluster) -> None:
         """Become a copy of the primary's files, and a standby that streams from it."""
         place = f"host={primary.folder} user=postgres application_name={self.folder.name}"
-        self.run("pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-d", place, "-D", self.data)
+        how = ("--no-sync", "-R", "-X", "stream", "-c", "fast")
+        self.run("pg_basebackup", *how, "-d", place, "-D", self.data)
 
     def copy(self, made: Cluster, primary: Cluster | None = None) -> None:
         """Become another cluster, which was stopped; a standby then streams from `primary`."""

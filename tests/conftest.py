@@ -34,6 +34,9 @@ REAL_PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 # What a shell runs in the background ignores Ctrl-C, and so would every process that a test interrupts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Each process that a test starts would compile the whole package anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 TEMPLATE = "template_catalog"
 numbers = count(1)
 
@@ -42,26 +45,33 @@ LONGEST = {  # files of half a minute and more, the longest first
     TESTS / name: place
     for place, name in enumerate(
         (
-            "web/test_faults.py",
-            "test_jobs.py",
-            "web/switch/test_under_load.py",
-            "web/test_pooler.py",
-            "web/switch/test_meanwhile.py",
-            "web/switch/test_refused.py",
             "test_training_backends.py",
-            "test_training.py",
+            "web/test_faults.py",
+            "web/switch/test_meanwhile.py",
             "test_cluster.py",
-            "test_results.py",
+            "test_training.py",
             "test_cli.py",
+            "test_release.py",
+            "test_training_stopped.py",
+            "web/switch/test_under_load.py",
+            "docs/test_tutorial.py",
+            "test_jobs.py",
+            "backup/test_round_trip.py",
+            "test_results.py",
+            "web/test_pooler.py",
+            "test_adopt.py",
+            "web/switch/test_refused.py",
             "web/test_replicas.py",
             "web/test_load.py",
+            "catalog/test_embedded.py",
+            "web/test_schemathesis.py",
             "features/test_commands.py",
-            "test_adopt.py",
-            "docs/test_tutorial.py",
+            "test_benchmarks.py",
+            "test_evaluate.py",
+            "test_training_parts.py",
+            "test_index_command.py",
             "test_calibration.py",
             "test_quantize.py",
-            "test_benchmarks.py",
-            "web/test_schemathesis.py",
         )
     )
 }

@@ -57,7 +57,8 @@ def seeds(keras2: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     usual = np.log(np.asarray(model(pictures() / 255, training=False))).mean(axis=0)
     model.layers[-1].set_weights([4 * kernel, -4 * usual])  # so that no label is every picture's
     folder = tmp_path_factory.mktemp("seed") / "saved_model"
-    model.save(folder, save_format="tf")
+    # Without each layer's traces, which take half a minute: those of Keras are read by their configuration
+    model.save(folder, save_format="tf", save_traces=False)
     return folder, model
 
 

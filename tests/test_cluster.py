@@ -29,7 +29,7 @@ from tests.store import BUCKET, ObjectStore
 from tests.test_cli import assert_one_line, run
 from tests.test_ingest import counts
 
-COPIES = 12
+COPIES = 8
 ROWS = text(
     "SELECT image_path, label, label_source, predicted_label FROM garment ORDER BY image_path"
 )
@@ -45,7 +45,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture
 def many(drawn: Path, tmp_path: Path) -> Path:
-    """A folder with 396 photos."""
+    """A folder with 264 photos."""
     folder = tmp_path / "many"
     for number in range(COPIES):
         shutil.copytree(drawn / "images", folder / str(number))
@@ -104,7 +104,7 @@ def test_a_store_that_goes_away_stops_it(
 def start(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "service.cli", "ingest", str(folder), "--engine", "ray",
-         "--workers", "2", "--batch-size", "64", "--json"],
+         "--workers", "2", "--batch-size", "32", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

@@ -3,25 +3,64 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, make_url, text
 
-from service.catalog import Loader, index_name, shelves, similar
+from service.catalog import Loader, build_indexes, index_name, open_engine, shelves, similar
 from service.cli import main
+from service.encoder import Encoder
+from service.settings import Settings
 from service.studio import Studio
 
 from .catalog.samples import clustered, row
+from .conftest import _database
+
+
+@pytest.fixture(scope="module")
+def filled(administrator: Engine, template: str, home: Path, encoder: Encoder) -> Iterator[str]:
+    """The name of a database with 1,500 Tees and 30 Dresses, to be copied."""
+    for url in _database(administrator, template):
+        with Studio(Settings(home=home, database_url=url)) as studio:
+            loader = Loader(studio.engine, studio.model_id)
+            for label, count in (("Tee", 1500), ("Dress", 30)):
+                vectors = enumerate(clustered(count, 1))
+                loader.write(
+                    [row(f"{label}/{i}.jpg", label=label, embedding=v) for i, v in vectors]
+                )
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="module")
+def built(administrator: Engine, filled: str) -> Iterator[str]:
+    """The name of a copy in which the index that is due was built."""
+    for url in _database(administrator, filled):
+        engine = open_engine(url)
+        build_indexes(engine)
+        engine.dispose()
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def database_url(
+    request: pytest.FixtureRequest, administrator: Engine, filled: str
+) -> Iterator[str]:
+    name = request.getfixturevalue("built") if "indexed" in request.fixturenames else filled
+    yield from _database(administrator, name)
 
 
 @pytest.fixture
 def stocked(environment: dict[str, str], studio: Studio) -> Studio:
     """1,500 Tees and 30 Dresses."""
-    loader = Loader(studio.engine, studio.model_id)
-    for label, count in (("Tee", 1500), ("Dress", 30)):
-        vectors = enumerate(clustered(count, 1))
-        loader.write([row(f"{label}/{i}.jpg", label=label, embedding=v) for i, v in vectors])
     return studio
+
+
+@pytest.fixture
+def indexed(stocked: Studio) -> Studio:
+    """With the index of the Tees."""
+    return stocked
 
 
 @pytest.fixture
@@ -60,8 +99,7 @@ def test_check_changes_nothing_and_index_builds_what_is_due(stocked: Studio, cal
     assert call("index", "--check")[0] == 0
 
 
-def test_check_fails_where_recall_is_low(stocked: Studio, call, monkeypatch) -> None:
-    call("index")
+def test_check_fails_where_recall_is_low(indexed: Studio, call, monkeypatch) -> None:
     monkeypatch.setattr("service.cli.index.measure_recall", lambda engine, label: 0.98)
     code, answer, _ = call("index", "--check")
     assert code == 1
@@ -69,10 +107,9 @@ def test_check_fails_where_recall_is_low(stocked: Studio, call, monkeypatch) -> 
     assert call("index")[0] == 0
 
 
-def test_check_and_doctor_fail_where_an_index_is_invalid(stocked: Studio, call) -> None:
-    call("index")
+def test_check_and_doctor_fail_where_an_index_is_invalid(indexed: Studio, call) -> None:
     assert details(call("doctor"))["indexes"] == "1 valid, none due"
-    with stocked.engine.begin() as connection:
+    with indexed.engine.begin() as connection:
         connection.execute(
             text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)"),
             {"name": index_name("Tee")},
@@ -88,13 +125,12 @@ def test_doctor_names_what_is_due(stocked: Studio, call) -> None:
     assert details(call("doctor"))["indexes"] == "Tee due. Run `fashion-studio index`."
 
 
-def test_rebuild_builds_anew(stocked: Studio, call) -> None:
-    call("index")
+def test_rebuild_builds_anew(indexed: Studio, call) -> None:
     number = text("SELECT to_regclass(:name)::oid")
-    with stocked.engine.connect() as connection:
+    with indexed.engine.connect() as connection:
         before = connection.scalar(number, {"name": index_name("Tee")})
     assert call("index", "--rebuild")[1]["ok"]
-    with stocked.engine.connect() as connection:
+    with indexed.engine.connect() as connection:
         assert connection.scalar(number, {"name": index_name("Tee")}) != before
 
 

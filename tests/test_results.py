@@ -22,7 +22,7 @@ def outputs(notebook: nbformat.NotebookNode) -> list[list[str]]:
 @pytest.mark.timeout(900)  # it draws a catalog and starts a database
 def test_the_notebook_runs_in_a_fresh_home_and_shows_what_it_showed() -> None:
     kept = nbformat.read(results.NOTEBOOK, as_version=4)
-    assert outputs(results.execute()) == outputs(kept)
+    assert outputs(results.execute(garments=33)) == outputs(kept)
 
 
 def test_the_notebook_is_kept_small_with_its_outputs_and_names_no_folder_of_its_author() -> None:

@@ -58,8 +58,16 @@ def training(
 
 
 @pytest.mark.timeout(300)
-def test_ctrl_c_is_one_line(training: subprocess.Popen[str], tmp_path: Path) -> None:
-    """A terminal sends it to every process of the run."""
+def test_two_processes_are_not_at_one_run_and_ctrl_c_is_one_line(
+    training: subprocess.Popen[str], drawn: Path, tmp_path: Path
+) -> None:
+    """A terminal sends Ctrl-C to every process of the run."""
+    again = command(drawn / "garments.csv", tmp_path / "elsewhere", "--epochs", "1000")
+    os.killpg(training.pid, signal.SIGSTOP)
+    done = subprocess.run(again, capture_output=True, text=True, timeout=120)
+    assert_one_line(done, 1, "Another process is at this very training")
+
+    os.killpg(training.pid, signal.SIGCONT)
     os.killpg(training.pid, signal.SIGINT)
     out, said = training.communicate(timeout=60)
     assert training.returncode == 130
@@ -67,16 +75,6 @@ def test_ctrl_c_is_one_line(training: subprocess.Popen[str], tmp_path: Path) -> 
     assert said.splitlines()[-1] == "fashion-studio: Stopped."
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.timeout(300)
-def test_two_processes_are_not_at_one_run(
-    training: subprocess.Popen[str], drawn: Path, tmp_path: Path
-) -> None:
-    again = command(drawn / "garments.csv", tmp_path / "elsewhere", "--epochs", "1000")
-    os.killpg(training.pid, signal.SIGSTOP)
-    done = subprocess.run(again, capture_output=True, text=True, timeout=120)
-    assert_one_line(done, 1, "Another process is at this very training")
 
 
 def test_a_checkpoint_that_was_cut_off_is_said_to_be(tmp_path: Path) -> None:

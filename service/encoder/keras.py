@@ -16,16 +16,22 @@ from service.encoder.prediction import predictions
 from service.errors import BundleInvalid, ExtraMissing
 
 
-def import_keras(backend: str) -> Any:
-    """Keras on `backend` unless KERAS_BACKEND names another one, without reading ~/.keras.
+def require_backend(backend: str) -> None:
+    """Choose Keras's backend for this process, unless KERAS_BACKEND names another one; nothing is
+    imported yet, which takes seconds.
 
-    Raises `ExtraMissing` where the backend is not installed.
+    Raises `ExtraMissing` where it is not installed.
     """
     backend = os.environ.setdefault("KERAS_BACKEND", backend)
     if importlib.util.find_spec(backend) is None:
         if backend == "tensorflow":
             raise ExtraMissing()
         raise ExtraMissing(f"KERAS_BACKEND={backend} is set, but {backend} is not installed.")
+
+
+def import_keras(backend: str) -> Any:
+    """Keras on `require_backend`, without reading ~/.keras. Raises `ExtraMissing` as that does."""
+    require_backend(backend)
     os.environ.setdefault("KERAS_HOME", os.devnull)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras

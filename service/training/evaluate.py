@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from service.encoder import load_encoder, read_card
 from service.encoder.bundle import Card
@@ -183,7 +182,7 @@ def _rejection(
 SCORES: dict[str, Callable[[Observed], np.ndarray]] = {  # each high where a label fits
     "max_probability": lambda part: softmax(part.logits).max(axis=1),
     "max_logit": lambda part: part.logits.max(axis=1),
-    "energy": lambda part: logsumexp(part.logits, axis=1),  # Liu et al. 2020
+    "energy": lambda part: np.logaddexp.reduce(part.logits, axis=1),  # Liu et al. 2020
     "feature_norm": lambda part: np.linalg.norm(part.features, axis=1),
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from service.encoder import Card
 from service.encoder.bundle import SHIPPED, read_card
-from service.encoder.keras import import_keras
+from service.encoder.keras import import_keras, require_backend
 from service.encoder.write import move_bundle, require_place
 from service.errors import BundleInvalid, InvalidParameter, TrainingImpossible
 from service.settings import Settings
@@ -85,11 +85,11 @@ def train_bundle(
     if printable(name + version) != name + version:
         raise InvalidParameter("--name and --version must be valid UTF-8.")
     os.environ.setdefault("KERAS_HOME", str(settings.folder("training", "keras")))  # downloads
-    keras = import_keras("tensorflow")
+    require_backend("tensorflow")  # imported as late as can be: what is refused is refused at once
     tasks, names = selection.tasks, list(names_of(selection.sources))
     training, held_out = _chosen(selection)
     labels = label_order([*training, *held_out], _usual_order())
-    initial, origin = initial_weights(keras, weights, plan.backbone, labels)
+    initial, origin = initial_weights(weights, plan.backbone, labels)
     run = settings.folder("training", _key(training, held_out, plan, tasks, initial))
     side = round(max(*plan.sizes, plan.input_size) * MARGIN)
     cache = settings.folder("training", "pictures")
@@ -125,6 +125,7 @@ def train_bundle(
         watched = [sample for sample in unseen if sample.source == names[0]]
         held = load("reading held-out photos", watched or unseen)
         state, bundle = run / "state.safetensors", run / "bundle"
+        keras = import_keras("tensorflow")
         network, history = train(keras, plan, data, held, state, report, initial)
         facts: dict[str, Any] = {
             "name": name,

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from service.encoder.bundle import read_card, read_weights
-from service.encoder.keras import collect_weights
+from service.encoder.keras import collect_weights, import_keras
 from service.errors import TrainingImpossible
 from service.training.backbones import LITE, application
 from service.training.lite import lite_weights
@@ -23,7 +23,7 @@ IMAGENET, NOTHING = "imagenet", "none"
 
 
 def initial_weights(
-    keras: Any, origin: str, backbone: str, labels: Sequence[str]
+    origin: str, backbone: str, labels: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], str | None]:
     """Weights by Keras path, and what the card calls them (None where chance decides).
 
@@ -34,7 +34,7 @@ def initial_weights(
     if origin == NOTHING:
         return {}, None
     if origin == IMAGENET:
-        return imagenet_weights(keras, backbone), f"ImageNet's weights for {backbone}"
+        return imagenet_weights(backbone), f"ImageNet's weights for {backbone}"
     path = Path(origin)
     if path.suffix == ".safetensors":
         try:
@@ -47,13 +47,14 @@ def initial_weights(
     return weights, card.title
 
 
-def imagenet_weights(keras: Any, backbone: str) -> dict[str, np.ndarray]:
+def imagenet_weights(backbone: str) -> dict[str, np.ndarray]:
     """ImageNet's weights by Keras path; Keras downloads those of its own networks.
 
     Raises `TrainingImpossible` where there is no internet.
     """
     if backbone in LITE:
         return lite_weights(backbone)
+    keras = import_keras("tensorflow")
     keras.utils.clear_session()  # layers without a name of their own are numbered from here
     try:
         with redirect_stdout(sys.stderr):  # where Keras says that it downloads

@@ -21,7 +21,12 @@ def vectors(count: int, seed: int = 0) -> np.ndarray:
 
 
 def write(
-    folder: Path, features: np.ndarray, lines: list | None = None, **arrays: np.ndarray
+    folder: Path,
+    features: np.ndarray,
+    lines: list | None = None,
+    *,
+    compressed: bool = True,
+    **arrays: np.ndarray,
 ) -> tuple[Path, Path]:
     """The two files; by default rows `0.jpg, 0`, `1.jpg, 1`, …"""
     table, npz = folder / "labels.csv", folder / "features.npz"
@@ -29,7 +34,8 @@ def write(
         writer = csv.writer(file)
         writer.writerow(HEADER)
         writer.writerows(lines or [(f"{i}.jpg", i % 9) for i in range(len(features))])
-    np.savez_compressed(npz, features=features, **arrays)
+    save = np.savez_compressed if compressed else np.savez
+    save(npz, features=features, **arrays)
     return table, npz
 
 

@@ -32,7 +32,7 @@ def test_killed_in_the_middle_it_goes_on(
     rows = 12_288
     pattern = vectors(64)
     features = np.vstack([np.roll(pattern, shift, axis=1) for shift in range(rows // 64)])
-    files = write(tmp_path, features)
+    files = write(tmp_path, features, compressed=False)  # 100 MB, which take five seconds to pack
     command = [*COMMAND, "import-features", *options(files), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60

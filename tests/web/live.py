@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from service.catalog import Loader, Row, queue_import
 from service.keys import create_key
+from service.settings import Settings
 from service.studio import Studio
 
+from ..conftest import _database
 from .serving import COMMAND, free_port, wait_until_ready
 
 
@@ -26,30 +30,39 @@ class Live:
     root: Path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def live(
-    environment: dict[str, str],
-    studio: Studio,
-    rows: list[Row],
+    administrator: Engine,
+    template: str,
+    home: Path,
     drawn: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    rows: list[Row],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Live]:
-    root = tmp_path / "pictures"
-    shutil.copytree(drawn, root)
-    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(root))
-    monkeypatch.setenv("FASHION_STUDIO_IMPORT_ROOTS", str(root))
-    Loader(studio.engine, studio.model_id).write(rows)
-    for _ in range(3):
-        source = str(root / "garments.csv")
-        queue_import(studio.engine, source=source, labels="given", enqueue=lambda *_: None)
-    key, _ = create_key(studio.engine, "test", ["admin"])
-    port = free_port()
-    with (tmp_path / "log").open("wb") as log:  # a pipe that nobody reads would fill up
-        process = subprocess.Popen([*COMMAND, str(port)], stdout=log, stderr=log)
-        try:
-            wait_until_ready(port, process)
-            yield Live(f"http://127.0.0.1:{port}", key, root)
-        finally:
-            process.terminate()
-            process.wait(30)
+    """33 garments, ids from 1, and three imports that wait: one server for the tests of a module."""
+    folder = tmp_path_factory.mktemp("live")
+    root = shutil.copytree(drawn, folder / "pictures")
+    for url in _database(administrator, template):
+        with Studio(Settings(home=home, database_url=url, image_root=str(root))) as studio:
+            Loader(studio.engine, studio.model_id).write(rows)
+            for _ in range(3):
+                source = str(root / "garments.csv")
+                queue_import(studio.engine, source=source, labels="given", enqueue=lambda *_: None)
+            key, _ = create_key(studio.engine, "test", ["admin"])
+        environment = {
+            "FASHION_STUDIO_HOME": str(home),
+            "FASHION_STUDIO_DATABASE_URL": url,
+            "FASHION_STUDIO_IMAGE_ROOT": str(root),
+            "FASHION_STUDIO_IMPORT_ROOTS": str(root),
+        }
+        port = free_port()
+        with (folder / "log").open("wb") as log:  # a pipe that nobody reads would fill up
+            process = subprocess.Popen(
+                [*COMMAND, str(port)], stdout=log, stderr=log, env=os.environ | environment
+            )
+            try:
+                wait_until_ready(port, process)
+                yield Live(f"http://127.0.0.1:{port}", key, root)
+            finally:
+                process.terminate()
+                process.wait(30)

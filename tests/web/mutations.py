@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from PIL import Image as Pillow
 
@@ -67,17 +68,30 @@ def _bomb(rng: random.Random, data: bytes) -> bytes:
         return png_header(
             rng.choice((30_000, 65_535, 2**31 - 1)), rng.choice((1, 30_000, 2**31 - 1))
         )
-    if kind == 1:  # a text chunk of 64 MB, deflated to 64 kB
-        text = b"zTXta\0\0" + zlib.compress(b"\0" * 64_000_000)
-        chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
-        whole = encoded(Pillow.new("RGB", (64, 64)), "PNG")
-        return whole[:33] + chunk + whole[33:]
-    if kind == 2:  # many frames
-        frames = [Pillow.new("P", (300, 300), i % 256) for i in range(120)]
-        buffer = io.BytesIO()
-        frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
-        return buffer.getvalue()
-    return encoded(Pillow.new("L", (7000, 7000)), "PNG")  # just within the pixels allowed
+    return (_deflated, _frames, _plain)[kind - 1]()
+
+
+@cache
+def _deflated() -> bytes:
+    """A text chunk of 64 MB, deflated to 64 kB."""
+    text = b"zTXta\0\0" + zlib.compress(b"\0" * 64_000_000)
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    whole = encoded(Pillow.new("RGB", (64, 64)), "PNG")
+    return whole[:33] + chunk + whole[33:]
+
+
+@cache
+def _frames() -> bytes:
+    frames = [Pillow.new("P", (300, 300), i % 256) for i in range(120)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+@cache
+def _plain() -> bytes:
+    """Just within the pixels allowed."""
+    return encoded(Pillow.new("L", (7000, 7000)), "PNG")
 
 
 def _noise(rng: random.Random, data: bytes) -> bytes:

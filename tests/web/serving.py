@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "from service.cli import main; main()", "serve", "--port"]
+START = "from service.cli import main; main()"
+COMMAND = [sys.executable, "-c", START, "serve", "--port"]
 SECONDS = 60
 HEAD = b"--x\r\nContent-Disposition: form-data; name=image; filename=a.jpg\r\n\r\n"
 
@@ -115,10 +116,11 @@ class Server:
 
 
 @contextmanager
-def ready_server(*options: str, **environment: str) -> Iterator[Server]:
+def ready_server(*options: str, before: str = "", **environment: str) -> Iterator[Server]:
+    """before: Python that the process runs first, such as one that makes a wait shorter."""
     port = free_port()
     process = subprocess.Popen(
-        [*COMMAND, str(port), *options],
+        [sys.executable, "-c", before + START, *COMMAND[3:], str(port), *options],
         stderr=subprocess.DEVNULL,  # a pipe that nobody reads would fill up under load
         env=os.environ | environment,
         text=True,

@@ -49,7 +49,7 @@ def test_reports_and_feedback(ask: Client) -> None:
 
 
 def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) -> None:
-    """One server for all of them: each start takes seconds."""
+    """What it stores it removes again: the server is that of the other tests, too."""
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(JPEG)
     said = ask.classify(photo)

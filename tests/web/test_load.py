@@ -22,6 +22,7 @@ from .conftest import JPEG
 from .serving import Server, free_port, multipart, ready_server, served
 
 PHOTO = multipart(JPEG)
+IMPATIENT = "from service.web import connections; connections.PATIENCE_SECONDS = 4\n"
 
 
 def similar(server: Server) -> int:
@@ -79,7 +80,7 @@ def test_told_to_stop_it_answers_what_it_has_taken_in() -> None:
 @pytest.mark.usefixtures("catalog")
 def test_slow_clients_do_not_keep_others_from_answers() -> None:
     """Heads that never end, and bodies that trickle: others are served, and these are given up."""
-    with ready_server("--no-worker") as server:
+    with ready_server("--no-worker", before=IMPATIENT) as server:
         slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
         for number, connection in enumerate(slow):
             connection.sendall(b"POST /api/v1/similar HTTP/1.1\r\nHost: localhost\r\n")

@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.catalog import Loader, Row, open_engine
-from service.encoder import Encoder
 from service.settings import Settings
 from service.studio import Studio
 
@@ -27,16 +26,25 @@ from .serving import Server, multipart, ready_server, wait_for
 LAG = 8
 
 
-@pytest.fixture
-def servers(
-    server_url: str, settings: Settings, rows: list[Row], encoder: Encoder
-) -> Iterator[tuple[Cluster, Cluster]]:
-    """A primary with 33 garments, and its standby."""
+@pytest.fixture(scope="module")
+def made(server_url: str, home: Path, rows: list[Row]) -> Iterator[tuple[Cluster, Cluster]]:
+    """A primary with 33 garments, and its standby; both stopped."""
     with clusters("primary", "standby") as (primary, standby):
         primary.create_catalog()
-        with Studio(settings.model_copy(update={"database_url": primary.url()})) as studio:
+        with Studio(Settings(home=home, database_url=primary.url())) as studio:
             Loader(studio.engine, studio.model_id).write(rows)
         standby.follow(primary)
+        primary.stop()
+        yield primary, standby
+
+
+@pytest.fixture
+def servers(made: tuple[Cluster, Cluster]) -> Iterator[tuple[Cluster, Cluster]]:
+    """Copies of both for a test to kill; the standby streams from the primary."""
+    with clusters("primary", "standby") as (primary, standby):
+        primary.copy(made[0])
+        standby.copy(made[1], primary)
+        primary.start()
         standby.start()
         yield primary, standby
 
@@ -177,7 +185,7 @@ def test_the_primary_killed_under_load_and_the_standby_promoted(
     killed = time.monotonic() + 2
     threading.Timer(2, primary.kill).start()
     threading.Timer(5, standby.promote).start()
-    answers, wrong = load(server, 16)
+    answers, wrong = load(server, 12)
     ended.set()
     writing.join()
     assert (answers.keys(), wrong) == ({200}, [])

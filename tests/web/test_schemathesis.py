@@ -35,7 +35,11 @@ def test_the_document_is_kept(live: Live, tmp_path: Path) -> None:
         ],
         cwd=tmp_path,
         env=os.environ
-        | {"SCHEMATHESIS_HOOKS": "tests.web.schemathesis_hooks", "PYTHONPATH": str(ROOT)},
+        | {
+            "SCHEMATHESIS_HOOKS": "tests.web.schemathesis_hooks",
+            "PYTHONPATH": str(ROOT),
+            "FASHION_STUDIO_IMPORT_ROOTS": str(live.root),
+        },
         capture_output=True,
         text=True,
         timeout=280,
