@@ -1,9 +1,8 @@
-"""The OpenVINO runtime on the CPU: photos side by side, or one with all threads; bf16 where it has it."""
+"""The OpenVINO runtime: parallel infer requests on the CPU, bf16 where it has it."""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,31 +41,29 @@ class OpenVinoEncoder:
         native = "bf16" if "BF16" in capabilities else "f32"
         self.precision = precision or self.card.precision or native
         xml = converted(folder, self.card, cache)
-        network = core.read_model(int8_network(xml) if self.precision == "int8" else xml)
-        network = _uint8_input(network, self.card.input_size)
-
-        def compiled(mode: ov.hint.PerformanceMode) -> _Compiled:
-            options = {
-                ov.hint.performance_mode: mode,
+        if self.precision == "int8":
+            xml = int8_network(xml)
+        self._network = core.compile_model(
+            _uint8_input(core.read_model(xml), self.card.input_size),
+            "CPU",
+            {
+                ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
                 ov.hint.inference_precision: native if precision == "int8" else self.precision,
                 # Else every process binds its threads to the same processors, and shares them
                 ov.hint.enable_cpu_pinning: False,
                 ov.cache_dir: str(xml.parent),
             }
-            if threads is not None:
-                options[ov.inference_num_threads] = threads
-            return _Compiled(core.compile_model(network, "CPU", options))
-
-        self._many = compiled(ov.hint.PerformanceMode.THROUGHPUT)  # a thread for each photo
-        optimal: int = self._many.network.get_property(ov.optimal_number_of_infer_requests)
+            | ({ov.inference_num_threads: threads} if threads is not None else {}),
+        )
+        optimal: int = self._network.get_property(ov.optimal_number_of_infer_requests)
         self.requests = optimal + 1  # one waits its turn, so that no core ever idles
-        # All threads for one photo, as long as it is the only one
-        self._single = compiled(ov.hint.PerformanceMode.LATENCY) if optimal > 1 else self._many
-        self._inside = 0
-        self._lock = threading.Lock()
-        blank = np.zeros((self.card.input_size, self.card.input_size, 3), np.uint8)
-        with ThreadPoolExecutor(self.requests) as pool:
-            list(pool.map(self.forward, [blank] * (self.requests + 1)))
+        self._own = threading.local()
+        blank = np.zeros((1, self.card.input_size, self.card.input_size, 3), np.uint8)
+        warming = [self._network.create_infer_request() for _ in range(self.requests)]
+        for request in warming:
+            request.start_async([blank])
+        for request in warming:
+            request.wait()
 
     @property
     def description(self) -> str:
@@ -79,34 +76,18 @@ class OpenVinoEncoder:
 
     def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `Encoder.forward`."""
-        with self._lock:
-            self._inside += 1
-            compiled = self._single if self._inside == 1 else self._many
-        try:
-            return compiled.forward(pixels)
-        finally:
-            with self._lock:
-                self._inside -= 1
-
-
-class _Compiled:
-    """A network as OpenVINO runs it, with a request of each calling thread's own.
-
-    OpenVINO queues requests in the order in which they come; whoever waits for a lock of Python's may be
-    overtaken any number of times.
-    """
-
-    def __init__(self, network: openvino.CompiledModel) -> None:
-        self.network = network
-        self._own = threading.local()
-
-    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if not hasattr(self._own, "request"):
-            self._own.request = self.network.create_infer_request()
-        request: openvino.InferRequest = self._own.request
+        request = self._request()
         request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
         features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
         return features, logits
+
+    def _request(self) -> openvino.InferRequest:
+        """The calling thread's own. OpenVINO queues them in the order in which they come; whoever waits
+        for a lock of Python's may be overtaken any number of times."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self._network.create_infer_request()
+        request: openvino.InferRequest = self._own.request
+        return request
 
 
 def _uint8_input(network: openvino.Model, side: int) -> openvino.Model:
