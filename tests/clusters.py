@@ -122,3 +122,14 @@ def clusters(*names: str) -> Iterator[list[Cluster]]:
             found.append(Cluster(folder))
             stack.callback(found[-1].kill)
         yield found
+
+
+@contextmanager
+def copies(made: Cluster, follower: Cluster) -> Iterator[tuple[Cluster, Cluster]]:
+    """Running copies of a primary and its standby, which are stopped; the one streams from the other."""
+    with clusters("primary", "standby") as (primary, standby):
+        primary.copy(made)
+        standby.copy(follower, primary)
+        primary.start()
+        standby.start()
+        yield primary, standby

@@ -20,7 +20,7 @@ from service.catalog import Loader, Row, open_engine
 from service.settings import Settings
 from service.studio import Studio
 
-from ..clusters import Cluster, clusters
+from ..clusters import Cluster, clusters, copies
 from .serving import Server, multipart, ready_server, wait_for
 
 LAG = 8
@@ -40,13 +40,9 @@ def made(server_url: str, home: Path, rows: list[Row]) -> Iterator[tuple[Cluster
 
 @pytest.fixture
 def servers(made: tuple[Cluster, Cluster]) -> Iterator[tuple[Cluster, Cluster]]:
-    """Copies of both for a test to kill; the standby streams from the primary."""
-    with clusters("primary", "standby") as (primary, standby):
-        primary.copy(made[0])
-        standby.copy(made[1], primary)
-        primary.start()
-        standby.start()
-        yield primary, standby
+    """Copies of both for a test to kill."""
+    with copies(*made) as servers:
+        yield servers
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from service.catalog import (
     similar,
 )
 
-from ...clusters import Cluster, clusters
+from ...clusters import Cluster, clusters, copies
 
 COUNT, LAG = 150, 4.0
 
@@ -34,13 +34,9 @@ def made(server_url: str) -> Iterator[tuple[Cluster, Cluster]]:
 
 @pytest.fixture
 def servers(made: tuple[Cluster, Cluster]) -> Iterator[tuple[Cluster, Cluster]]:
-    """Copies of both for a test to kill; the standby streams from the primary."""
-    with clusters("primary", "standby") as (primary, standby):
-        primary.copy(made[0])
-        standby.copy(made[1], primary)
-        primary.start()
-        standby.start()
-        yield primary, standby
+    """Copies of both for a test to kill."""
+    with copies(*made) as servers:
+        yield servers
 
 
 @pytest.fixture
