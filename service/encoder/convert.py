@@ -16,13 +16,17 @@ from pathlib import Path
 from service.encoder.bundle import Card
 from service.errors import BundleInvalid
 
+CONVERSION = (
+    2  # counts what is done here otherwise, so that no machine keeps what was converted before
+)
+
 
 def converted(bundle: Path, card: Card, cache: Path) -> Path:
     """The converted network's .xml in `cache`, converting first where it is not there yet.
 
     Two processes may convert at once: each works in a folder of its own and the first to finish wins.
     """
-    target = cache / card.content_sha256[:16]
+    target = cache / f"{card.content_sha256[:16]}-{CONVERSION}"
     if not (target / "network.xml").exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".converting-") as folder:
@@ -74,12 +78,14 @@ def main(bundle: Path, target: Path) -> None:
     import openvino
 
     from service.encoder.keras import import_keras, read_network
+    from service.encoder.layout import without_transpositions
 
     model = read_network(bundle, import_keras("openvino"))
     full = target.with_name("float32.xml")
     model.export(str(full), format="openvino", verbose=False)
-    core = openvino.Core()
-    openvino.save_model(core.read_model(full), target, compress_to_fp16=True)
+    network = openvino.Core().read_model(full)
+    without_transpositions(network)
+    openvino.save_model(network, target, compress_to_fp16=True)
     for suffix in (".xml", ".bin"):
         full.with_suffix(suffix).unlink()
 
