@@ -16,6 +16,7 @@ import pytest
 from service.decode import Limits, decode, fit, read
 from service.encoder import bundle_folder, load_encoder
 from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, read_card
+from service.encoder.convert import converted
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.write import write_bundle
 from service.errors import BundleInvalid
@@ -80,6 +81,23 @@ def test_parallel_answers_are_the_single_ones(encoder: OpenVinoEncoder, drawn: P
         together = list(pool.map(encoder.predict, pictures * 4))
     for index, prediction in enumerate(together):
         assert np.array_equal(prediction.embedding, alone[index % 12].embedding)
+
+
+def test_a_photo_that_is_alone_gets_the_same_answer(encoder: OpenVinoEncoder, drawn: Path) -> None:
+    """All threads compute it then, by a network of its own."""
+    (square,) = squares(drawn, 1, encoder.card.input_size)
+    alone = encoder.predict(square)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(encoder.predict, [square] * 16))
+    assert all(np.array_equal(one.embedding, alone.embedding) for one in together)
+
+
+def test_who_serves_writes_nothing(home: Path) -> None:
+    """OpenVINO's cache of compiled networks killed processes that started at once."""
+    folder = converted(SHIPPED, read_card(SHIPPED), home / "models").parent
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    OpenVinoEncoder(SHIPPED, home / "models")
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed by Linux only")

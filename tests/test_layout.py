@@ -39,7 +39,10 @@ def convolved(value: Output, channels: int) -> Output:
 
 def answers(network: openvino.Model, pixels: np.ndarray) -> list[np.ndarray]:
     """As the CPU computes it, with all that it makes of a network."""
-    exactly = {openvino.properties.hint.inference_precision: openvino.Type.f32}
+    exactly = {
+        openvino.properties.hint.inference_precision: openvino.Type.f32,
+        openvino.properties.hint.enable_cpu_pinning: False,  # other tests look at this process's threads
+    }
     request = openvino.Core().compile_model(network, "CPU", exactly).create_infer_request()
     request.infer([pixels])
     return [request.get_output_tensor(i).data.copy() for i in range(len(network.outputs))]

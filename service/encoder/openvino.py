@@ -1,4 +1,4 @@
-"""The OpenVINO runtime: parallel infer requests on the CPU, bf16 where it has it."""
+"""The OpenVINO runtime on the CPU: photos side by side, or one with all threads; bf16 where it has it."""
 
 from __future__ import annotations
 
@@ -43,27 +43,30 @@ class OpenVinoEncoder:
         xml = converted(folder, self.card, cache)
         if self.precision == "int8":
             xml = int8_network(xml)
-        self._network = core.compile_model(
-            _uint8_input(core.read_model(xml), self.card.input_size),
-            "CPU",
-            {
-                ov.hint.performance_mode: ov.hint.PerformanceMode.THROUGHPUT,
+        network = _uint8_input(core.read_model(xml), self.card.input_size)
+
+        def compiled(mode: ov.hint.PerformanceMode) -> _Compiled:
+            options = {
+                ov.hint.performance_mode: mode,
                 ov.hint.inference_precision: native if precision == "int8" else self.precision,
                 # Else every process binds its threads to the same processors, and shares them
                 ov.hint.enable_cpu_pinning: False,
-                ov.cache_dir: str(xml.parent),
             }
-            | ({ov.inference_num_threads: threads} if threads is not None else {}),
+            if threads is not None:
+                options[ov.inference_num_threads] = threads
+            return _Compiled(core.compile_model(network, "CPU", options))
+
+        self._many = compiled(ov.hint.PerformanceMode.THROUGHPUT)  # a thread for each photo
+        self.requests = self._many.optimal + 1  # one waits its turn, so that no core ever idles
+        # All threads for one photo, as long as it is the only one
+        self._single = (
+            compiled(ov.hint.PerformanceMode.LATENCY) if self._many.optimal > 1 else self._many
         )
-        optimal: int = self._network.get_property(ov.optimal_number_of_infer_requests)
-        self.requests = optimal + 1  # one waits its turn, so that no core ever idles
-        self._own = threading.local()
-        blank = np.zeros((1, self.card.input_size, self.card.input_size, 3), np.uint8)
-        warming = [self._network.create_infer_request() for _ in range(self.requests)]
-        for request in warming:
-            request.start_async([blank])
-        for request in warming:
-            request.wait()
+        self._inside = 0
+        self._lock = threading.Lock()
+        blank = np.zeros((self.card.input_size, self.card.input_size, 3), np.uint8)
+        self._single.warm_up(blank, 1)
+        self._many.warm_up(blank, self.requests)
 
     @property
     def description(self) -> str:
@@ -76,18 +79,49 @@ class OpenVinoEncoder:
 
     def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `Encoder.forward`."""
-        request = self._request()
-        request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
-        features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
-        return features, logits
+        with self._lock:
+            self._inside += 1
+            compiled = self._single if self._inside == 1 else self._many
+        try:
+            return compiled.forward(pixels)
+        finally:
+            with self._lock:
+                self._inside -= 1
 
-    def _request(self) -> openvino.InferRequest:
-        """The calling thread's own. OpenVINO queues them in the order in which they come; whoever waits
-        for a lock of Python's may be overtaken any number of times."""
+
+class _Compiled:
+    """A network as OpenVINO runs it, with a request of each calling thread's own.
+
+    OpenVINO queues requests in the order in which they come; whoever waits for a lock of Python's may be
+    overtaken any number of times.
+    """
+
+    def __init__(self, network: openvino.CompiledModel) -> None:
+        self._network = network
+        self._own = threading.local()
+
+    @property
+    def optimal(self) -> int:
+        """How many photos it computes side by side."""
+        count: int = self._network.get_property(ov.optimal_number_of_infer_requests)
+        return count
+
+    def warm_up(self, pixels: np.ndarray, count: int) -> None:
+        """So many photos at once, from this thread alone: where two of Python's are the first to call
+        OpenVINO, each with a lock that the other waits for, both wait for ever (2026.4)."""
+        requests = [self._network.create_infer_request() for _ in range(count)]
+        for request in requests:
+            request.start_async([pixels[None]])
+        for request in requests:
+            request.wait()
+
+    def forward(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not hasattr(self._own, "request"):
             self._own.request = self._network.create_infer_request()
         request: openvino.InferRequest = self._own.request
-        return request
+        request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
+        features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
+        return features, logits
 
 
 def _uint8_input(network: openvino.Model, side: int) -> openvino.Model:
