@@ -136,7 +136,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=CACHE)
     arguments = parser.parse_args()
     garments = load(arguments.rows, arguments.cache, arguments.photos)
-    with tempfile.TemporaryDirectory(prefix="fashion-studio-bench-") as work:
+    with tempfile.TemporaryDirectory(
+        prefix="fashion-studio-bench-", ignore_cleanup_errors=True
+    ) as work:
         if arguments.database:
             engine = open_engine(arguments.database)
         else:

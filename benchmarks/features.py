@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         Studio(Settings(home=Path(folder))) as studio,
     ):
         names, npz = Path(folder) / "labels.csv", Path(folder) / "features.npz"

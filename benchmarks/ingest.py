@@ -30,7 +30,10 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home, Studio(Settings(home=Path(home))) as studio:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
+        Studio(Settings(home=Path(home))) as studio,
+    ):
         encoder, limits, side = studio.encoder, Limits(), studio.card.input_size
         squares = [
             fit(decode(read(item.file, limits), limits, side=side).pixels, side)

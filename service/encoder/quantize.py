@@ -21,7 +21,7 @@ from service.errors import BundleInvalid, ExtraMissing
 
 PICTURES = 300  # NNCF's own choice
 COMPARED = 64  # of them, at most
-AGREEMENT = 0.95
+AGREEMENT = 0.9
 """Cosine of an embedding in int8 and in f32, in the middle, or the int8 network is not kept. Some lose
 nothing, some fall apart: thin depthwise layers with very different ranges are known for it."""
 
