@@ -121,6 +121,23 @@ def test_serving_never_imports_tensorflow_or_keras(home: Path, drawn: Path) -> N
     subprocess.run([sys.executable, "-c", code, str(photo)], check=True, env=environment)
 
 
+def test_a_conversion_that_cannot_be_stored_leaves_nothing(tmp_path: Path, drawn: Path) -> None:
+    photo = next(drawn.glob("images/*.jpg"))
+    small = "ulimit -f 4000; exec "  # no file above 4 MB, as on a full disk
+    done = subprocess.run(
+        ["bash", "-c", small + '"$0" -m service.cli classify "$1"', sys.executable, str(photo)],
+        env=os.environ | {"FASHION_STUDIO_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert f"cannot be converted for OpenVINO in {tmp_path / 'models'}: " in line
+    assert line.endswith(" MB free on its disk).")
+    assert not list((tmp_path / "models").iterdir())
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "bundle"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,7 +70,11 @@ def _run(bundle: Path, target: Path) -> None:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise BundleInvalid(f"{bundle} cannot be converted for OpenVINO: {lines[-1]}")
+        free = shutil.disk_usage(target.parent).free // 1_000_000
+        raise BundleInvalid(
+            f"{bundle} cannot be converted for OpenVINO in {target.parents[2]}: {lines[-1]} "
+            f"({free} MB free on its disk)."
+        )
 
 
 def main(bundle: Path, target: Path) -> None:
