@@ -15,11 +15,11 @@ def augmented(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.nda
 
     pixels: (s, s, 3) uint8. Returns (side, side, 3) uint8.
     """
-    view = _moved(Pillow.fromarray(pixels), side, rng)
-    values = _relit(np.asarray(view, np.float32), rng)
+    view = _relit(_moved(Pillow.fromarray(pixels), side, rng), rng)
+    values = np.array(view)
     if rng.random() < 0.25:
         _erase(values, rng)
-    return values.clip(0, 255).astype(np.uint8)
+    return values
 
 
 def _moved(picture: Pillow.Image, side: int, rng: np.random.Generator) -> Pillow.Image:
@@ -42,14 +42,15 @@ def _moved(picture: Pillow.Image, side: int, rng: np.random.Generator) -> Pillow
     )  # fmt: skip
 
 
-def _relit(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exposure, contrast, colour temperature and saturation, each by a modest amount."""
-    gain = np.exp(rng.normal(0, 0.18) + rng.normal(0, 0.05, 3)).astype(np.float32)
-    values = values * gain
-    mean = values.mean()
-    values = (values - mean) * np.float32(rng.uniform(0.75, 1.3)) + mean
-    grey = values.mean(axis=2, keepdims=True)
-    return grey + (values - grey) * np.float32(rng.uniform(0.7, 1.3))
+def _relit(picture: Pillow.Image, rng: np.random.Generator) -> Pillow.Image:
+    """Exposure, colour temperature, contrast and saturation, each by a modest amount, as one matrix:
+    a step over all pixels for each takes three times as long as everything else here."""
+    gain = np.exp(rng.normal(0, 0.18) + rng.normal(0, 0.05, 3))
+    contrast, saturation = rng.uniform(0.75, 1.3), rng.uniform(0.7, 1.3)
+    mean = (gain * picture.resize((1, 1), Pillow.Resampling.BOX).getpixel((0, 0))).mean()
+    mixed = saturation * np.eye(3) + (1 - saturation) / 3  # rows: each channel, and grey
+    matrix = np.column_stack([mixed * gain * contrast, np.full(3, (1 - contrast) * mean)])
+    return picture.convert("RGB", tuple(matrix.ravel().tolist()))
 
 
 def _erase(values: np.ndarray, rng: np.random.Generator) -> None:
@@ -58,4 +59,6 @@ def _erase(values: np.ndarray, rng: np.random.Generator) -> None:
     area, ratio = rng.uniform(0.03, 0.15) * side * side, math.exp(rng.uniform(-0.7, 0.7))
     height, width = int(math.sqrt(area * ratio)), int(math.sqrt(area / ratio))
     top, left = rng.integers(0, side - height), rng.integers(0, side - width)
-    values[top : top + height, left : left + width] = rng.uniform(0, 255, (height, width, 3))
+    values[top : top + height, left : left + width] = rng.integers(
+        0, 256, (height, width, 3), np.uint8
+    )
