@@ -12,6 +12,7 @@ from service.domain import Image, Prediction
 from service.encoder import Card, Encoder, load_encoder
 from service.settings import Settings
 from service.stages import stage
+from service.turns import Turns
 
 
 class Model:
@@ -51,7 +52,9 @@ class Model:
         """The network, loaded and warmed up by the first caller; others wait for it."""
         with self._loading:
             if self._encoder is None:
-                self._encoder = load_encoder(self._settings, self.folder, threads=self._threads)
+                encoder = load_encoder(self._settings, self.folder, threads=self._threads)
+                self._turns = Turns(encoder.requests)
+                self._encoder = encoder
             return self._encoder
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -64,6 +67,8 @@ class Model:
             return decode(data, self.limits, side=self.card.input_size)
 
     def predict(self, image: Image) -> Prediction:
-        """Of an image that this model decoded."""
-        with stage("model"):
-            return self.encoder.predict(fit(image.pixels, self.card.input_size))
+        """Of an image that this model decoded. Thread-safe: as many at once as the network computes side
+        by side, and one more, first come first served."""
+        encoder = self.encoder
+        with stage("model"), self._turns:
+            return encoder.predict(fit(image.pixels, self.card.input_size))

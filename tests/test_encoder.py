@@ -147,6 +147,16 @@ def test_a_conversion_that_cannot_be_stored_leaves_nothing(tmp_path: Path, drawn
     assert not list((tmp_path / "models").iterdir())
 
 
+def test_a_conversion_takes_the_place_of_those_of_earlier_releases(tmp_path: Path) -> None:
+    card = read_card(SHIPPED)
+    content, other = card.content_sha256[:16], "0123456789abcdef-1"  # another bundle's
+    for name in (content, f"{content}-1", other):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "network.xml").write_text("")
+    made = converted(SHIPPED, card, tmp_path).parent
+    assert {folder.name for folder in tmp_path.iterdir()} == {made.name, other}
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "bundle"))

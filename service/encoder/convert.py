@@ -37,7 +37,15 @@ def converted(bundle: Path, card: Card, cache: Path) -> Path:
                 draft.rename(target)
         if not (target / "network.xml").exists():
             raise BundleInvalid(f"The converted network cannot be written to {target}.")
+        _forget_earlier(target)
     return target / "network.xml"
+
+
+def _forget_earlier(target: Path) -> None:
+    """What earlier releases made of the same bundle, 25 MB each."""
+    content = target.name.removesuffix(f"-{CONVERSION}")
+    for name in (content, *(f"{content}-{number}" for number in range(1, CONVERSION))):
+        shutil.rmtree(target.with_name(name), ignore_errors=True)
 
 
 def int8_place(xml: Path) -> Path:

@@ -1,7 +1,7 @@
 """Random views of photos, made on the other cores while the network computes.
 
-One core makes 500 to 1,000 a second (224 to 112 pixels). In processes, as threads would share Python's lock with each other and
-with the calls that drive the network.
+One core makes 500 to 1,000 a second, of 224 to 112 pixels. In processes, as threads would share Python's
+lock with each other and with the calls that drive the network.
 """
 
 from __future__ import annotations
