@@ -137,6 +137,16 @@ def test_pytorchs_names_are_all_of_the_small_networks_weights(keras: Any, name: 
     assert named == {w.path for w in network.weights if not w.path.startswith("standardise/")}
 
 
+@pytest.mark.parametrize("backbone", ["efficientnetlite0", "xception"])
+def test_statistics_follow_a_short_run(keras: Any, backbone: str) -> None:
+    """After 40 steps at Keras's own pace two thirds of them would still be what they began as."""
+    keras.utils.clear_session()
+    layers = build(keras, backbone, 3, side=None).layers
+    paces = [one.momentum for one in layers if isinstance(one, keras.layers.BatchNormalization)]
+    assert len(paces) > 30
+    assert max(paces) ** 40 < 0.02
+
+
 def test_frozen_layers_and_statistics_stay(keras: Any) -> None:
     keras.utils.clear_session()
     network = build(keras, "efficientnetlite0", 3, side=None)

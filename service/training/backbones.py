@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.training.lite import BLOCKS as LITE
-from service.training.lite import pooled_lite
+from service.training.lite import MOMENTUM, pooled_lite
 
 WIDTH = 2048  # values in a catalog's embedding
 
@@ -64,7 +64,7 @@ def pooled(keras: Any, name: str, pixels: Any) -> Any:
     )
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.9  # the default, 0.99, lags for epochs behind a short run's weights
+            layer.momentum = MOMENTUM
     features = layers.GlobalAveragePooling2D(name="pool")(backbone.output)
     if features.shape[-1] != WIDTH:
         features = layers.Dense(WIDTH, use_bias=False, name="widen")(features)

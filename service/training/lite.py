@@ -22,6 +22,7 @@ BLOCKS = {  # of each stage; both are as wide, so that both pool to 2048
     "efficientnetlite1": (1, 3, 3, 4, 4, 5, 1),
 }
 STANDARDISE = "standardise"
+MOMENTUM = 0.9  # of batch statistics: Keras's 0.99 lags for epochs behind a short run's weights
 
 
 def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
@@ -32,11 +33,14 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
     """
     layers = keras.layers
 
+    def normalised(x: Any, layer: str) -> Any:
+        return layers.BatchNormalization(momentum=MOMENTUM, name=layer)(x)
+
     def convolved(x: Any, layer: str, channels: int, kernel: int = 1, stride: int = 1) -> Any:
         x = layers.Conv2D(
             channels, kernel, stride, padding="same", use_bias=False, name=f"{layer}_conv"
         )(x)
-        return layers.BatchNormalization(name=f"{layer}_bn")(x)
+        return normalised(x, f"{layer}_bn")
 
     def block(x: Any, layer: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:
         """An inverted residual block (Sandler et al. 2018)."""
@@ -46,7 +50,7 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
         y = layers.DepthwiseConv2D(
             kernel, stride, padding="same", use_bias=False, name=f"{layer}_depthwise_conv"
         )(y)
-        y = layers.ReLU(6.0)(layers.BatchNormalization(name=f"{layer}_depthwise_bn")(y))
+        y = layers.ReLU(6.0)(normalised(y, f"{layer}_depthwise_bn"))
         y = convolved(y, f"{layer}_project", channels)
         return layers.Add()([x, y]) if stride == 1 and width == channels else y
 
@@ -60,7 +64,7 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
         pooled.append(layers.GlobalAveragePooling2D()(x))
     x = layers.ReLU(6.0)(convolved(x, "head", 1280))
     joined = layers.Concatenate()([*pooled[1:], layers.GlobalAveragePooling2D()(x)])
-    return layers.BatchNormalization(momentum=0.95, name=STANDARDISE)(joined)
+    return normalised(joined, STANDARDISE)
 
 
 def lite_weights(name: str) -> dict[str, np.ndarray]:
