@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from service.encoder.keras import import_keras
+from service.training import lite
 from service.training.batches import targets_of
 from service.training.data import Sample
 from service.training.fit import Data, train
 from service.training.plan import Plan
 
 keras = import_keras("tensorflow")
+lite.BLOCKS["efficientnetlite0"] = (1,) * 7  # TensorFlow needs most of a run's time to read the network
 labels = ("Tee", "Top", "Dress")
 samples = [
     Sample(Path(f"{i}.jpg"), "s", labels[i % 3], str(i), {"colour": "red" if i % 2 else "blue"},

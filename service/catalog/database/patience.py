@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
@@ -20,6 +20,8 @@ BUSY_PATIENCE, PAUSE = 600.0, 0.5  # seconds
 UNHURRIED = text("SELECT set_config('statement_timeout', '0', true)")
 """For a transaction whose one statement reads or writes very much: it takes its time, whatever the
 server's limit."""
+
+ASK_EVERY = 0.2  # seconds
 
 PATIENCE = 2.0  # seconds in which the server notices that a holder has gone
 
@@ -41,6 +43,18 @@ def until_free(attempt: Callable[[], bool]) -> None:
     )
 
 
+def take_lock(connection: Connection, lock: int, waiting: Callable[[], None]) -> None:
+    """Take an advisory lock of the session's; `waiting` is called while another one has it, and may raise.
+
+    Asked for again and again, because a session that waits in pg_advisory_lock() holds a snapshot, and
+    CREATE INDEX CONCURRENTLY in whoever has the lock would wait for its end.
+    """
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}):
+        connection.rollback()
+        waiting()
+        time.sleep(ASK_EVERY)
+
+
 @contextmanager
 def only_switcher(engine: Engine) -> Iterator[None]:
     """Holds the lock of whoever works on generations; freed at once where this process dies.
@@ -50,10 +64,12 @@ def only_switcher(engine: Engine) -> Iterator[None]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         own_session(connection)
         deadline = time.monotonic() + PATIENCE
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+
+        def waiting() -> None:
             if time.monotonic() > deadline:
                 raise SwitchRunning()
-            time.sleep(0.1)
+
+        take_lock(connection, LOCK, waiting)
         try:
             yield
         finally:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
+from service.catalog.database.patience import take_lock
 from service.catalog.database.server import check_server
 from service.errors import (
     DatabaseUnavailable,
@@ -127,13 +128,12 @@ def migration_lock(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         own_session(connection)
         deadline = time.monotonic() + LOCK_PATIENCE
-        # Asked again and again, because a session that waits in pg_advisory_lock() holds a
-        # snapshot, and CREATE INDEX CONCURRENTLY in the other migrator would wait for its end.
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
-            connection.rollback()
+
+        def waiting() -> None:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable("Another process is migrating the database. Try later.")
-            time.sleep(0.2)
+
+        take_lock(connection, LOCK, waiting)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.commit()
         try:

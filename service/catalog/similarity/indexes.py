@@ -7,7 +7,6 @@ and starts again.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
-from service.catalog.database.patience import until_free
+from service.catalog.database.patience import take_lock, until_free
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
 from service.catalog.similarity.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
 from service.errors import DatabaseUnavailable, DatabaseUnfit
 
 LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for every version
-LOCK_EVERY = 0.2  # seconds between attempts
 PROGRESS_EVERY = 0.5  # seconds
 
 # m is pgvector's default. With a greater ef_construction than its 64, a search for a label that the query
@@ -143,11 +141,8 @@ def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
     """A session in autocommit that holds the builders' lock."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         own_session(connection)
-        # Asked again and again, because a session that waits in pg_advisory_lock() holds a
-        # snapshot, and CREATE INDEX CONCURRENTLY in the other builder would wait for its end.
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
-            progress(Building("", "waiting for another builder", 0, 0))
-            time.sleep(LOCK_EVERY)
+        waits = Building("", "waiting for another builder", 0, 0)
+        take_lock(connection, LOCK, lambda: progress(waits))
         try:
             connection.execute(PATIENCE)
             yield connection
