@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from service.domain import Image
 from service.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
 from service.storage import Location, read_bytes, size_of
-from service.turns import Turns
+from service.turns import Turns, processor
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset(
@@ -32,10 +32,9 @@ PAD = 128  # grey of the bars that make a picture square
 LARGE = (
     8_000_000  # pixels; with transparency 50 million take nearly a gigabyte while they are decoded
 )
-_CORES = os.cpu_count() or 2
-_large, _small = Turns(_CORES), Turns(_CORES + 1)
-"""Pictures decoded at once in a process: no core waits for more, and memory has a bound. Apart, so that
-no small one waits for a large one."""
+_large = Turns(os.cpu_count() or 2)
+"""Large pictures decoded at once in a process: no core waits for that, and memory has a bound. Apart from
+the others, so that no small one waits for a large one."""
 
 _TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
@@ -103,7 +102,7 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
                 raise ImageTooLarge(_too_many(limits))
             if side is not None:
                 picture.draft("RGB", (2 * side, 2 * side))
-            with _large if picture.width * picture.height > LARGE else _small:
+            with _large if picture.width * picture.height > LARGE else processor:
                 picture.load()
                 pixels = np.asarray(_rgb(_upright(picture)))
     except UnidentifiedImageError:

@@ -12,7 +12,7 @@ from service.domain import Image, Prediction
 from service.encoder import Card, Encoder, load_encoder
 from service.settings import Settings
 from service.stages import stage
-from service.turns import Turns
+from service.turns import processor
 
 
 class Model:
@@ -52,9 +52,7 @@ class Model:
         """The network, loaded and warmed up by the first caller; others wait for it."""
         with self._loading:
             if self._encoder is None:
-                encoder = load_encoder(self._settings, self.folder, threads=self._threads)
-                self._turns = Turns(encoder.requests)
-                self._encoder = encoder
+                self._encoder = load_encoder(self._settings, self.folder, threads=self._threads)
             return self._encoder
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -67,8 +65,7 @@ class Model:
             return decode(data, self.limits, side=self.card.input_size)
 
     def predict(self, image: Image) -> Prediction:
-        """Of an image that this model decoded. Thread-safe: as many at once as the network computes side
-        by side, and one more, first come first served."""
+        """Of an image that this model decoded. Thread-safe: photos take turns with those being decoded."""
         encoder = self.encoder
-        with stage("model"), self._turns:
+        with stage("model"), processor:
             return encoder.predict(fit(image.pixels, self.card.input_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from types import TracebackType
@@ -52,3 +53,7 @@ class Turns:
                 self._waiting.remove(called)
             else:
                 self._call_next()
+
+
+processor = Turns((os.cpu_count() or 2) + 2)
+"""For whoever decodes a photo or runs it through the network: no core idles for want of another one."""
