@@ -68,6 +68,7 @@ INTERRUPTED = """
 import signal, threading, time
 from service.turns import Turns
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts tests in the background ignores it
 turns, last = Turns(1), threading.Event()
 
 
@@ -97,7 +98,7 @@ except KeyboardInterrupt:
 
 
 def test_whoever_is_interrupted_leaves_the_queue() -> None:
-    """In a process of its own: in this one others may have had their way with its signals."""
+    """In a process of its own, whose signals are its own."""
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, timeout=60
     )
