@@ -66,6 +66,6 @@ class Model:
 
     def predict(self, image: Image) -> Prediction:
         """Of an image that this model decoded. Thread-safe: photos take turns with those being decoded."""
-        encoder = self.encoder
+        encoder = self.encoder  # which may be loaded first, and that takes no turn
         with stage("model"), processor:
             return encoder.predict(fit(image.pixels, self.card.input_size))
