@@ -91,9 +91,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server_url() -> str:
     """The embedded server of this test run; the database is `postgres`, and empty.
 
+    FASHION_STUDIO_TEST_SERVER names another one, with pgvector, by a superuser's URL: how tests run on
+    the versions of Postgres that are not embedded. It is for one process of tests at a time.
+
     Not in pytest's own folder: each start of pytest closes that to others, so also to the system
     user that Postgres runs as where root runs the tests.
     """
+    if url := os.environ.get("FASHION_STUDIO_TEST_SERVER"):
+        return url
     folder = Path(tempfile.mkdtemp(prefix="fashion-studio-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server has stopped
     return start_embedded(folder / "postgres")
@@ -115,6 +120,7 @@ def administrator(server_url: str) -> Iterator[Engine]:
 def template(administrator: Engine) -> str:
     """A database that the real migrations made."""
     with administrator.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {TEMPLATE}"))  # of a run before
         connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
     engine = open_engine(_url(administrator, TEMPLATE))
     migrate(engine)
@@ -240,6 +246,7 @@ def environment(
 def _database(administrator: Engine, template: str) -> Iterator[str]:
     name = f"test_{next(numbers)}"
     with administrator.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         # FILE_COPY is the faster way without fsync; WAL_LOG, the default, writes every page twice
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     yield _url(administrator, name)

@@ -23,8 +23,8 @@ SYSTEM_USER = "pgserver"  # whom the embedded server of root runs as, and whose 
 
 CONFIGURATION = """
 [databases]
-shop = host={host} user=postgres dbname={name} pool_size=3
-studio = host={host} user=postgres dbname={name} pool_mode={mode} pool_size={sessions}
+shop = host={host} port={server} user=postgres dbname={name} pool_size=3
+studio = host={host} port={server} user=postgres dbname={name} pool_mode={mode} pool_size={sessions}
 
 [pgbouncer]
 pool_mode = transaction
@@ -58,8 +58,9 @@ class PgBouncer:
         assert self.database.database is not None
         (self.folder / "pgbouncer.ini").write_text(
             CONFIGURATION.format(
-                host=self.database.query["host"], name=self.database.database, mode=mode,
-                sessions=sessions, port=self.port,
+                host=self.database.host or self.database.query["host"],
+                server=self.database.port or 5432, name=self.database.database,
+                mode=mode, sessions=sessions, port=self.port,
             )
         )  # fmt: skip
         if self.process is not None:
