@@ -58,6 +58,7 @@ class Recommender:
         query_image_path: str | Path | None = None,
         num_neighbors: int = 9,
         label: str = "auto",
+        among: str | None = None,
     ) -> tuple[np.ndarray, list[np.ndarray], str | None]:
         """Ask for the garments most like a photo; without a path, like a random garment.
 
@@ -65,9 +66,10 @@ class Recommender:
         width, 3) uint8, and the photo's label. `self.answer` keeps ids and similarities. A garment
         whose picture is gone has an empty one. Where no garment is recognised there are no matches and
         the label is None; `label="any"` searches all the same, and gives the label recognised, or None.
+        `among="in_stock"` searches only the garments that the view or table `among_in_stock` names.
         Raises as the command line does: `ImageUndecodable`, `CatalogEmpty`, `InvalidParameter`.
         """
-        query = Query(n=num_neighbors, label=label)
+        query = Query(n=num_neighbors, label=label, among=among)
         if query_image_path is None:
             self.answer = similar_to_garment(self.studio, None, query)
             assert self.answer.garment is not None

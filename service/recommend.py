@@ -47,6 +47,8 @@ class Query:
     n: how many matches, 1 to 100. label: `auto` (the photo's own), `any`, or names.
     mass: with `auto`, search every label needed to reach this probability, 0 to 1.
     min_similarity: leave out matches below this cosine. exact: use no approximate index.
+    among: search only the garments that the views or tables `among_…` of these names name, names
+    separated by commas.
     """
 
     n: int = 9
@@ -54,6 +56,7 @@ class Query:
     mass: float | None = None
     min_similarity: float | None = None
     exact: bool = False
+    among: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST:
@@ -75,7 +78,7 @@ def similar_to_photo(
 
     model: which decoded it; by default the one that answers now. Network, labels and garments are all
     of one model. Where no garment is recognised there is no label of the photo's own to search: no
-    matches, unless the query names labels or `any`. Raises `LabelUnknown`, `CatalogEmpty`.
+    matches, unless the query names labels or `any`. Raises `LabelUnknown`, `AmongUnknown`, `CatalogEmpty`.
     """
     model = model if model is not None else studio.model
     prediction = model.predict(photo)
@@ -108,7 +111,8 @@ def similar_to_photo(
 def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> Recommendation:
     """The catalog's garments most like one of it, itself left out; its label counts as certain.
 
-    garment_id: None for one by chance. Raises `GarmentNotFound`, `LabelUnknown`, `CatalogEmpty`.
+    garment_id: None for one by chance. Raises `GarmentNotFound`, `LabelUnknown`, `AmongUnknown`,
+    `CatalogEmpty`.
     """
     number = garment_id if garment_id is not None else studio.read(random_garment).id
 
@@ -170,6 +174,7 @@ def _search(
         min_similarity=query.min_similarity,
         exact=query.exact,
         model_id=model_id,
+        among=query.among,
     )
     return labels, matches, method
 

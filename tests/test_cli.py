@@ -98,6 +98,12 @@ def test_similar_by_photo_id_and_random(catalog: Path, tmp_path: Path) -> None:
     assert found["query"]["label"] == found["searched_labels"][0]
     with Pillow.open(sheet) as picture:
         assert min(picture.size) > 500
+    done = called("similar", str(photo), "--among", "in_stock")
+    assert_one_line(
+        done,
+        1,
+        "No view or table among_in_stock has a column image_path. Make one, such as: CREATE",
+    )
     everything = answer("similar", photo, "--label", "any", "-n", "33")
     assert str(photo) not in {match["image_path"] for match in everything["matches"]}
     assert everything["returned"] == 32

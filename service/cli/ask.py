@@ -70,6 +70,11 @@ def classify(paths: tuple[Path, ...], as_json: bool) -> int:
 @click.option("--mass", type=float, help="Search every label needed to reach this probability.")
 @click.option("--min-similarity", type=float, help="Leave out matches below this cosine.")
 @click.option("--exact", is_flag=True, help="Use no approximate index.")
+@click.option(
+    "--among",
+    help="Only garments that your views or tables among_NAME name.",
+    metavar="NAME[,NAME]",
+)
 @show_option
 @json_option
 def similar(
@@ -81,13 +86,14 @@ def similar(
     mass: float | None,
     min_similarity: float | None,
     exact: bool,
+    among: str | None,
     show: Path | None,
     as_json: bool,
 ) -> None:
     """More like this: the catalog's garments most similar to a photo or a garment."""
     if sum((path is not None, garment_id is not None, at_random)) != 1:
         raise click.UsageError("Give one of PATH, --id N and --random.")
-    query = Query(n, label, mass, min_similarity, exact)
+    query = Query(n, label, mass, min_similarity, exact, among)
     with open_studio() as studio:
         if path is not None:
             image = studio.decode(read(path, studio.limits))

@@ -57,9 +57,12 @@ class Client(Wire):
         mass: float | None = None,
         min_similarity: float | None = None,
         exact: bool = False,
+        among: str | None = None,
     ) -> Recommendation:
         """The garments most like a photo. label: `auto`, `any`, or names separated by commas."""
-        query = query_of(n=n, label=label, mass=mass, min_similarity=min_similarity, exact=exact)
+        query = query_of(
+            n=n, label=label, mass=mass, min_similarity=min_similarity, exact=exact, among=among
+        )
         files = [part("image", photo)]
         return self.call(Recommendation, "POST", "/similar", params=query, files=files)
 
@@ -71,9 +74,10 @@ class Client(Wire):
         label: str = "auto",
         min_similarity: float | None = None,
         exact: bool = False,
+        among: str | None = None,
     ) -> Recommendation:
         """The garments most like one of the catalog; without an id, like one drawn by chance."""
-        query = query_of(n=n, label=label, min_similarity=min_similarity, exact=exact)
+        query = query_of(n=n, label=label, min_similarity=min_similarity, exact=exact, among=among)
         name = "random" if garment_id is None else garment_id
         return self.call(Recommendation, "GET", f"/garments/{name}/similar", params=query)
 

@@ -6,6 +6,7 @@ them but `InvalidParameter`, which is wrong usage (2).
 """
 
 from service.errors.asked import (
+    AmongUnknown,
     AnalysisCancelled,
     AnalysisRunning,
     BodyTooLarge,
@@ -80,6 +81,7 @@ __all__ = [
     "FashionStudioError",
     "InvalidParameter",
     "LabelUnknown",
+    "AmongUnknown",
     "ImageMissing",
     "ImageUndecodable",
     "ImageTooLarge",

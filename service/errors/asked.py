@@ -19,6 +19,13 @@ class LabelUnknown(FashionStudioError):
     status = 400
 
 
+class AmongUnknown(FashionStudioError):
+    """There is no such relation to search among."""
+
+    code = "among_unknown"
+    status = 400
+
+
 class ImageMissing(FashionStudioError):
     """There is no image. Send one as the multipart field `image`."""
 

@@ -35,9 +35,19 @@ class SimilarParameters(Parameters):
         description="leave out matches below this cosine",
     )
     exact: bool = Field(default=False, description="use no approximate index")
+    among: (
+        Annotated[str, Field(pattern="^[a-z0-9_]{1,50}(,[a-z0-9_]{1,50}){0,9}$")]
+        | SkipJsonSchema[None]
+    ) = Field(
+        default=None,
+        description="search only the garments that the shop's views or tables `among_…` of these "
+        "names name, separated by commas",
+        json_schema_extra={"format": "among"},
+        examples=["in_stock", "in_stock,under_50"],
+    )
 
     def query(self) -> Query:
-        return Query(self.n, self.label, self.mass, self.min_similarity, self.exact)
+        return Query(self.n, self.label, self.mass, self.min_similarity, self.exact, self.among)
 
 
 class SetParameters(Parameters):

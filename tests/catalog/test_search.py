@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from service.catalog import asked_garment, build_indexes, similar
 from service.errors import GarmentNotFound, InvalidParameter, LabelUnknown
@@ -61,6 +62,22 @@ def test_an_excluded_garment_makes_room_for_the_next(engine, fill):
     first, second = nearest(vectors, embedding(5), ("Dress",), 2)
     matches, _ = similar(engine, embedding(5), labels=["Dress"], n=1, exclude=[first])
     assert matches[0].id == second
+
+
+def test_among_those_of_the_shops_own_table_it_is_numpys(engine, fill):
+    vectors, query = fill(300), embedding(1_000)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""CREATE TABLE among_even AS
+                    SELECT image_path FROM garment, generate_series(1, 2) WHERE id % 2 = 0
+                    UNION ALL VALUES (NULL), ('elsewhere.jpg')""")
+        )
+    wanted = [i for i in nearest(vectors, query, LABELS, 300) if i % 2 == 0]
+    found = [match.id for match in similar(engine, query, labels=LABELS, n=100, among="even")[0]]
+    assert found == wanted[:100]
+    neighbours, _ = similar(engine, found[0], labels=LABELS, n=100, among="even")
+    assert len(neighbours) == 100
+    assert found[0] not in {match.id for match in neighbours}
 
 
 def test_garments_of_the_querys_own_bytes_make_room_for_the_next(engine, loader):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from service.catalog import Loader, Row, queue_import
 from service.keys import create_key
@@ -19,6 +19,8 @@ from service.studio import Studio
 
 from ..conftest import _database
 from .serving import COMMAND, free_port, wait_until_ready
+
+IN_STOCK = "CREATE TABLE among_in_stock AS SELECT image_path FROM garment WHERE id % 2 = 1"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,15 @@ def live(
     rows: list[Row],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Live]:
-    """33 garments, ids from 1, and three imports that wait: one server for the tests of a module."""
+    """33 garments, ids from 1, of which those of odd ids are in stock, and three imports that wait: one
+    server for the tests of a module."""
     folder = tmp_path_factory.mktemp("live")
     root = shutil.copytree(drawn, folder / "pictures")
     for url in _database(administrator, template):
         with Studio(Settings(home=home, database_url=url, image_root=str(root))) as studio:
             Loader(studio.engine, studio.model_id).write(rows)
+            with studio.engine.begin() as connection:
+                connection.execute(text(IN_STOCK))
             for _ in range(3):
                 source = str(root / "garments.csv")
                 queue_import(studio.engine, source=source, labels="given", enqueue=lambda *_: None)

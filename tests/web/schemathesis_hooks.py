@@ -20,6 +20,9 @@ schemathesis.openapi.format("binary", st.sampled_from(PHOTOS))
 schemathesis.openapi.format("label", st.sampled_from(["Dress", "tee", "ROMPER"]))
 schemathesis.openapi.format("labels", st.sampled_from(["auto", "any", "Dress", "tee,Top"]))
 
+# A relation to search among is a database's own
+schemathesis.openapi.format("among", st.just("in_stock"))
+
 # Which folders a server may read imports from is its setting
 roots = os.environ["FASHION_STUDIO_IMPORT_ROOTS"]
 schemathesis.openapi.format("source", st.sampled_from([roots, f"{roots}/garments.csv"]))

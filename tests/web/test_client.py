@@ -62,6 +62,9 @@ def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) ->
     assert len(ask.similar(JPEG, mass=1).searched_labels) > 1
     assert ask.similar_to(3, label="Tee,Dress").searched_labels == ["Tee", "Dress"]
     assert ask.similar_to(n=2).returned == 2
+    for some in (ask.similar_to(3, label="any", n=99, among="in_stock"),
+                 ask.similar(JPEG, label="any", n=99, among="in_stock")):  # fmt: skip
+        assert {match.id % 2 for match in some.matches} == {1}
 
     kept = ask.add_set([photo, JPEG, b"no photo"], k=1)
     assert [image.filename for image in kept.images] == ["photo.jpg", "photo", "photo"]

@@ -44,7 +44,7 @@ def test_every_operation_has_a_summary_and_problems_with_codes(document: dict) -
 def test_bounds_are_those_that_hold(document: dict) -> None:
     operation = document["paths"]["/api/v1/similar"]["post"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
-    assert parameters.keys() == {"n", "label", "mass", "min_similarity", "exact"}
+    assert parameters.keys() == {"n", "label", "mass", "min_similarity", "exact", "among"}
     assert parameters["n"]["schema"]["maximum"] == 100
     assert operation["requestBody"]["content"].keys() == {"multipart/form-data"}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
-from service.catalog import Row
+from service.catalog import Loader, Row
 from service.studio import Studio
 
 from .asking import form, require_problem
@@ -92,6 +93,8 @@ def test_a_high_bar_leaves_nothing(client: FlaskClient) -> None:
         ("mass=0.5&label=any", "mass"),
         ("min_similarity=1.5", "min_similarity"),
         ("exact=perhaps", "exact=perhaps"),
+        ("among=In-Stock", "among=In-Stock cannot be used: it must be of the form of in_stock"),
+        ("among=", "among= cannot be used"),
         ("nn=3", "nn is no parameter"),
         ("n=3&n=4", "n stands 2 times"),
     ],
@@ -105,6 +108,41 @@ def test_a_parameter_that_cannot_be_used_is_named(
         client.post(f"/api/v1/similar?{query}", **form(JPEG)),
     ):
         assert named in require_problem(answer, 400, "invalid_parameter")
+
+
+def test_among_those_of_the_shops_own_view(
+    empty: FlaskClient, studio: Studio, rows: list[Row]
+) -> None:
+    Loader(studio.engine, studio.model_id).write(rows)
+    answer = empty.get("/api/v1/garments/7/similar?among=in_stock")
+    assert "CREATE VIEW among_in_stock" in require_problem(answer, 400, "among_unknown")
+    with studio.engine.begin() as connection:
+        connection.execute(
+            text("CREATE TABLE product AS SELECT id, image_path AS photo FROM garment")
+        )
+        connection.execute(
+            text("""CREATE VIEW among_in_stock AS
+                    SELECT photo AS image_path FROM product WHERE id % 2 = 0""")
+        )
+    query = "among=in_stock&label=any&n=100"
+    for answer, found in (
+        (empty.get(f"/api/v1/garments/7/similar?{query}"), 16),
+        (empty.get(f"/api/v1/garments/8/similar?{query}"), 15),
+        (empty.post(f"/api/v1/similar?{query}", **form(JPEG)), 16),
+    ):
+        matches = answer.get_json()["matches"]
+        assert len(matches) == found
+        assert {match["id"] % 2 for match in matches} == {0}
+    with studio.engine.begin() as connection:
+        connection.execute(
+            text("CREATE TABLE among_few AS SELECT image_path FROM garment WHERE id < 9")
+        )
+    both = empty.get("/api/v1/garments/7/similar?label=any&among=in_stock,few")
+    assert sorted(match["id"] for match in both.get_json()["matches"]) == [2, 4, 6, 8]
+    answer = empty.get("/api/v1/garments/random/similar?among=in_stock,sold")
+    assert "among_sold has a column image_path. Choose among few, in_stock." in require_problem(
+        answer, 400, "among_unknown"
+    )
 
 
 @pytest.mark.parametrize("label", ["Trousers", "", "Tee,,", "any,Tee", "%00"])

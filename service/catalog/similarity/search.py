@@ -21,15 +21,11 @@ from service.catalog.garments.single import Asked, asked_garment
 from service.catalog.models.beside import beside
 from service.catalog.models.generations import has_generation
 from service.catalog.schema.tables import COMPONENTS
+from service.catalog.similarity.among import readable, require_among
 from service.catalog.similarity.effort import JUDGED, Found, efforts, enough, short
 from service.catalog.similarity.projection import SLACK, kept
 from service.catalog.similarity.shelves import index_name
-from service.catalog.similarity.statement import (
-    LOOKUP_FOR_EXACT,
-    LOOKUP_FOR_INDEXES,
-    literal,
-    similar_sql,
-)
+from service.catalog.similarity.statement import literal, lookup_sql, similar_sql
 from service.domain import Match, Method
 from service.errors import InvalidParameter, ModelMoved
 from service.stages import stage
@@ -64,6 +60,7 @@ def similar(
     min_similarity: float | None = None,
     exact: bool = False,
     model_id: int | None = None,
+    among: str | None = None,
 ) -> tuple[tuple[Match, ...], Method]:
     """The `n` garments nearest to `query` among `labels`, by falling similarity, ties by id.
 
@@ -75,11 +72,14 @@ def similar(
     model_id: which model embedded the query; by default the one that serves. Where another serves by
     now, this one's garments are searched as long as they are kept.
 
+    among: names of relations `among_…` of the shop's own, separated by commas, to search only the
+    garments that each of them names.
+
     Similarities are those of the stored float16 embeddings, computed by Postgres. Fewer than `n`
     matches where the labels have fewer garments, or fewer that are similar enough.
 
-    Raises `InvalidParameter`, `LabelUnknown`, `GarmentNotFound`, and `ModelMoved` where no garments
-    as that model sees them are left, or a garment that is asked for is another model's by now.
+    Raises `InvalidParameter`, `LabelUnknown`, `AmongUnknown`, `GarmentNotFound`, and `ModelMoved` where
+    no garments as that model sees them are left, or a garment that is asked for is another model's by now.
     """
     if not 1 <= n <= MAX_MATCHES:
         raise InvalidParameter(f"n is {n}; it must be from 1 to {MAX_MATCHES}.")
@@ -112,6 +112,7 @@ def similar(
     }
     exactly = frozenset(searched if exact else ())
     with reading(place) as connection:
+        values["among"] = () if among is None else require_among(connection, among)
         for last in (False, False, False, True):  # models may take turns between two looks
             try:
                 found, indexed = _nearest(connection, searched, values, exactly)
@@ -175,7 +176,7 @@ def _search(
     last = _seen.setdefault(connection.engine, {})
     while not last.keys() >= set(labels):  # a category may come while it is asked for
         with driver_of(connection) as driver:
-            looked_up = _look_up(connection, driver, LOOKUP_FOR_EXACT, labels, values)
+            looked_up = _look_up(connection, driver, lookup_sql(), labels, values)
             last.update(_shelves(connection, labels, looked_up))
     while True:
         supposed = {label: last[label] for label in labels}
@@ -185,13 +186,15 @@ def _search(
         others = [label for label in labels if label not in indexed]
         if indexed:
             asked["n"] = max(values["n"], JUDGED)
-        statement = similar_sql(tuple(map(literal, indexed)), bool(others))
+        statement = similar_sql(tuple(map(literal, indexed)), bool(others), values["among"])
         attributes = {"db.system.name": "postgresql", "db.query.text": statement.strip()}
-        with driver_of(connection) as driver, stage("sql", attributes):
+        lookup = lookup_sql(by_indexes=bool(indexed), among=bool(values["among"]))
+        with (
+            readable(values["among"]), driver_of(connection) as driver, stage("sql", attributes),
+        ):  # fmt: skip
             # One transaction, which the settings end with: psycopg sends what is in a pipeline
             # before a single Sync
             with driver.pipeline():
-                lookup = LOOKUP_FOR_INDEXES if indexed else LOOKUP_FOR_EXACT
                 looked_up = _look_up(connection, driver, lookup, labels, values)
                 answer = driver.execute(statement, asked | {"labels": others})
             rows = [Found(*row) for row in answer.fetchall()]

@@ -46,8 +46,15 @@ _BY_INDEXES = f"""{_EXACTLY},
            set_config('hnsw.ef_search', %(follow)s, true),
            set_config('hnsw.iterative_scan', 'strict_order', true)"""
 
-LOOKUP_FOR_EXACT = _LOOKUP.format(settings=_EXACTLY)
-LOOKUP_FOR_INDEXES = _LOOKUP.format(settings=_BY_INDEXES)
+# Where few of a label's garments are searched among, comparing those few is faster than to follow the
+# graph until it has led to enough of them. See docs/performance.md.
+_AMONG_BY_INDEXES = f"""{_BY_INDEXES},
+           set_config('hnsw.max_scan_tuples', '2000', true)"""
+
+_LOOKUPS = {
+    settings: _LOOKUP.format(settings=settings)
+    for settings in (_EXACTLY, _BY_INDEXES, _AMONG_BY_INDEXES)
+}
 
 # Garments to leave out, and those whose picture has the very bytes of the query's. An array, because
 # it is then looked up once.
@@ -55,6 +62,16 @@ OTHERS = """
             id <> ALL (CAST(%(exclude)s AS bigint[]))
             AND id <> ALL (ARRAY(SELECT id FROM garment WHERE content_sha256 = %(content)s))
 """.strip()
+
+# Only garments that relations of the shop's own name (see `among`). Looked up for each candidate of an
+# index, because a join would lose the index's order; where all of a label is read, the planner joins.
+AMONG_BY_INDEXES = """
+            AND (SELECT true FROM {relation} AS own
+                 WHERE CAST(own.image_path AS text) = garment.image_path LIMIT 1)
+"""
+AMONG_EXACTLY = """
+            AND image_path IN (SELECT CAST(own.image_path AS text) FROM {relation} AS own)
+"""
 
 # One arm per index, because a label's index gives the order of its arm. The components choose the
 # candidates, the embeddings order them. WITH TIES, so that of garments which are alike those of the
@@ -120,14 +137,23 @@ LIMIT %(n)s
 """
 
 
+def lookup_sql(*, by_indexes: bool = False, among: bool = False) -> str:
+    """How a label is, with the settings for the query behind it."""
+    return _LOOKUPS[(_AMONG_BY_INDEXES if among else _BY_INDEXES) if by_indexes else _EXACTLY]
+
+
 @lru_cache(maxsize=1024)
-def similar_sql(indexed: tuple[str, ...], others: bool) -> str:
+def similar_sql(indexed: tuple[str, ...], others: bool, relations: tuple[str, ...] = ()) -> str:
     """The query of labels by their indexes and, where there are `others`, of `labels` exactly.
 
-    indexed: as `literal` gives them.
+    indexed: as `literal` gives them. relations: as `require_among` gives them.
     """
-    arms = [INDEX_ARM.format(label=label, others=OTHERS) for label in indexed]
-    arms += [EXACT_ARM.format(others=OTHERS)] * others
+    by_indexes = exactly = OTHERS
+    for relation in relations:
+        by_indexes += AMONG_BY_INDEXES.format(relation=relation)
+        exactly += AMONG_EXACTLY.format(relation=relation)
+    arms = [INDEX_ARM.format(label=label, others=by_indexes) for label in indexed]
+    arms += [EXACT_ARM.format(others=exactly)] * others
     return SIMILAR.format(arms="\nUNION ALL\n".join(arms), indexes=len(indexed))
 
 

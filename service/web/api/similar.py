@@ -8,6 +8,7 @@ from flask import Blueprint
 
 from service import recommend
 from service.errors import (
+    AmongUnknown,
     CatalogEmpty,
     GarmentNotFound,
     ImageMissing,
@@ -32,6 +33,7 @@ routes = Blueprint("similar", __name__)
     scope="read",
     refuses=(
         LabelUnknown,
+        AmongUnknown,
         ImageMissing,
         ImageTooLarge,
         ImageTypeUnsupported,
@@ -48,7 +50,7 @@ def similar_to_photo(query: SimilarParameters, form: ImageForm) -> dict[str, Any
 
 
 @routes.get("/garments/<garment_id>/similar")
-@operation(Recommendation, scope="read", refuses=(LabelUnknown, GarmentNotFound))
+@operation(Recommendation, scope="read", refuses=(LabelUnknown, AmongUnknown, GarmentNotFound))
 def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, Any]:
     """The garments most like one of the catalog."""
     how = query.query()
@@ -56,7 +58,7 @@ def similar_to_garment(garment_id: str, query: SimilarParameters) -> dict[str, A
 
 
 @routes.get("/garments/random/similar")
-@operation(Recommendation, scope="read", refuses=(LabelUnknown, CatalogEmpty))
+@operation(Recommendation, scope="read", refuses=(LabelUnknown, AmongUnknown, CatalogEmpty))
 def similar_to_any_garment(query: SimilarParameters) -> dict[str, Any]:
     """The garments most like one drawn by chance."""
     how = query.query()
