@@ -20,7 +20,11 @@ from service.studio import Studio
 from ..conftest import _database
 from .serving import COMMAND, free_port, wait_until_ready
 
-IN_STOCK = "CREATE TABLE among_in_stock AS SELECT image_path FROM garment WHERE id % 2 = 1"
+# Those that the document has for examples
+AMONG = """
+    CREATE TABLE among_in_stock AS SELECT image_path FROM garment WHERE id % 2 = 1;
+    CREATE TABLE among_under_50 AS SELECT image_path FROM garment
+"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def live(
         with Studio(Settings(home=home, database_url=url, image_root=str(root))) as studio:
             Loader(studio.engine, studio.model_id).write(rows)
             with studio.engine.begin() as connection:
-                connection.execute(text(IN_STOCK))
+                connection.execute(text(AMONG))
             for _ in range(3):
                 source = str(root / "garments.csv")
                 queue_import(studio.engine, source=source, labels="given", enqueue=lambda *_: None)
