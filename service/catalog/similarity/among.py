@@ -1,9 +1,8 @@
 """Searches among the garments that a relation of the shop's own names: in stock, in a price range, of a
 branch.
 
-It is a view or a table `among_NAME` beside the catalog with a column `image_path`. A path, because it
-stays what it is when another model's garments take the place of these; and a name, because no SQL comes
-from outside.
+It is a view or a table `among_NAME` beside the catalog with a column `image_path`. A path, because that
+is what the shop knows of a garment; and a name, because no SQL comes from outside.
 """
 
 from __future__ import annotations
