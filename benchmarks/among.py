@@ -11,19 +11,14 @@ share that indexes answered.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 import time
-from pathlib import Path
 from statistics import median
 
 import numpy as np
-from effort import fill
-from garments import CACHE, PHOTOS, load
+from filled import filled, parse
 from peers.studio import session
 
 from service.catalog import similar
-from service.settings import Settings
 from service.studio import Studio
 
 N = 9
@@ -42,21 +37,8 @@ PRODUCT = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=139_734)
-    parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cache", type=Path, default=CACHE)
-    parser.add_argument("--photos", type=Path, default=PHOTOS)
-    arguments = parser.parse_args()
-    garments = load(arguments.rows, arguments.cache, arguments.photos)
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="fashion-studio-bench-", ignore_cleanup_errors=True
-        ) as home,
-        Studio(Settings(home=Path(home), database_url=None)) as studio,
-    ):
-        fill(studio, garments)
+    arguments = parse(__doc__.splitlines()[0], questions=200)
+    with filled(arguments) as (studio, _):
         with session(studio) as connection:
             for statement in PRODUCT:
                 connection.execute(statement)

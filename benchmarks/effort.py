@@ -12,23 +12,18 @@ multiple of the first effort's median of the same round.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import numpy as np
-from garments import CACHE, PHOTOS, Garments, load
-from peers.pgvector import VACUUM
-from peers.studio import BATCH, session, store
+from filled import filled, parse
+from garments import Garments
 
-from service.catalog import build_indexes, similar
+from service.catalog import similar
 from service.catalog.similarity import search
 from service.catalog.similarity.effort import Effort, efforts
-from service.settings import Settings
 from service.studio import Studio
 
 N = 10
@@ -37,31 +32,11 @@ Choose = Callable[[int], tuple[Effort, ...]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=139_734)
-    parser.add_argument("--questions", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cache", type=Path, default=CACHE)
-    parser.add_argument("--photos", type=Path, default=PHOTOS)
-    arguments = parser.parse_args()
-    garments = load(arguments.rows, arguments.cache, arguments.photos)
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="fashion-studio-bench-", ignore_cleanup_errors=True
-        ) as home,
-        Studio(Settings(home=Path(home), database_url=None)) as studio,
-    ):
-        fill(studio, garments)
+    arguments = parse(__doc__.splitlines()[0], questions=300)
+    with filled(arguments) as (studio, garments):
         for name, places in questions(garments, arguments.questions).items():
             print(f"\n{name}\n")
             report(measure(studio, garments, places, arguments.rounds))
-
-
-def fill(studio: Studio, garments: Garments) -> None:
-    store(studio, garments.labels, garments.shelf, garments.batches(BATCH))
-    build_indexes(studio.engine)
-    with session(studio) as connection:
-        connection.execute(VACUUM)
 
 
 def questions(garments: Garments, count: int) -> dict[str, list[tuple[int, int]]]:
