@@ -12,6 +12,8 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
+from service.web.connections import greet_no_more
+
 PAUSE_SECONDS = 10.0  # before a worker that ended by itself is started again
 STOP_SECONDS = 20.0  # more than it takes itself, see `service.jobs.worker`
 
@@ -64,6 +66,11 @@ class Supervisor(Arbiter):
     def stop(self, graceful: bool = True) -> None:
         if self._companion is not None:
             self._companion.stop()
+        # Another server may have got the listeners, or will get them, where gunicorn replaces itself
+        # (SIGUSR2) or systemd holds them
+        if self.reexec_pid == self.master_pid == 0 and not self.systemd:
+            for listener in self.LISTENERS:
+                greet_no_more(listener.sock)
         super().stop(graceful)
         if self._companion is not None:
             self._companion.wait()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import socket
+import struct
+import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -16,6 +19,10 @@ PATIENCE_SECONDS = 15.0  # that reading a request, or sending an answer, may tak
 BYTES_A_SECOND = 16_000  # beyond that, at least so fast: a slow telephone line of today
 SILENT_SECONDS = 2.0  # without a byte of a client that was answered, and is to close
 BUFFER_BYTES = 131_072  # of an answer, given to the system at once
+
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+DROP_ALL = (6, 0, 0, 0)  # linux/filter.h, struct sock_filter: BPF_RET | BPF_K of no byte
 
 
 class TooSlow(NoMoreData):
@@ -32,7 +39,8 @@ class Worker(ThreadWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """When the server stops, take in who has connected already, then let no one else connect:
-        closing a listener resets those that the system has greeted and nobody has accepted."""
+        closing a listener resets those that the system has greeted and nobody has accepted. See
+        `greet_no_more`, which comes before."""
         super().set_accept_enabled(enabled)
         if enabled or self.alive:
             return
@@ -54,6 +62,21 @@ class Worker(ThreadWorker):
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         super().handle_error(req, _Rewriting(client), addr, exc)
+
+
+def greet_no_more(listener: socket.socket) -> None:
+    """Let no one else connect to it, in any process: the system drops what comes, and a client that
+    tries again, as its system does after a second, is refused once the listener is closed.
+
+    Only Linux has such filters. Elsewhere, who connects in the moment before the close is reset.
+    """
+    if sys.platform != "linux":
+        return
+    program = ctypes.create_string_buffer(struct.pack("HBBI", *DROP_ALL))
+    with suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program))
+        )
 
 
 class Timed:

@@ -77,6 +77,30 @@ def test_told_to_stop_it_answers_what_it_has_taken_in() -> None:
         assert answers.keys() <= {"ConnectionRefusedError"}
 
 
+# Between a worker's last look for who has connected and the end of its listener
+SLOW_TO_CLOSE = """
+import time
+from service.web.connections import Worker
+take_in = Worker.accept
+def dally(worker, listener):
+    take_in(worker, listener)
+    if not worker.alive:
+        time.sleep(0.3)
+Worker.accept = dally
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has filters for listeners")
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_who_connects_while_it_stops_is_refused_and_not_reset(workers: str) -> None:
+    with ready_server("--no-worker", "--workers", workers, before=SLOW_TO_CLOSE) as server:
+        threading.Timer(1, server.process.send_signal, (signal.SIGTERM,)).start()
+        answers = server.load(8, lambda: server.ask("GET", "/healthz")[0], seconds=3)
+        assert server.process.wait(30) == 0
+        assert answers.keys() == {200, "ConnectionRefusedError"}
+
+
 @pytest.mark.usefixtures("catalog")
 def test_slow_clients_do_not_keep_others_from_answers() -> None:
     """Heads that never end, and bodies that trickle: others are served, and these are given up."""
