@@ -27,8 +27,8 @@ from service.catalog.similarity.effort import Effort, efforts
 from service.studio import Studio
 
 N = 10
-ALONE = [(40, 20), (40, 30), (80, 30), (120, 30), (320, 80), (640, 80), (1000, 320)]
-Choose = Callable[[int], tuple[Effort, ...]]
+ALONE = [(40, 20), (40, 30), (80, 30), (120, 30), (320, 80), (640, 80), (1000, 160), (1000, 320)]
+Choose = Callable[..., tuple[Effort, ...]]
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def measure(
     return found
 
 
-def only(effort: Effort, _n: int) -> tuple[Effort, ...]:
+def only(effort: Effort, _n: int, *, vast: bool = False) -> tuple[Effort, ...]:
     return (effort,)
 
 

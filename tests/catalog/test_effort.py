@@ -1,5 +1,6 @@
 """A question takes as much effort as it needs, whatever network made the embeddings."""
 
+import itertools
 import math
 from itertools import pairwise
 
@@ -9,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from service.catalog import build_indexes, similar
-from service.catalog.similarity.effort import ASTRAY, FAR, JUDGED, Found, efforts, enough, short
+from service.catalog.similarity import search
+from service.catalog.similarity.effort import FAR, JUDGED, Found, efforts, enough, short
 
 from .samples import clustered, row
 
@@ -31,18 +33,19 @@ def followed(monkeypatch):
 
 
 def test_each_effort_is_more_than_the_one_before_and_what_pgvector_takes():
-    for n in (1, JUDGED, 100):
-        steps = efforts(n)
-        assert all(a.follow < b.follow and a.candidates < b.candidates for a, b in pairwise(steps))
+    for n, vast in itertools.product((1, JUDGED, 100), (False, True)):
+        steps = efforts(n, vast=vast)
+        assert steps[0] == efforts(n)[0]  # in which a search does not know yet
+        assert all(a.follow <= b.follow and a.candidates < b.candidates for a, b in pairwise(steps))
         assert all(effort.candidates >= 2 * n for effort in steps)
         assert all(effort.follow > effort.candidates for effort in steps)
         assert all(effort.follow <= 1000 for effort in steps)
 
 
-def found(cosine, reach, share):
+def found(cosine, reach, share, off=1.0):
     return [
-        Found(1, "a.jpg", "Tee", 0.99, reach, share),
-        Found(2, "b.jpg", "Tee", cosine, reach, share),
+        Found(1, "a.jpg", "Tee", 0.99, reach, share, off),
+        Found(2, "b.jpg", "Tee", cosine, reach, share, off),
     ]
 
 
@@ -53,9 +56,31 @@ def test_it_is_enough_where_components_would_show_a_nearer_garment():
     assert not enough(found(0.9, 0.85 * distance, share=0.9), MOST)
 
 
-def test_a_question_from_elsewhere_is_followed_far_once():
-    assert not enough(found(0.4, 10.0, share=0.9), LITTLE)
-    assert enough(found(0.4, 10.0, share=0.9), MORE)
+@pytest.mark.parametrize("vast", [False, True])
+def test_a_question_from_elsewhere_is_followed_far_once(vast):
+    assert not enough(found(0.4, 10.0, share=0.9), LITTLE, vast=vast)
+    assert enough(found(0.4, 10.0, share=0.9), efforts(JUDGED, vast=vast)[1], vast=vast)
+
+
+def test_what_is_far_is_told_by_the_distance_from_the_middle_whatever_the_network():
+    """Of one whose cosines are all high, garments lie close to the middle."""
+    alike, close = found(0.9, 10.0, 0.9, off=1.0), found(0.9, 10.0, 0.9, off=0.4)
+    assert enough(alike, LITTLE)
+    assert not enough(close, LITTLE)
+
+
+def test_among_very_many_a_question_is_taken_to_be_from_elsewhere_sooner():
+    between = found(0.7, 10.0, share=0.9)
+    assert enough(between, LITTLE)
+    assert not enough(between, LITTLE, vast=True)
+    assert enough(found(0.8, 10.0, share=0.9), LITTLE, vast=True)
+
+
+def test_that_a_hundred_are_wanted_makes_none_of_them_far():
+    """The hundredth is further than the tenth."""
+    tenth = [Found(i, f"{i}.jpg", "Tee", 0.9, 10.0, 0.9, 1.0) for i in range(JUDGED)]
+    last = Found(99, "99.jpg", "Tee", 0.3, 10.0, 0.9, 1.0)
+    assert enough([*tenth, last], LITTLE)
 
 
 def test_it_is_enough_where_no_index_has_more_to_give():
@@ -64,7 +89,7 @@ def test_it_is_enough_where_no_index_has_more_to_give():
 
 
 def test_an_index_that_led_to_few_is_told_apart_from_those_that_did_not():
-    one = Found(1, "a.jpg", "Tee", 0.9, 0.2, 1.0)
+    one = Found(1, "a.jpg", "Tee", 0.9, 0.2, 1.0, 1.0)
     assert short([one], ["Tee", "Dress"]) == set()
     assert short([one._replace(led=["Tee"])], ["Tee", "Dress"]) == {"Dress"}
     assert short([one._replace(led=[])], ["Dress"]) == {"Dress"}
@@ -73,7 +98,7 @@ def test_an_index_that_led_to_few_is_told_apart_from_those_that_did_not():
 
 def test_where_components_hold_all_a_question_is_asked_once(engine, loader, followed):
     rng = np.random.default_rng(1)
-    flat = rng.normal(size=(1520, 20)) @ rng.normal(size=(20, 2048)) + 5
+    flat = rng.normal(size=(1520, 6)) @ rng.normal(size=(6, 2048)) + 5
     vectors = flat.astype(np.float32)
     loader.write([row(f"{i:06}.jpg", embedding=vector) for i, vector in enumerate(vectors[:1500])])
     build_indexes(engine, threshold=1000)
@@ -93,10 +118,22 @@ def test_a_far_question_finds_nearly_all(engine, shelve, followed):
         matches, method = similar(engine, query, labels=["Tee"], n=10)
         true, _ = similar(engine, query, labels=["Tee"], n=10, exact=True)
         assert method == "hnsw"
-        assert matches[-1].similarity < ASTRAY
         assert FAR in followed
         shared += len(set(matches) & set(true))
     assert shared >= 0.9 * 200  # of groups in which components hardly order
+
+
+def test_a_label_of_very_many_is_known_by_its_index(engine, shelve, followed, monkeypatch):
+    shelve("Tee", 1500, seed=1)
+    shelve("Dress", 1200, seed=2)
+    build_indexes(engine, threshold=1000)
+    monkeypatch.setattr(search, "VAST", 1400)
+    query = clustered(60, 9)[3]
+    similar(engine, query, labels=["Tee"], n=10)  # how the labels are is known then
+    for labels, furthest in ((["Tee"], 1000), (["Dress"], FAR), (["Dress", "Tee"], 1000)):
+        followed.clear()
+        assert similar(engine, query, labels=labels, n=10)[1] == "hnsw"
+        assert list(dict.fromkeys(followed))[:2] == [LITTLE.follow, furthest]
 
 
 def test_a_label_of_which_hardly_a_garment_is_left_spares_the_others_no_effort(

@@ -11,8 +11,10 @@ from service.catalog import (
     index_name,
     leftovers,
     open_engine,
+    shelves,
     similar,
 )
+from service.catalog.similarity import shelves as each_shelf
 from service.catalog.similarity.indexes import LOCK
 from service.catalog.similarity.projection import project_catalog
 from service.errors import DatabaseUnfit
@@ -67,6 +69,31 @@ def test_a_rebuild_makes_the_graph_that_a_build_would_also_beside_a_reader(engin
     end.join()
     with engine.connect() as connection:
         assert connection.scalar(options) == today
+
+
+def test_a_long_label_gets_its_graph_with_more_effort_and_anew_once_it_is_long(
+    engine, shelve, monkeypatch
+):
+    options = text(
+        "SELECT relname, array_to_string(reloptions, ' ') FROM pg_class WHERE relname LIKE 'hnsw_%'"
+    )
+    shelve("Tee", 60)
+    shelve("Dress", 30)
+    monkeypatch.setattr(each_shelf, "LARGE", 50)
+    assert build_indexes(engine, threshold=20) == ["Tee", "Dress"]
+    with engine.connect() as connection:
+        built = dict(connection.execute(options).all())
+    assert built[index_name("Tee")] == "m=16 ef_construction=1000"
+    assert built[index_name("Dress")] == "m=16 ef_construction=320"
+    assert shelf(engine, threshold=20).due is None
+    monkeypatch.setattr(each_shelf, "LARGE", 25)  # as if Dress had grown
+    assert [one.due for one in shelves(engine, threshold=20)][:2] == [None, "rebuild"]
+    assert build_indexes(engine, threshold=20) == ["Dress"]
+    with engine.connect() as connection:
+        built = dict(connection.execute(options).all())
+    assert set(built.values()) == {"m=16 ef_construction=1000"}
+    monkeypatch.undo()  # one that shrinks keeps what it has
+    assert build_indexes(engine, threshold=20) == []
 
 
 def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):

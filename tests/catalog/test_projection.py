@@ -162,7 +162,7 @@ def test_a_catalog_without_a_model_has_none(engine):
 
 
 def test_components_go_with_the_embedding_that_they_are_of(engine, shelve, loader):
-    shelve("Tee", 60)
+    shelve("Tee", 100)
     build_indexes(engine, threshold=50)
     with engine.begin() as connection:  # by hand, or by a version that knows no components
         connection.execute(

@@ -20,10 +20,11 @@ from service.errors import AmongUnknown
 PREFIX = "among_"
 NAME = re.compile(r"among_[a-z0-9_]{1,50}")
 
-KNOWN = """
+# By LIKE with a literal, which the catalog's index of names can follow: a shop may have many relations
+KNOWN = r"""
     SELECT relname
     FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-    WHERE starts_with(relname, %(prefix)s) AND pg_table_is_visible(pg_class.oid)
+    WHERE relname LIKE 'among\_%' AND pg_table_is_visible(pg_class.oid)
           AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attname = 'image_path' AND NOT attisdropped
     ORDER BY relname
 """
@@ -37,7 +38,7 @@ def require_among(connection: Connection, names: str) -> tuple[str, ...]:
     Raises `AmongUnknown` for the first that is not there, naming those that are.
     """
     with driver_of(connection) as driver:
-        found = [relation for (relation,) in driver.execute(KNOWN, {"prefix": PREFIX})]
+        found = [relation for (relation,) in driver.execute(KNOWN)]
     wanted = [PREFIX + name for name in names.split(",")]
     for relation in wanted:
         if relation not in found or not NAME.fullmatch(relation):

@@ -16,12 +16,19 @@ from service.catalog.similarity.projection import SLACK
 JUDGED = 10
 """Neighbours that are looked for at least, because whether a search went well shows in several."""
 
-ASTRAY = 0.5
-"""Cosine. A question that is less like the last one found is taken to come from elsewhere."""
-
+ASTRAY = 1.0
+"""A question that is further from the last one found than this many times from the middle of the catalog
+is taken to come from elsewhere."""
 
 FAR = 640
 """Candidates of a scan that finds its way from anywhere."""
+
+VAST = 100_000
+"""Rows beyond which a label's graph is hard to leave where it was entered, because so many garments are
+alike: see docs/performance.md. pgvector takes no larger `hnsw.ef_search` than `FURTHEST`."""
+
+VAST_ASTRAY = 0.66
+FURTHEST = 1000
 
 
 class Effort(NamedTuple):
@@ -39,8 +46,8 @@ class Found(NamedTuple):
 
     similarity: cosine. reach: no garment whose components are further from the question's was a
     candidate; None where no index led to as many as were asked of it. share: the part of their distance
-    that the components of nearly all candidates hold, at most 1. led: the labels whose index led to as
-    many; None where each did.
+    that the components of nearly all candidates hold, at most 1. off: the question's distance from the
+    middle of the catalog, by components. led: the labels whose index led to as many; None where each did.
     """
 
     id: int
@@ -49,20 +56,25 @@ class Found(NamedTuple):
     similarity: float
     reach: float | None
     share: float
+    off: float
     led: list[str] | None = None
 
 
-def efforts(n: int) -> tuple[Effort, ...]:
+def efforts(n: int, *, vast: bool = False) -> tuple[Effort, ...]:
     """For the `n` nearest: one after the other, as long as the one before was not `enough`.
 
+    vast: whether a label of more than `VAST` rows is searched.
+
     A scan goes on where it kept no more candidates than are compared, and those that are as near as
-    the last. pgvector takes no larger `hnsw.ef_search` than 1000. What each effort finds and costs is
-    in docs/performance.md.
+    the last. What each effort finds and costs is in docs/performance.md.
     """
+    further = Effort(max(FAR, 3 * n), max(80, 3 * n))
+    if vast:
+        further = Effort(FURTHEST, max(160, 3 * n))
     return (
         Effort(max(40, 2 * n + 10), max(30, 2 * n)),
-        Effort(max(FAR, 3 * n), max(80, 3 * n)),
-        Effort(1000, max(320, 4 * n)),
+        further,
+        Effort(FURTHEST, max(320, 4 * n)),
     )
 
 
@@ -75,7 +87,7 @@ def short(found: Sequence[Found], indexed: Collection[str]) -> set[str]:
     return set() if led is None else set(indexed) - set(led)
 
 
-def enough(found: Sequence[Found], effort: Effort) -> bool:
+def enough(found: Sequence[Found], effort: Effort, *, vast: bool = False) -> bool:
     """Whether hardly a garment that was not a candidate can be nearer than the last one `found`.
 
     Beyond the candidates' reach, components are nearly as far apart as whole embeddings: how nearly,
@@ -85,7 +97,12 @@ def enough(found: Sequence[Found], effort: Effort) -> bool:
     last = found[-1] if found else None
     if last is None or last.reach is None:  # no index has more to give
         return True
-    if last.similarity < ASTRAY and effort.follow < FAR:
+    far = VAST_ASTRAY if vast else ASTRAY
+    if effort.follow < FAR and _distance(found[:JUDGED][-1]) > far * last.off:
         return False
-    distance = math.sqrt(2 * max(1 - last.similarity, 0))
-    return last.share * distance <= last.reach + SLACK
+    return last.share * _distance(last) <= last.reach + SLACK
+
+
+def _distance(one: Found) -> float:
+    """Of embeddings of unit length."""
+    return math.sqrt(2 * max(1 - one.similarity, 0))

@@ -19,21 +19,25 @@ from sqlalchemy.exc import DBAPIError
 from service.catalog.database.engine import own_session
 from service.catalog.database.patience import take_lock, until_free
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
-from service.catalog.similarity.shelves import THRESHOLD, Shelf, index_name, leftovers, shelves
+from service.catalog.similarity.shelves import (
+    THRESHOLD,
+    Shelf,
+    ef_construction,
+    index_name,
+    leftovers,
+    shelves,
+)
 from service.errors import DatabaseUnavailable, DatabaseUnfit
 
 LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for every version
 PROGRESS_EVERY = 0.5  # seconds
 
-# m is pgvector's default. With a greater ef_construction than its 64, a search for a label that the query
-# is far from finds more of the neighbours for the same time: see docs/performance.md.
-GRAPH = "m=16, ef_construction=320"
-CREATE = sql.SQL(f"""
-    CREATE INDEX CONCURRENTLY {{index}} ON garment
-    USING hnsw (components halfvec_l2_ops) WITH ({GRAPH})
-    WHERE label = {{label}}
+CREATE = sql.SQL("""
+    CREATE INDEX CONCURRENTLY {index} ON garment
+    USING hnsw (components halfvec_l2_ops) WITH ({graph})
+    WHERE label = {label}
 """)
-RESHAPE = sql.SQL(f"ALTER INDEX {{index}} SET ({GRAPH})")
+RESHAPE = sql.SQL("ALTER INDEX {index} SET ({graph})")
 SHAPE = text(
     "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass(:index)"
 )
@@ -110,12 +114,14 @@ def build_indexes(
                 _drop(connection, shelf.index)
             if shelf.due == "build":
                 index = sql.Identifier(shelf.index)
-                statement = CREATE.format(index=index, label=sql.Literal(shelf.label))
+                statement = CREATE.format(
+                    index=index, graph=_graph(shelf.rows), label=sql.Literal(shelf.label)
+                )
             elif shelf.due == "rebuild" or (
                 rebuild and shelf.due is None and shelf.state == "valid"
             ):
                 qualified = _qualified(connection, shelf.index)
-                _reshape(connection, qualified)
+                _reshape(connection, qualified, _graph(shelf.rows))
                 statement = REBUILD.format(index=qualified)
             else:
                 continue
@@ -162,16 +168,20 @@ def _qualified(connection: Connection, index: str) -> sql.Composed:
     return sql.SQL("{}.{}").format(sql.SQL(schema), sql.Identifier(index))
 
 
-def _reshape(connection: Connection, index: sql.Composed) -> None:
+def _graph(rows: int) -> sql.SQL:
+    return sql.SQL(f"m=16, ef_construction={ef_construction(rows)}")  # m is pgvector's default
+
+
+def _reshape(connection: Connection, index: sql.Composed, graph: sql.SQL) -> None:
     """Let a rebuild make the graph that a build would: an index keeps the parameters of its birth.
 
     Changing them locks the index against searches, for a moment and only once nobody holds it.
     """
-    if connection.scalar(SHAPE, {"index": index.as_string()}) == GRAPH:
+    if connection.scalar(SHAPE, {"index": index.as_string()}) == graph.as_string():
         return
 
     def attempt() -> bool:
-        _run(connection, RESHAPE.format(index=index))
+        _run(connection, RESHAPE.format(index=index, graph=graph))
         return True
 
     connection.execute(HASTE)

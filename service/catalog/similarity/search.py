@@ -22,7 +22,7 @@ from service.catalog.models.beside import beside
 from service.catalog.models.generations import has_generation
 from service.catalog.schema.tables import COMPONENTS
 from service.catalog.similarity.among import readable, require_among
-from service.catalog.similarity.effort import JUDGED, Found, efforts, enough, short
+from service.catalog.similarity.effort import JUDGED, VAST, Found, efforts, enough, short
 from service.catalog.similarity.projection import SLACK, kept
 from service.catalog.similarity.shelves import index_name
 from service.catalog.similarity.statement import literal, lookup_sql, similar_sql
@@ -34,12 +34,12 @@ MAX_MATCHES = 100
 
 
 class _Shelf(NamedTuple):
-    """What must be known of a label before it is searched. fitted_at: names the projection.
-
-    here: whether the garments are those of the query's model, model_id.
+    """What must be known of a label before it is searched. vast: see `effort`. fitted_at: names the
+    projection. here: whether the garments are those of the query's model, model_id.
     """
 
     indexed: bool
+    vast: bool
     fitted_at: datetime | None
     here: bool
     model_id: int | None
@@ -150,15 +150,19 @@ def _nearest(
 
     exactly: labels to search without their index.
     """
-    for effort in efforts(values["n"]):
+    vast = False  # as the first search will tell, in which it makes no difference
+    for step in range(len(efforts(values["n"]))):
+        effort = efforts(values["n"], vast=vast)[step]
         asked = values | effort._asdict()
         found, indexed = _search(connection, labels, asked, exactly)
         while lacking := short(found, indexed):
             exactly |= lacking
             found, indexed = _search(connection, labels, asked, exactly)
-        if not indexed or enough(found, effort):
+        seen = _seen[connection.engine]
+        vast = any(seen[label].vast for label in indexed)
+        if not indexed or enough(found, effort, vast=vast):
             break
-        values["model_id"] = _seen[connection.engine][labels[0]].model_id  # the query's, by now
+        values["model_id"] = seen[labels[0]].model_id  # the query's, by now
     return found, indexed
 
 
@@ -215,6 +219,7 @@ def _look_up(
         "home": connection.get_execution_options().get("home"),
         "model_id": values["model_id"],
         "follow": str(values["follow"]),
+        "vast": VAST,
     }
     return [
         driver.execute(lookup, asked | {"label": label, "index": index_name(label)})
@@ -226,7 +231,7 @@ def _shelves(
     connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
 ) -> dict[str, _Shelf]:
     """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
-    found = {name: _Shelf(*row[:4]) for one in looked_up for name, *row in one.fetchall()}
+    found = {name: _Shelf(*row[:5]) for one in looked_up for name, *row in one.fetchall()}
     if not all(shelf.here for shelf in found.values()):
         raise ModelMoved()
     if len(found) < len(labels):

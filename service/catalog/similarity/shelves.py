@@ -28,6 +28,10 @@ SHRUNK = 0.5
 """A shelf gives its index up below this share of the threshold, so that one at the threshold does
 not build and drop it in turns."""
 
+LARGE = 50_000
+"""Rows beyond which a graph is built with more effort. Of many garments that are alike, one that is built
+with less has links to one another and hardly a link elsewhere (docs/performance.md)."""
+
 WASTED = 2_000
 """Bytes a row beyond which an index is built anew, three times what it needs: most of what it leads to
 was deleted. Postgres vacuums by itself only once a fifth of the whole table is gone."""
@@ -38,6 +42,8 @@ State = Literal["none", "building", "valid", "invalid"]
 # An index that CREATE INDEX CONCURRENTLY has begun is invalid until it ends, or for ever
 INDEXES = text("""
     SELECT relname AS name, indisvalid AS valid, pg_relation_size(indexrelid) AS bytes,
+           (SELECT CAST(option_value AS integer) FROM pg_options_to_table(reloptions)
+            WHERE option_name = 'ef_construction') AS ef_construction,
            EXISTS (SELECT FROM pg_stat_progress_create_index AS progress
                    WHERE progress.index_relid = indexrelid) AS building
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -93,6 +99,13 @@ def index_name(label: str) -> str:
     return f"{HNSW_PREFIX}components_{readable}_{hashlib.sha256(label.encode()).hexdigest()[:10]}"
 
 
+def ef_construction(rows: int) -> int:
+    """With how much effort the graph of so many garments is built. With more than pgvector's default,
+    64, a search for a label that the query is far from finds more of the neighbours for the same time.
+    """
+    return 320 if rows <= LARGE else 1000  # which is the most that pgvector takes
+
+
 def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
     """Every label in the model's order, also those without garments."""
     counts = {count.label: count.count for count in count_by_label(engine)}
@@ -106,7 +119,8 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
         size = 0 if index is None else index.bytes
         due = _due(state, rows, threshold)
         if due is None and state == "valid":
-            due = "update" if lacking else "rebuild" if size > WASTED * rows else None
+            poor = size > WASTED * rows or (index.ef_construction or 0) < ef_construction(rows)
+            due = "update" if lacking else "rebuild" if poor else None
         found.append(Shelf(label, rows, lacking, state, size, due))
     return found
 

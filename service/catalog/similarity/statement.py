@@ -20,6 +20,8 @@ _LOOKUP = """
             OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('garment') AND relkind = 'p'))
            AND NOT EXISTS (SELECT FROM garment WHERE label = %(label)s AND components IS NULL)
                AS indexed,
+           coalesce((SELECT reltuples > %(vast)s FROM pg_class
+                     WHERE oid = to_regclass(%(index)s)), false) AS vast,
            (SELECT created_at FROM projection WHERE model_id = asked.model_id) AS fitted_at,
            to_regclass(%(home)s) IS NOT NULL
            OR EXISTS (SELECT FROM model WHERE id = asked.model_id AND serving) AS here,
@@ -120,6 +122,7 @@ WITH nearest AS MATERIALIZED ({arms}),
 told AS (
     SELECT min(reach) AS reach,
            least(avg(share) + 2.5 * stddev_pop(share), 1) AS share,
+           l2_norm(%(components)s) AS off,
            CASE WHEN count(DISTINCT label) FILTER (WHERE reach IS NOT NULL) < {indexes}
                 THEN coalesce(array_agg(DISTINCT label) FILTER (WHERE reach IS NOT NULL), '{{}}')
                 END AS led
@@ -130,7 +133,7 @@ told AS (
         FROM nearest
     ) AS candidates
 )
-SELECT id, image_path, label, 1 - distance AS similarity, told.reach, told.share, told.led
+SELECT id, image_path, label, 1 - distance AS similarity, told.reach, told.share, told.off, told.led
 FROM nearest, told
 ORDER BY distance, id
 LIMIT %(n)s
