@@ -23,12 +23,15 @@ is taken to come from elsewhere."""
 FAR = 640
 """Candidates of a scan that finds its way from anywhere."""
 
+FURTHEST = 1000
+"""The largest `hnsw.ef_search` that pgvector takes."""
+
 VAST = 100_000
-"""Rows beyond which a label's graph is hard to leave where it was entered, because so many garments are
-alike: see docs/performance.md. pgvector takes no larger `hnsw.ef_search` than `FURTHEST`."""
+"""Rows beyond which so many garments of a label may be alike that a search finds none but those around
+the place where it entered the graph."""
 
 VAST_ASTRAY = 0.66
-FURTHEST = 1000
+"""`ASTRAY` in such a label: of questions that are nearer, hardly one misses anything (docs/performance.md)."""
 
 
 class Effort(NamedTuple):
