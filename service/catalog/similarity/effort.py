@@ -31,7 +31,7 @@ VAST = 100_000
 the place where it entered the graph."""
 
 VAST_ASTRAY = 0.66
-"""`ASTRAY` in such a label: of questions that are nearer, hardly one misses anything (docs/performance.md)."""
+"""`ASTRAY` in such a label: hardly a question that is nearer misses anything (docs/performance.md)."""
 
 
 class Effort(NamedTuple):
