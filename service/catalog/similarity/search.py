@@ -126,11 +126,8 @@ def similar(
                     found, indexed = _nearest(elsewhere, searched, values, exactly)
                     break
     floor = -math.inf if min_similarity is None else min_similarity
-    matches = (Match(*row[:4]) for row in found[:n])
-    return (
-        tuple(match for match in matches if match.similarity >= floor),
-        "hnsw" if indexed else "exact",
-    )
+    matches = tuple(Match(*row[:4]) for row in found[:n] if row.similarity >= floor)
+    return matches, "hnsw" if indexed else "exact"
 
 
 def _vector(query: np.ndarray) -> HalfVector:

@@ -118,7 +118,7 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
         state = _state(index)
         size = 0 if index is None else index.bytes
         due = _due(state, rows, threshold)
-        if due is None and state == "valid":
+        if due is None and index is not None and index.valid:
             poor = size > WASTED * rows or (index.ef_construction or 0) < ef_construction(rows)
             due = "update" if lacking else "rebuild" if poor else None
         found.append(Shelf(label, rows, lacking, state, size, due))
