@@ -1,8 +1,7 @@
 """A question takes as much effort as it needs, whatever network made the embeddings."""
 
-import itertools
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import psycopg
@@ -33,10 +32,12 @@ def followed(monkeypatch):
 
 
 def test_each_effort_is_more_than_the_one_before_and_what_pgvector_takes():
-    for n, vast in itertools.product((1, JUDGED, 100), (False, True)):
+    for n, vast in product((1, JUDGED, 100), (False, True)):
         steps = efforts(n, vast=vast)
         assert steps[0] == efforts(n)[0]  # in which a search does not know yet
-        assert all(a.follow <= b.follow and a.candidates < b.candidates for a, b in pairwise(steps))
+        assert all(a.candidates < b.candidates for a, b in pairwise(steps))
+        # Very many are followed as far as can be at once
+        assert all(a.follow < b.follow for a, b in pairwise(steps[:2] if vast else steps))
         assert all(effort.candidates >= 2 * n for effort in steps)
         assert all(effort.follow > effort.candidates for effort in steps)
         assert all(effort.follow <= 1000 for effort in steps)
@@ -118,6 +119,7 @@ def test_a_far_question_finds_nearly_all(engine, shelve, followed):
         matches, method = similar(engine, query, labels=["Tee"], n=10)
         true, _ = similar(engine, query, labels=["Tee"], n=10, exact=True)
         assert method == "hnsw"
+        assert matches[-1].similarity < 0.5
         assert FAR in followed
         shared += len(set(matches) & set(true))
     assert shared >= 0.9 * 200  # of groups in which components hardly order

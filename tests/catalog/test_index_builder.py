@@ -14,7 +14,7 @@ from service.catalog import (
     shelves,
     similar,
 )
-from service.catalog.similarity import shelves as each_shelf
+from service.catalog.similarity import shelves as shelf_module
 from service.catalog.similarity.indexes import LOCK
 from service.catalog.similarity.projection import project_catalog
 from service.errors import DatabaseUnfit
@@ -79,14 +79,14 @@ def test_a_long_label_gets_its_graph_with_more_effort_and_anew_once_it_is_long(
     )
     shelve("Tee", 60)
     shelve("Dress", 30)
-    monkeypatch.setattr(each_shelf, "LARGE", 50)
+    monkeypatch.setattr(shelf_module, "LARGE", 50)
     assert build_indexes(engine, threshold=20) == ["Tee", "Dress"]
     with engine.connect() as connection:
         built = dict(connection.execute(options).all())
     assert built[index_name("Tee")] == "m=16 ef_construction=1000"
     assert built[index_name("Dress")] == "m=16 ef_construction=320"
     assert shelf(engine, threshold=20).due is None
-    monkeypatch.setattr(each_shelf, "LARGE", 25)  # as if Dress had grown
+    monkeypatch.setattr(shelf_module, "LARGE", 25)  # as if Dress had grown
     assert [one.due for one in shelves(engine, threshold=20)][:2] == [None, "rebuild"]
     assert build_indexes(engine, threshold=20) == ["Dress"]
     with engine.connect() as connection:
@@ -94,6 +94,28 @@ def test_a_long_label_gets_its_graph_with_more_effort_and_anew_once_it_is_long(
     assert set(built.values()) == {"m=16 ef_construction=1000"}
     monkeypatch.undo()  # one that shrinks keeps what it has
     assert build_indexes(engine, threshold=20) == []
+
+
+def test_a_rebuild_with_more_effort_that_was_ended_is_due_again(engine, shelve, monkeypatch):
+    shelve("Tee", 60)
+    assert build_indexes(engine, threshold=20) == ["Tee"]
+    monkeypatch.setattr(shelf_module, "LARGE", 50)
+
+    def end(building):
+        if building.label:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_indexes(engine, threshold=20, progress=end)
+    assert shelf(engine, threshold=20).due == "rebuild"
+    name = index_name("Tee")
+    with engine.begin() as connection:  # as a kill leaves it
+        connection.execute(text(f"ALTER INDEX {name} SET (ef_construction = 1000)"))
+        connection.execute(text(f"CREATE INDEX {name}_ccnew ON garment (id)"))
+    assert shelf(engine, threshold=20).due == "rebuild"
+    assert build_indexes(engine, threshold=20) == ["Tee"]
+    assert shelf(engine, threshold=20).due is None
+    assert leftovers(engine) == []
 
 
 def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):

@@ -112,22 +112,21 @@ def build_indexes(
         for shelf in shelves(engine, threshold=threshold):
             if shelf.due in ("build", "drop"):
                 _drop(connection, shelf.index)
-            if shelf.due == "build":
-                index = sql.Identifier(shelf.index)
-                statement = CREATE.format(
-                    index=index, graph=_graph(shelf.rows), label=sql.Literal(shelf.label)
-                )
-            elif shelf.due == "rebuild" or (
+            anew = shelf.due == "rebuild" or (
                 rebuild and shelf.due is None and shelf.state == "valid"
-            ):
-                qualified = _qualified(connection, shelf.index)
-                _reshape(connection, qualified, _graph(shelf.rows))
-                statement = REBUILD.format(index=qualified)
-            else:
+            )
+            if not anew and shelf.due != "build":
                 continue
+            qualified, graph = _qualified(connection, shelf.index), _graph(shelf.rows)
+            statement = REBUILD.format(index=qualified)
+            if not anew:
+                index, label = sql.Identifier(shelf.index), sql.Literal(shelf.label)
+                statement = CREATE.format(index=index, graph=graph, label=label)
             with _watched(engine, connection, shelf, progress):
                 memory = min(BYTES_A_ROW * shelf.rows, MOST_BYTES)
                 connection.execute(MEMORY, {"bytes": memory})
+                if anew:
+                    _reshape(connection, qualified, graph)
                 _run(connection, statement)
             built.append(shelf.label)
         # Last, because an earlier version of the service may still search by its own indexes
