@@ -109,13 +109,36 @@ def test_a_rebuild_with_more_effort_that_was_ended_is_due_again(engine, shelve, 
         build_indexes(engine, threshold=20, progress=end)
     assert shelf(engine, threshold=20).due == "rebuild"
     name = index_name("Tee")
-    with engine.begin() as connection:  # as a kill leaves it
-        connection.execute(text(f"ALTER INDEX {name} SET (ef_construction = 1000)"))
-        connection.execute(text(f"CREATE INDEX {name}_ccnew ON garment (id)"))
-    assert shelf(engine, threshold=20).due == "rebuild"
+    for half_made in ("new", "old"):  # as a kill leaves them, before the exchange and after it
+        with engine.begin() as connection:
+            connection.execute(text(f"CREATE INDEX {name}_{half_made} ON garment (id)"))
+    assert leftovers(engine) == [f"{name}_new", f"{name}_old"]
     assert build_indexes(engine, threshold=20) == ["Tee"]
     assert shelf(engine, threshold=20).due is None
     assert leftovers(engine) == []
+
+
+def test_an_index_answers_every_search_while_another_takes_its_place(engine, shelve):
+    vectors = shelve("Tee", 1500)
+    build_indexes(engine)
+    wanted = similar(engine, vectors[7], labels=["Tee"], n=10)
+    assert wanted[1] == "hnsw"
+    answers, done = [], threading.Event()
+
+    def search():
+        while not done.is_set():
+            answers.append(similar(engine, vectors[7], labels=["Tee"], n=10))
+
+    searching = [threading.Thread(target=search) for _ in range(3)]
+    for thread in searching:
+        thread.start()
+    for _ in range(3):
+        assert build_indexes(engine, rebuild=True) == ["Tee"]
+    done.set()
+    for thread in searching:
+        thread.join()
+    assert len(answers) > 30
+    assert all(answer == wanted for answer in answers)
 
 
 def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
-from service.catalog.database.patience import take_lock, until_free
+from service.catalog.database.patience import take_lock
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
 from service.catalog.similarity.shelves import (
     THRESHOLD,
@@ -34,14 +34,10 @@ PROGRESS_EVERY = 0.5  # seconds
 
 CREATE = sql.SQL("""
     CREATE INDEX CONCURRENTLY {index} ON garment
-    USING hnsw (components halfvec_l2_ops) WITH ({graph})
+    USING hnsw (components halfvec_l2_ops) WITH (m = 16, ef_construction = {effort})
     WHERE label = {label}
 """)
-RESHAPE = sql.SQL("ALTER INDEX {index} SET ({graph})")
-SHAPE = text(
-    "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = to_regclass(:index)"
-)
-REBUILD = sql.SQL("REINDEX INDEX CONCURRENTLY {index}")
+RENAME = sql.SQL("ALTER INDEX {index} RENAME TO {name}")
 DROP = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}")
 
 # The search path may lead to a like-named index of another model's garments
@@ -55,7 +51,6 @@ PATIENCE = text("""
     SELECT set_config(name, '0', false) FROM pg_settings
     WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'transaction_timeout')
 """)
-HASTE = text("SELECT set_config('lock_timeout', '200ms', false)")
 
 # A graph that does not fit is built many times slower. Never less than the server gives anyway.
 MEMORY = text("""
@@ -117,17 +112,11 @@ def build_indexes(
             )
             if not anew and shelf.due != "build":
                 continue
-            qualified, graph = _qualified(connection, shelf.index), _graph(shelf.rows)
-            statement = REBUILD.format(index=qualified)
-            if not anew:
-                index, label = sql.Identifier(shelf.index), sql.Literal(shelf.label)
-                statement = CREATE.format(index=index, graph=graph, label=label)
             with _watched(engine, connection, shelf, progress):
-                memory = min(BYTES_A_ROW * shelf.rows, MOST_BYTES)
-                connection.execute(MEMORY, {"bytes": memory})
                 if anew:
-                    _reshape(connection, qualified, graph)
-                _run(connection, statement)
+                    _replace(connection, shelf)
+                else:
+                    _create(connection, shelf, shelf.index)
             built.append(shelf.label)
         # Last, because an earlier version of the service may still search by its own indexes
         for name in leftovers(engine):
@@ -162,30 +151,32 @@ def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
             connection.invalidate()  # closes the session, and with it the lock and the settings
 
 
+def _create(connection: Connection, shelf: Shelf, name: str) -> None:
+    memory = min(BYTES_A_ROW * shelf.rows, MOST_BYTES)
+    connection.execute(MEMORY, {"bytes": memory})
+    index, label = sql.Identifier(name), sql.Literal(shelf.label)
+    effort = sql.Literal(ef_construction(shelf.rows))
+    _run(connection, CREATE.format(index=index, effort=effort, label=label))
+
+
+def _replace(connection: Connection, shelf: Shelf) -> None:
+    """Build a label's index anew under another name, then let it take the name of the one that is there,
+    which answers until then. A rebuild by Postgres (`REINDEX`) would keep the parameters of its birth.
+    """
+    new, old = f"{shelf.index}_new", f"{shelf.index}_old"
+    for name in (new, old):  # as one that was killed leaves them
+        _drop(connection, name)
+    _create(connection, shelf, new)
+    with _driver(connection).transaction():  # renaming an index blocks neither reads nor writes
+        for name, becomes in ((shelf.index, old), (new, shelf.index)):
+            index = _qualified(connection, name)
+            _run(connection, RENAME.format(index=index, name=sql.Identifier(becomes)))
+    _drop(connection, old)
+
+
 def _qualified(connection: Connection, index: str) -> sql.Composed:
     schema = connection.scalar(SCHEMA)  # quoted where need be
     return sql.SQL("{}.{}").format(sql.SQL(schema), sql.Identifier(index))
-
-
-def _graph(rows: int) -> sql.SQL:
-    return sql.SQL(f"m=16, ef_construction={ef_construction(rows)}")  # m is pgvector's default
-
-
-def _reshape(connection: Connection, index: sql.Composed, graph: sql.SQL) -> None:
-    """Let a rebuild make the graph that a build would: an index keeps the parameters of its birth.
-
-    Changing them locks the index against searches, for a moment and only once nobody holds it.
-    """
-    if connection.scalar(SHAPE, {"index": index.as_string()}) == graph.as_string():
-        return
-
-    def attempt() -> bool:
-        _run(connection, RESHAPE.format(index=index, graph=graph))
-        return True
-
-    connection.execute(HASTE)
-    until_free(attempt)
-    connection.execute(PATIENCE)
 
 
 def _drop(connection: Connection, index: str) -> None:
@@ -194,12 +185,16 @@ def _drop(connection: Connection, index: str) -> None:
 
 def _run(connection: Connection, statement: sql.Composed) -> None:
     """Run a statement that takes no parameters: labels stand in it as literals."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
     # Without parameters, so that a % in a label is one
     connection.exec_driver_sql(
-        statement.as_string(driver), execution_options={"no_parameters": True}
+        statement.as_string(_driver(connection)), execution_options={"no_parameters": True}
     )
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
 
 
 @contextmanager

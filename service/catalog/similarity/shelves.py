@@ -112,8 +112,6 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
     with reading(engine) as connection:
         indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
         unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
-    # An index has the parameters of its rebuild as soon as that begins
-    given_up = {name.rpartition("_ccnew")[0] for name in indexes if not indexes[name].building}
     found = []
     for label, rows in counts.items():
         index, lacking = indexes.get(index_name(label)), unprojected.get(label, 0)
@@ -122,7 +120,6 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
         due = _due(state, rows, threshold)
         if due is None and index is not None and index.valid:
             poor = (index.ef_construction or 0) < ef_construction(rows) or size > WASTED * rows
-            poor = poor or index.name in given_up
             due = "update" if lacking else "rebuild" if poor else None
         found.append(Shelf(label, rows, lacking, state, size, due))
     return found
