@@ -16,6 +16,7 @@ from service.catalog import (
     is_empty,
     random_garment,
     reading,
+    require_among,
     similar,
     top_of,
 )
@@ -87,6 +88,9 @@ def similar_to_photo(
     def ask(engine: Engine, there: Collection[str] | None = None) -> _Found:
         labels = labels_to_search(own, query, _those(model.labels, there))
         if not labels:
+            if query.among is not None:  # one that is not there is told, whatever the photo shows
+                with reading(engine) as connection:
+                    require_among(connection, query.among)
             return (), (), "exact"
         return _search(engine, prediction.embedding, labels, query, model.id, photo.sha256)
 
@@ -111,8 +115,7 @@ def similar_to_photo(
 def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> Recommendation:
     """The catalog's garments most like one of it, itself left out; its label counts as certain.
 
-    garment_id: None for one by chance. Raises `GarmentNotFound`, `LabelUnknown`, `AmongUnknown`,
-    `CatalogEmpty`.
+    garment_id: None for one by chance. Raises `GarmentNotFound`, and what `similar_to_photo` raises.
     """
     number = garment_id if garment_id is not None else studio.read(random_garment).id
 

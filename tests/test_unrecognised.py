@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from pydantic import TypeAdapter
+from sqlalchemy import text
 
 from service import Counter, Recommender, schemas
 from service.cli import main
@@ -82,6 +83,17 @@ def test_similar_searches_nothing_unless_told_to(client: FlaskClient, photo: Pat
         assert answer["query"]["recognised"] is False
         assert answer["matches"]
         assert len(answer["searched_labels"]) == searched
+
+
+def test_a_relation_that_is_not_there_is_told_also_where_nothing_is_searched(
+    client: FlaskClient, filled: Studio, photo: Path
+) -> None:
+    answer = client.post("/api/v1/similar?among=in_stock", **form(photo))
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "among_unknown")
+    with filled.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE among_in_stock AS SELECT image_path FROM garment"))
+    answer = client.post("/api/v1/similar?among=in_stock", **form(photo))
+    assert (answer.status_code, answer.get_json()["matches"]) == (200, [])
 
 
 def test_a_garment_of_the_catalog_is_always_recognised(client: FlaskClient) -> None:
