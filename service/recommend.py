@@ -89,8 +89,7 @@ def similar_to_photo(
         labels = labels_to_search(own, query, _those(model.labels, there))
         if not labels:
             if query.among is not None:  # one that is not there is told, whatever the photo shows
-                with reading(engine) as connection:
-                    require_among(connection, query.among)
+                require_among(engine, query.among)
             return (), (), "exact"
         return _search(engine, prediction.embedding, labels, query, model.id, photo.sha256)
 

@@ -87,7 +87,7 @@ from service.catalog.sets import (
     top_of,
     top_of_set,
 )
-from service.catalog.similarity.among import require_among
+from service.catalog.similarity.among import among_names, require_among
 from service.catalog.similarity.indexes import Building, build_indexes
 from service.catalog.similarity.projection import project_catalog
 from service.catalog.similarity.recall import (
@@ -202,6 +202,7 @@ __all__ = [
     "remove_picture",
     "is_empty",
     "similar",
+    "among_names",
     "require_among",
     "shelves",
     "index_name",

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from service.catalog.database.engine import driver_of
+from service.catalog.database.engine import driver_of, reading
 from service.errors import AmongUnknown
 
 PREFIX = "among_"
@@ -32,22 +32,26 @@ KNOWN = r"""
 EXAMPLE = "CREATE VIEW among_in_stock AS SELECT photo AS image_path FROM product WHERE stock > 0"
 
 
-def require_among(connection: Connection, names: str) -> tuple[str, ...]:
+def among_names(place: Engine | Connection) -> list[str]:
+    """What `require_among` takes: the names of the shop's relations, without the prefix, in order."""
+    with reading(place) as connection, driver_of(connection) as driver:
+        found = [relation for (relation,) in driver.execute(KNOWN)]
+    return [relation.removeprefix(PREFIX) for relation in found if NAME.fullmatch(relation)]
+
+
+def require_among(place: Engine | Connection, names: str) -> tuple[str, ...]:
     """The relations of those names, which are separated by commas; they need no quotes.
 
     Raises `AmongUnknown` for the first that is not there, naming those that are.
     """
-    with driver_of(connection) as driver:
-        found = [relation for (relation,) in driver.execute(KNOWN)]
-    wanted = [PREFIX + name for name in names.split(",")]
-    for relation in wanted:
-        if relation not in found or not NAME.fullmatch(relation):
-            known = ", ".join(one.removeprefix(PREFIX) for one in found)
-            choices = f"Choose among {known}." if known else f"Make one, such as: {EXAMPLE}"
+    known, wanted = among_names(place), names.split(",")
+    for name in wanted:
+        if name not in known:
+            choices = f"Choose among {', '.join(known)}." if known else f"Make one, such as: {EXAMPLE}"
             raise AmongUnknown(
-                f"No view or table {relation:.60} has a column image_path. {choices}"
+                f"No view or table {PREFIX + name:.60} has a column image_path. {choices}"
             )
-    return tuple(dict.fromkeys(wanted))
+    return tuple(PREFIX + name for name in dict.fromkeys(wanted))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.catalog import random_garment
+from service.catalog import among_names, random_garment
 from service.domain import Garment
 from service.errors import FashionStudioError
 from service.web.auth import authorize
@@ -17,7 +17,8 @@ def find() -> str:
     """Show a photo, see what is like it. The script asks the API; the address says what is shown."""
     authorize("read")
     picks, trouble = _picks()
-    return render("find.html", picks=picks, trouble=trouble)
+    among = studio().read(among_names) if picks else []
+    return render("find.html", picks=picks, trouble=trouble, among=among)
 
 
 def _picks() -> tuple[list[Garment], FashionStudioError | None]:

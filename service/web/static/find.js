@@ -43,6 +43,7 @@ async function show() {
   $("n").value = question.n;
   $("min").value = question.min;
   drawSliders();
+  for (const box of boxes()) box.checked = question.among.split(",").includes(box.value);
   $("find").setAttribute("aria-busy", "true");
   const again = samePicture(shown, question);
   try {
@@ -134,7 +135,16 @@ function blobUrl(file) {
 
 function tuned() {
   const { n, min } = parse(location.search);
-  return { n, min };
+  return { n, min, among: only() };
+}
+
+// What the shop's own relations are searched among: the boxes, and those that are ticked.
+function boxes() {
+  return [...document.querySelectorAll("#among input")];
+}
+
+function only() {
+  return boxes().filter((box) => box.checked).map((box) => box.value).join();
 }
 
 function askAbout([file]) {
@@ -177,12 +187,13 @@ document.addEventListener("click", (event) => {
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
   const question = parse(new URL(link.href).search);
-  go(question.garment ? { ...question, ...tuned() } : { ...question, n: COUNT, min: 0 });
+  go(question.garment ? { ...question, ...tuned() } : { ...question, n: COUNT, min: 0, among: "" });
 });
 for (const id of ["n", "min"]) {
   $(id).addEventListener("input", drawSliders);
   $(id).addEventListener("change", () => search({ [id]: Number($(id).value) }, { step: false }));
 }
+for (const box of boxes()) box.addEventListener("change", () => search({ among: only() }));
 $("other").addEventListener("change", () => {
   if ($("other").value) search({ label: $("other").value });
   $("other").value = "";

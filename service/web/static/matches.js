@@ -42,7 +42,7 @@ export function drawMatches(answer, question, search) {
   const title = matches.length ? `Most like it in ${place}` : known ? `Nothing in ${place}` : "What is it?";
   $("matches-title").textContent = title;
   $("method").textContent = matches.length
-    ? `${plural(matches.length, "garment")} · cosine, ${WAYS[answer.method] ?? answer.method} · ${answer.model}` : "";
+    ? `${plural(matches.length, "garment")}${question.among && ` · only ${words(question.among)}`} · cosine, ${WAYS[answer.method] ?? answer.method} · ${answer.model}` : "";
   $("matches").replaceChildren(...matches.map((match, place) => {
     const number = similarity(match.similarity);
     const drawn = card(match, { number, place, title: "More like this",
@@ -53,6 +53,11 @@ export function drawMatches(answer, question, search) {
   $("none").hidden = matches.length > 0;
   if (!matches.length) drawNone(known, question, search);
   return `${$("query-label").textContent}. ${title}: ${plural(matches.length, "garment")}.`;
+}
+
+// What the garments are that are searched among, by the names of the shop's relations.
+function words(among) {
+  return among.replaceAll("_", " ").split(",").join(", ");
 }
 
 function note(query, known) {
@@ -86,6 +91,8 @@ function drawNone(known, question, search) {
       button("Show the nearest anyway", () => search({ label: "any" }), { class: "primary" }));
   } else if (question.min > 0) {
     parts.push(make("h3", {}, `Nothing is ${question.min.toFixed(2)} similar`), button("Show less similar ones", () => search({ min: 0 })));
+  } else if (question.among) {
+    parts.push(make("h3", {}, `Nothing here is ${words(question.among)}`), button("Show the others too", () => search({ among: "" })));
   } else {
     parts.push(make("p", {}, "Try another category, or take more photos in."),
       button("Search all categories", () => search({ label: "any" })));

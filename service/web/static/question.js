@@ -1,5 +1,6 @@
 // A question of "find similar" and the address that stands for it.
-// {garment | photo, crop, label, n, min}: a garment's id or a kept photo's key, and how to search.
+// {garment | photo, crop, label, n, min, among}: a garment's id or a kept photo's key, and how to search;
+// among: names of the shop's relations, by commas.
 
 export const COUNT = 24;
 
@@ -13,10 +14,11 @@ export function parse(search) {
     label: given.get("label") ?? "auto",
     n: between(given.get("n"), 1, 100, COUNT),
     min: between(given.get("min"), 0, 1, 0),
+    among: given.get("among") ?? "",
   };
 }
 
-export function address({ garment, photo, crop, label, n, min }) {
+export function address({ garment, photo, crop, label, n, min, among }) {
   const search = new URLSearchParams();
   if (garment) search.set("garment", garment);
   if (photo) search.set("photo", photo);
@@ -24,12 +26,13 @@ export function address({ garment, photo, crop, label, n, min }) {
   if (label !== "auto") search.set("label", label);
   if (n !== COUNT) search.set("n", n);
   if (min) search.set("min", min);
+  if (among) search.set("among", among);
   return search.size ? `/?${search}` : "/";
 }
 
 // How to search, as the API takes it.
-export function parameters({ label, n, min }) {
-  return new URLSearchParams({ n, label, ...(min ? { min_similarity: min } : {}) });
+export function parameters({ label, n, min, among }) {
+  return new URLSearchParams({ n, label, ...(min ? { min_similarity: min } : {}), ...(among ? { among } : {}) });
 }
 
 // Whether both are about the same picture: then an answer stays in sight while the next one comes.
