@@ -47,7 +47,9 @@ def require_among(place: Engine | Connection, names: str) -> tuple[str, ...]:
     known, wanted = among_names(place), names.split(",")
     for name in wanted:
         if name not in known:
-            choices = f"Choose among {', '.join(known)}." if known else f"Make one, such as: {EXAMPLE}"
+            choices = (
+                f"Choose among {', '.join(known)}." if known else f"Make one, such as: {EXAMPLE}"
+            )
             raise AmongUnknown(
                 f"No view or table {PREFIX + name:.60} has a column image_path. {choices}"
             )
