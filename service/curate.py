@@ -16,8 +16,8 @@ from service.errors import (
     ImageUndecodable,
 )
 from service.images import OWN
+from service.labels import canonical
 from service.model import Model
-from service.recommend import canonical
 from service.studio import Studio
 
 

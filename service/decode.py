@@ -194,5 +194,5 @@ def _too_many(limits: Limits) -> str:
 def _check_bytes(size: int, limits: Limits) -> None:
     if size > limits.max_bytes:
         raise ImageTooLarge(
-            f"The image has {size / 1e6:.1f} MB; at most {limits.max_bytes / 1e6:g} MB are read."
+            f"The image has {size / 1e6:.3g} MB; at most {limits.max_bytes / 1e6:g} MB are read."
         )

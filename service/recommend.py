@@ -30,6 +30,7 @@ from service.domain import (
     Recommendation,
 )
 from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown, ModelMoved
+from service.labels import canonical, spelt
 from service.model import Model
 from service.studio import Studio
 
@@ -125,7 +126,9 @@ def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> 
             # The labels that garments have beside this one, which another model may have embedded by now
             known = model.labels if garment.model_id == model.id else category_names(connection)
             labels = labels_to_search(_certain(garment), query, _those(known, there))
-            return garment, _search(connection, asked, labels, query, garment.model_id)
+            return garment, _search(
+                connection, asked, labels, query, garment.model_id, asked.content
+            )
 
     for attempt in range(ATTEMPTS):
         try:
@@ -203,7 +206,7 @@ def labels_to_search(
         case "auto":
             return _most_probable(labels, query.mass)
         case names:
-            if (label := _spelt(names, known)) is not None:  # which may have a comma in it
+            if (label := spelt(names, known)) is not None:  # which may have a comma in it
                 return (label,)
             return tuple(dict.fromkeys(canonical(name, known) for name in names.split(",")))
 
@@ -217,31 +220,6 @@ def _most_probable(labels: Sequence[LabelConfidence], mass: float | None) -> tup
         if mass is None or reached >= mass:
             break
     return tuple(chosen)
-
-
-def canonical(name: str, known: Sequence[str]) -> str:
-    """A label as the model spells it, whatever its case. Raises `LabelUnknown`."""
-    label = _spelt(name, known)
-    if label is None:
-        raise LabelUnknown(f"{name.strip()!r} is none of the labels: {', '.join(known)}.")
-    return label
-
-
-def _spelt(name: str, known: Sequence[str]) -> str | None:
-    wanted = name.strip().casefold()
-    return next((label for label in known if label.casefold() == wanted), None)
-
-
-def given_label(label: str, known: Sequence[str]) -> str:
-    """A source's label: a category's name, or its number from 0 in the model's order.
-
-    A name that is a number comes first. Raises `LabelUnknown`.
-    """
-    if label in known:
-        return label
-    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
-        return known[int(label)]
-    return canonical(label, known)
 
 
 def top_categories(studio: Studio, labels: Sequence[str], k: int | None) -> list[LabelCount]:

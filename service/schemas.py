@@ -19,7 +19,11 @@ ImageUrl = Annotated[
     Field(description="relative to the server", examples=["/api/v1/garments/17/image"]),
 ]
 ImagePath = Annotated[
-    str, Field(description="relative to the image root", examples=["summer/red-dress.jpg"])
+    str,
+    Field(
+        description="below the image root, or the whole path where it lies elsewhere",
+        examples=["summer/red-dress.jpg"],
+    ),
 ]
 ModelName = Annotated[
     str, Field(description="the bundle, name@version", examples=["lite0-fashion@3"])

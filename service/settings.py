@@ -114,8 +114,8 @@ class Settings(BaseSettings):
     def _is_rate(cls, value: str | None) -> str | None:
         from limits import parse
 
-        if value is not None:
-            parse(value)
+        if value is not None and parse(value).amount < 1:
+            raise ValueError("it lets no request in")
         return value
 
     def folder(self, *parts: str) -> Path:

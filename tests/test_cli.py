@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from sqlalchemy import Engine
 
 from service.cli import COMMANDS, main, output
+from service.cli.comparison import print_comparison
 
 from .conftest import _database
 
@@ -250,9 +251,10 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert_one_line(done, 1, "Set FASHION_STUDIO_HOME to a folder that can be written.")
 
 
-def test_a_senseless_setting_is_said() -> None:
-    done = run("similar", "--random", FASHION_STUDIO_RUNTIME="abacus")
-    assert_one_line(done, 1, "FASHION_STUDIO_RUNTIME='abacus'")
+@pytest.mark.parametrize(("name", "value"), [("RUNTIME", "abacus"), ("RATE_LIMIT", "0/minute")])
+def test_a_senseless_setting_is_said(name: str, value: str) -> None:
+    done = run("similar", "--random", **{f"FASHION_STUDIO_{name}": value})
+    assert_one_line(done, 1, f"FASHION_STUDIO_{name}='{value}'")
 
 
 def test_real_photos_by_the_command_alone(
@@ -265,6 +267,34 @@ def test_real_photos_by_the_command_alone(
     photo = real_photos / lines[1].split(",")[0]
     found = answer("similar", photo, "-n", "9")
     assert {match["label"] for match in found["matches"]} == set(found["searched_labels"])
+
+
+def test_a_table_shows_what_it_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = ("wear[old]/a.jpg", "wear[/new]/a.jpg", "x:smile:.jpg", "[bold]")
+    output.print_table(("[/path]",), [(path,) for path in paths])
+    assert capsys.readouterr().out.splitlines() == ["[/path]", *paths]
+
+
+def test_a_comparison_is_told_in_whatever_order_it_was_stored(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = {
+        "accuracy": {"old": None, "new": None, "difference": None},
+        "neighbours": {
+            "overlap_at_10": None,
+            "same_label_at_10": {"new": 0.25, "old": 0.75},
+            "difference": None,
+            "search_ms_p50": {"new": 2.5, "old": 7.5},
+        },
+        "photo_ms_p50": {"new": 20.5, "old": 70.5},
+        "label_agreement": None,
+        "garments": 3,
+        "regressions": [],
+    }
+    print_comparison(report)
+    lines = [line.split()[-3:] for line in capsys.readouterr().out.splitlines()]
+    assert ["0.75", "0.25", "–"] in lines
+    assert [line[1:] for line in lines if "." in line[-1]] == [["70.5", "20.5"], ["7.5", "2.5"]]
 
 
 def test_progress_in_a_log_tells_rate_and_time_left(

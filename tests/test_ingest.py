@@ -123,10 +123,12 @@ def test_broken_files_are_recorded_and_stop_nothing(
         {"image_name": "good.jpg", "category_label": "Trousers"},
         {"image_name": "good.jpg", "category_label": "11"},
         {"image_name": "nul\0.jpg", "category_label": "Tee"},
+        {"image_name": "", "category_label": "Tee"},
     ]
     summary = ingest(studio, write_table(tmp_path / "t.csv", lines))
-    assert counts(summary) == (9, 1, 0, 0, 8)
+    assert counts(summary) == (10, 1, 0, 0, 9)
     reasons = {reject["image_path"]: reject["reason"] for reject in summary.rejects}
+    assert reasons[""] == "There is no image name."
     for name, (_, words) in BROKEN.items():
         assert words in reasons[name]
     assert all("\n" not in reason for reason in reasons.values())
@@ -136,7 +138,7 @@ def test_broken_files_are_recorded_and_stop_nothing(
     assert {tuple(row) for row in recorded} == {
         (reject["image_path"], reject["reason"]) for reject in summary.rejects
     }
-    assert tuple(run) == ("done", 9, 1, 8)
+    assert tuple(run) == ("done", 10, 1, 9)
 
 
 def test_a_path_listed_twice_is_one_garment(studio: Studio, drawn: Path, tmp_path: Path) -> None:
@@ -144,6 +146,21 @@ def test_a_path_listed_twice_is_one_garment(studio: Studio, drawn: Path, tmp_pat
     lines = [{"image_name": "one.jpg", "category_label": label} for label in ("Tee", "Tank")]
     assert counts(ingest(studio, write_table(tmp_path / "t.csv", lines))) == (2, 1, 0, 1, 0)
     assert rows(studio.engine)["one.jpg"][1] == "Tank"
+
+
+@pytest.mark.parametrize("size", [1, 2, 256])
+@pytest.mark.parametrize(
+    "labels", [("Tee", "Tank"), ("Tee", "Tank", "Tee"), ("Tee", "", "Tank", "Tank")]
+)
+def test_of_contradicting_lines_the_last_one_counts_each_time(
+    studio: Studio, drawn: Path, tmp_path: Path, labels: tuple[str, ...], size: int
+) -> None:
+    shutil.copy(next(drawn.glob("images/*.jpg")), tmp_path / "one.jpg")
+    lines = [{"image_name": "one.jpg", "category_label": label} for label in labels]
+    table = write_table(tmp_path / "t.csv", lines)
+    for _ in range(3):
+        ingest(studio, table, batch_size=size)
+        assert rows(studio.engine)["one.jpg"][1] == labels[-1]
 
 
 def test_a_dry_run_changes_nothing(studio: Studio, drawn: Path) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from service.domain import LabelConfidence
 from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
 from service.ingest import ingest
+from service.labels import given_label
 from service.recommend import (
     Query,
-    given_label,
     labels_to_search,
     similar_to_garment,
     similar_to_photo,
@@ -149,7 +149,7 @@ def test_top_counts_in_sql(studio: Studio) -> None:
 
 def test_a_name_that_is_a_number_is_that_name() -> None:
     """A bundle that was trained on numbered categories has such names, in the order of text."""
-    assert [given_label(label, KNOWN) for label in ("2", "tOP")] == ["Dress", "Top"]
+    assert [given_label(label, KNOWN) for label in ("2", "2.0", "tOP")] == ["Dress", "Dress", "Top"]
     numbered = ("0", "1", "10", "2", "3")
     assert [given_label(label, numbered) for label in ("2", "10", "1")] == ["2", "10", "1"]
     with pytest.raises(LabelUnknown):

@@ -33,7 +33,7 @@ from service.catalog import (
 from service.domain import LabelSource
 from service.errors import LabelUnknown, SourceInvalid
 from service.ingest import recorded
-from service.recommend import given_label
+from service.labels import given_label
 from service.sources import IMAGE, LABEL, csv_rows
 from service.studio import Studio
 from service.summary import Summary, printable

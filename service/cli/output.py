@@ -61,7 +61,7 @@ def print_table(
         table.add_row(*row)
     if title:
         click.echo(title)
-    console = Console(width=UNBROKEN)
+    console = Console(width=UNBROKEN, markup=False, emoji=False)
     with console.capture() as text:
         console.print(table, crop=False)
     for line in text.get().splitlines():
@@ -101,12 +101,12 @@ def progress_bar(description: str) -> Iterator[Advance]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=None, text="")

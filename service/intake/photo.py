@@ -17,14 +17,17 @@ from service.errors import (
     StorageUnavailable,
 )
 from service.images import Images
+from service.labels import given_label
 from service.model import Model
-from service.recommend import given_label
 from service.sources import Item
 from service.storage import Location, lies_in
 
 Labels = Literal["given", "predicted"]
 
 BATCH = 256  # photos to a commit
+
+REMEMBERED = 16_384
+"""Items of a source whose labels are remembered, more than are under way at once."""
 
 Items = Callable[[], Iterator[Item]]
 """Starts a source anew at each call."""
@@ -49,11 +52,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """An item with its place in the catalog, and what the ledger knows of that place."""
+    """An item with its place in the catalog, and what the ledger knows of that place.
+
+    contested: the source named it before with another label, so that the ledger may be out of date.
+    """
 
     item: Item
     image_path: str
     known: Known | None
+    contested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,15 @@ def photos_of(
 ) -> Iterator[Photo]:
     """Items with what the ledger knows of them, asked for a batch at a time."""
     named = ((item, images.name_of(item.file)) for item in items)
+    labels: dict[str, set[str | None]] = {}
     while chunk := list(itertools.islice(named, batch_size)):
         ledger = loader.known([path for _, path in chunk if is_storable(path)])
         for item, path in chunk:
-            yield Photo(item, path, ledger.get(path))
+            before = labels.setdefault(path, set())
+            yield Photo(item, path, ledger.get(path), contested=bool(before - {item.label}))
+            before.add(item.label)
+        while len(labels) > max(REMEMBERED, 4 * batch_size):
+            del labels[next(iter(labels))]
 
 
 def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Outcome:
@@ -87,6 +99,8 @@ def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Ou
     Raises `StorageUnavailable`, for which every photo would be rejected, and what `claim` raises.
     """
     try:
+        if not photo.item.name:
+            return Outcome(photo, reason="There is no image name.")
         if not is_storable(photo.image_path):
             return Outcome(photo, reason="The path is too long, or not valid UTF-8.")
         if options.roots and not lies_in(photo.item.file, options.roots):
@@ -98,7 +112,8 @@ def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Ou
         digest = hashlib.sha256(data).hexdigest()
         moved = claim(digest, photo.image_path) if photo.known is None else None
         known = moved or photo.known
-        if known is not None and _is_current(known, digest, given, options.labels):
+        current = known is not None and _is_current(known, digest, given, options.labels)
+        if current and not photo.contested:  # of contradicting lines the last one counts
             return Outcome(photo, moved=moved, changed=moved is not None)
         image = model.decode(data)
         if options.dry:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from service.errors import InvalidParameter, LabelUnknown, TrainingImpossible
-from service.recommend import given_label
+from service.labels import given_label
 from service.sources import LABEL, Item, read_source
 from service.storage import Location
 from service.summary import printable

@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from service.catalog import MAX_LIMIT, Conditions
 from service.domain import LabelSource, Order
-from service.recommend import canonical
+from service.labels import canonical
 from service.web.given import Parameters
 from service.web.parameters import LABEL
 

@@ -5,7 +5,9 @@ A misspelt one that is ignored would answer another question than the one that w
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from flask import request
@@ -31,12 +33,12 @@ def query_parameters(model: type[Model]) -> Model:
 def json_body(model: type[Model]) -> Model:
     """The current request's JSON object as `model`. Raises `InvalidParameter`, naming the field, or
     werkzeug's 413 beyond the caps."""
-    request.get_data()
+    data = request.get_data()
     request.stream.read(1)  # one that comes in chunks is cut off at the cap, and nothing says so
-    try:
-        document = request.get_json(silent=True)
-    except RecursionError:  # brackets within brackets, thousands deep
-        document = None
+    document = None
+    if request.is_json:
+        with suppress(ValueError, RecursionError):  # brackets within brackets, thousands deep
+            document = json.loads(data, object_pairs_hook=_object)
     if not isinstance(document, dict):
         raise InvalidParameter("The body must be a JSON object, sent as application/json.")
     return validated(model, document)
@@ -50,6 +52,13 @@ def once_each(given: dict[str, list[Any]]) -> dict[str, Any]:
     return {name: values[0] for name, values in given.items()}
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    given: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    return once_each(given)
+
+
 def validated(model: type[Model], given: dict[str, Any]) -> Model:
     """Raises `InvalidParameter` for the first field that cannot be used."""
     try:
@@ -58,14 +67,17 @@ def validated(model: type[Model], given: dict[str, Any]) -> Model:
         first = error.errors()[0]
         if not first["loc"] or first["type"] == "invalid_key":  # a field's name that is no text
             raise InvalidParameter("The body has a field whose name cannot be read.") from None
-        name = str(first["loc"][0])
+        field = str(first["loc"][0])
+        # query.garment_id; between the two the location names which of several models it is
+        name = f"{field}.{first['loc'][-1]}" if len(first["loc"]) > 2 else field
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields) or "none"
-            raise InvalidParameter(f"{name} is no parameter here; known: {known}.") from None
+            known = f"; known: {known}" if name == field else ""
+            raise InvalidParameter(f"{name} is no parameter here{known}.") from None
         if first["type"] == "missing":
             raise InvalidParameter(f"{name} is missing.") from None
         said = re.sub(r"^\w+ should ", "it must ", first["msg"].removeprefix("Value error, "))
-        examples = model.model_fields[name].examples
+        examples = model.model_fields[field].examples
         if first["type"] == "string_pattern_mismatch" and examples:
             said = f"it must be of the form of {examples[0]}"
         given = first["input"]

@@ -28,7 +28,8 @@ class SimilarParameters(Parameters):
     )
     mass: Annotated[float, Field(gt=0, le=1)] | SkipJsonSchema[None] = Field(
         default=None,
-        description="with label=auto only: search every category needed to reach this probability",
+        description="with label=auto only: search every category needed to reach this probability; "
+        "a garment of the catalog is of its own label for certain",
     )
     min_similarity: Annotated[float, Field(ge=-1, le=1)] | SkipJsonSchema[None] = Field(
         default=None,

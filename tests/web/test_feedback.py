@@ -70,5 +70,35 @@ def test_what_is_no_verdict_is_refused(
     assert client.get(FEEDBACK).get_json() == {"feedback": []}
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({}, "query.garment_id is missing."),
+        ({"sha256": "AB" * 32}, "query.sha256=ABAB"),
+        ({"garment_id": 1, "sha256": "ab" * 32}, "query.garment_id is no parameter here."),
+        ({"garment_id": True}, "query.garment_id cannot be used: it must be a number."),
+        ({"garment_id": "1"}, "query.garment_id=1 cannot be used"),
+        ("3", "query=3 cannot be used"),
+    ],
+)
+def test_what_is_wrong_is_told_of_the_field_that_is_meant(
+    client: FlaskClient, query: object, words: str
+) -> None:
+    body = {"query": query, "match_id": 2, "verdict": "bad"}
+    assert words in require_problem(client.post(FEEDBACK, json=body), 400, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"query": {"garment_id": 1}, "match_id": 2, "verdict": "bad", "verdict": "good"}',
+        '{"query": {"garment_id": 1, "garment_id": 3}, "match_id": 2, "verdict": "bad"}',
+    ],
+)
+def test_a_field_that_stands_twice_is_refused(client: FlaskClient, body: str) -> None:
+    answer = client.post(FEEDBACK, data=body, content_type="application/json")
+    assert "stands 2 times; give it once" in require_problem(answer, 400, "invalid_parameter")
+
+
 def test_feedback_of_no_id_is_not_found(client: FlaskClient) -> None:
     require_problem(client.delete(f"{FEEDBACK}/x"), 404, "feedback_not_found")

@@ -78,7 +78,7 @@ def require_room(engine: Engine, revision: str, schema: str, *, replace: bool) -
         what = f"{garments} garments" if garments else kept[0]
         raise CatalogNotEmpty(
             f"The catalog is not empty ({what}). Restore into an empty database or another "
-            "FASHION_STUDIO_HOME; --replace forgets what is there."
+            "FASHION_STUDIO_HOME; `restore --replace` forgets what is there."
         )
     if kept and current != revision:
         raise CatalogNotEmpty(

@@ -26,7 +26,7 @@ SELECT = """
 GET = SELECT + "WHERE garment.id = %(id)s"
 
 NUMBERS = """
-    SELECT halfvec_send(embedding), halfvec_send(components),
+    SELECT encode(garment.content_sha256, 'hex'), halfvec_send(embedding), halfvec_send(components),
            (SELECT created_at FROM projection WHERE model_id = garment.model_id),
 """
 
@@ -50,11 +50,12 @@ COUNT_BY_LABEL = text("""
 class Asked:
     """A garment with what a search for more like it compares.
 
-    embedding: (2048,) float16. components: (128,) float16, by the projection of that time; None where
-    it has none.
+    content: the hex SHA-256 of its picture, where that is known. embedding: (2048,) float16.
+    components: (128,) float16, by the projection of that time; None where it has none.
     """
 
     garment: Garment
+    content: str | None
     embedding: np.ndarray
     components: np.ndarray | None
     fitted_at: datetime | None
@@ -76,9 +77,10 @@ def asked_garment(place: Engine | Connection, garment_id: int) -> Asked:
         row = driver.execute(ASK, {"id": garment_id}).fetchone()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")
-    embedding, components, fitted_at, *garment = row
+    content, embedding, components, fitted_at, *garment = row
     return Asked(
         Garment(*garment),
+        content,
         from_sent(embedding),
         None if components is None else from_sent(components),
         fitted_at,

@@ -57,8 +57,9 @@ def add_garment(
     row could not be written. Where the database goes away while it commits, nobody knows whether the
     row is there: the picture then stays.
 
-    A garment of the same path, bytes and label is answered as it is. Raises `ImagePathTaken` for one
-    of the same path that differs, `LabelUnknown`, `BundleMismatch`, and as `put`.
+    A garment of the same path, bytes and label is answered as it is, its picture put where it was lost.
+    Raises `ImagePathTaken` for one of the same path that differs, `LabelUnknown`, `BundleMismatch`, and as
+    `put`.
     """
     with engine.begin() as connection:
         # First, as in every writer: `swap` takes the model's lock before the table's
@@ -68,6 +69,7 @@ def add_garment(
         if found is not None:
             garment = Garment(**found._mapping)
             _require_same(connection, garment, row)
+            put()  # a picture that was lost is there again
             return garment, False
         require_labels(connection, [row])
         fresh = put()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from flask import Blueprint
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic.json_schema import SkipJsonSchema
 
 from service import catalog
@@ -27,10 +27,19 @@ class FeedbackListParameters(Parameters):
     )
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):  # which pydantic would take for one
+        raise ValueError("it must be a number")
+    return value
+
+
+GarmentId = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10**BIGINT_DIGITS - 1)]
+
+
 class AskedGarment(Parameters):
     """A garment of the catalog was asked about."""
 
-    garment_id: int = Field(ge=1, le=10**BIGINT_DIGITS - 1)
+    garment_id: GarmentId
 
 
 class AskedPhoto(Parameters):
@@ -43,11 +52,16 @@ class AskedPhoto(Parameters):
     )
 
 
+def _asked(query: object) -> str:
+    return "photo" if isinstance(query, dict) and "sha256" in query else "garment"
+
+
 class FeedbackBody(Parameters):
-    query: AskedGarment | AskedPhoto = Field(description="what was asked about")
-    match_id: int = Field(
-        ge=1, le=10**BIGINT_DIGITS - 1, description="the garment that was recommended"
-    )
+    query: Annotated[
+        Annotated[AskedGarment, Tag("garment")] | Annotated[AskedPhoto, Tag("photo")],
+        Discriminator(_asked),  # so that what is wrong is told of the one that is meant
+    ] = Field(description="what was asked about")
+    match_id: GarmentId = Field(description="the garment that was recommended")
     verdict: Verdict = Field(description="whether it is a good match")
 
 

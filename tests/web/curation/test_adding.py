@@ -43,6 +43,23 @@ def test_a_photo_becomes_a_garment_named_after_its_bytes(
     assert rows(studio) == 1
 
 
+def test_a_photo_that_was_lost_is_put_back_by_the_same_request(
+    empty: FlaskClient, studio: Studio, root: Path
+) -> None:
+    for asked in ({}, {"image_path": "summer/red.jpg"}):
+        garment = add(empty, **asked).get_json()
+        file = root / garment["image_path"]
+        file.unlink()
+        assert empty.get(garment["image_url"]).status_code == 404
+        again = add(empty, **asked)
+        assert (again.status_code, again.get_json()) == (200, garment)
+        assert empty.get(garment["image_url"]).data == JPEG
+        file.write_bytes(OTHER)
+        require_problem(add(empty, **asked), 409, "image_path_taken")
+        assert file.read_bytes() == OTHER
+    assert rows(studio) == 2
+
+
 def test_a_label_is_given_in_any_case(empty: FlaskClient, root: Path) -> None:
     garment = add(empty, label="romper").get_json()
     assert (garment["label"], garment["label_source"]) == ("Romper", "given")
@@ -68,6 +85,8 @@ def test_a_path_is_given(empty: FlaskClient, studio: Studio, root: Path) -> None
     twin = add(empty, image_path="winter/red.jpg")
     assert twin.status_code == 201
     assert rows(studio) == 2
+    found = empty.get(f"{GARMENTS}/{garment['id']}/similar?label=any").get_json()
+    assert found["matches"] == [], "the very same picture"
 
 
 def test_a_picture_without_a_garment_is_adopted_or_respected(
