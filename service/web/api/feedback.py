@@ -33,7 +33,7 @@ def _number(value: object) -> object:
     return value
 
 
-GarmentId = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10**BIGINT_DIGITS - 1)]
+GarmentId = Annotated[int, Field(ge=1, le=10**BIGINT_DIGITS - 1), BeforeValidator(_number)]
 
 
 class AskedGarment(Parameters):
