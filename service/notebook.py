@@ -31,13 +31,16 @@ def report(
 ) -> pd.DataFrame:
     """A report on the catalog as a DataFrame: `report("categories")`; see `docs/analytics.md`.
 
-    limit: rows at most. The frame's `attrs` have what its columns mean, and `note`: what is to be
-    known before a stored report is trusted, or None. Raises `ReportNotFound`.
+    limit: rows at most. The frame's `attrs` have what its columns mean, `made_at`, in ISO 8601, of a
+    stored report, and `note`: what is to be known before that is trusted, or None. Raises
+    `ReportNotFound`, `InvalidParameter`.
     """
     with open_catalog(settings if settings is not None else load_settings()) as engine:
         found = read_report(engine, name, limit=limit)
     frame = arrow_table(found).to_pandas(date_as_object=False)
-    frame.attrs = {"title": found.title, "note": found.note, "made_at": found.made_at}
+    # Pandas writes attrs as JSON into a Parquet file
+    made_at = None if found.made_at is None else found.made_at.isoformat()
+    frame.attrs = {"title": found.title, "note": found.note, "made_at": made_at}
     frame.attrs["columns"] = {column.name: column.meaning for column in found.columns}
     return frame
 

@@ -62,6 +62,11 @@ def test_every_format_has_the_same_rows(catalog: Studio, tmp_path: Path) -> None
     frame = report("duplicates")
     assert frame["image_path"].tolist() == [entry["image_path"] for entry in rows]
     assert set(frame.attrs["columns"]) == set(frame.columns)
+    frame.to_parquet(tmp_path / "frame.parquet")
+    kept = pd.read_parquet(tmp_path / "frame.parquet")
+    assert kept.attrs["made_at"] == document["made_at"]
+    assert kept["garment_id"].tolist() == [entry["garment_id"] for entry in rows]
+    assert len(report("duplicates", limit=1)) == 1
 
 
 def test_a_frame_has_types_also_without_rows(environment: dict[str, str], studio: Studio) -> None:
