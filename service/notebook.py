@@ -74,15 +74,16 @@ class Recommender:
         """
         query = Query(n=num_neighbors, label=label, among=among)
         if query_image_path is None:
-            self.answer = similar_to_garment(self.studio, None, query)
-            assert self.answer.garment is not None
-            self._asked = self._read(self.answer.garment.image_path)
+            answer = similar_to_garment(self.studio, None, query)
+            assert answer.garment is not None
+            asked = self._read(answer.garment.image_path)
         else:
-            self._asked = read(Path(query_image_path), self.studio.limits)
-            self.answer = similar_to_photo(self.studio, self.studio.decode(self._asked), query)
-        pictures = [self._pixels(self._read(match.image_path)) for match in self.answer.matches]
-        own = self.answer.labels[0].label if self.answer.recognised else None
-        return self._pixels(self._asked), pictures, own
+            asked = read(Path(query_image_path), self.studio.limits)
+            answer = similar_to_photo(self.studio, self.studio.decode(asked), query)
+        self.answer, self._asked = answer, asked  # together: `show` draws the one beside the other
+        pictures = [self._pixels(self._read(match.image_path)) for match in answer.matches]
+        own = answer.labels[0].label if answer.recognised else None
+        return self._pixels(asked), pictures, own
 
     def show(self) -> Pillow.Image:
         """The last answer as a picture: the query and its matches with their similarities."""
