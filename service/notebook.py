@@ -35,6 +35,8 @@ def report(
     stored report, and `note`: what is to be known before that is trusted, or None. Raises
     `ReportNotFound`, `InvalidParameter`.
     """
+    if limit is not None and limit < 1:
+        raise InvalidParameter(f"limit is {limit}; it must be at least 1.")
     with open_catalog(settings if settings is not None else load_settings()) as engine:
         found = read_report(engine, name, limit=limit)
     frame = arrow_table(found).to_pandas(date_as_object=False)
@@ -114,10 +116,10 @@ class Counter:
     def count(
         self,
         dir_path: str | Path | None = None,
-        img_paths: Sequence[str | Path] | None = None,
+        img_paths: str | Path | Sequence[str | Path] | None = None,
         k: int | None = None,
     ) -> list[tuple[str, int]]:
-        """Label every photo of a folder or a list; the `k` most common labels with their counts.
+        """Label a photo, or every one of a folder or a list; the `k` most common labels with their counts.
 
         Unreadable photos are left out and kept in `self.errors`. A photo in which no garment is
         recognised is not counted; in `self.images` its label is None.
@@ -126,6 +128,8 @@ class Counter:
             raise InvalidParameter("Give one of dir_path and img_paths.")
         if k is not None and k < 1:
             raise InvalidParameter(f"k is {k}; it must be at least 1.")
+        if isinstance(img_paths, str | Path):
+            img_paths = [img_paths]
         files = (
             list(images_in(Path(dir_path))) if dir_path is not None else map(Path, img_paths or ())
         )

@@ -89,6 +89,8 @@ def test_counter(filled: Settings, drawn: Path, tmp_path: Path) -> None:
     assert sum(count for _, count in counter.count(img_paths=photos)) == 3
     assert counter.errors[0][0].name == "text.jpg"
     assert counter.show().size[0] > 500
+    for one in (photos[0], str(photos[0])):
+        assert sum(count for _, count in counter.count(img_paths=one)) == 1
 
 
 def test_counter_wants_one_of_its_arguments(filled: Settings) -> None:
