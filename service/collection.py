@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from service.render import CATEGORIES, render, sample_spec, studio_scene, wild_s
 from service.sources import IMAGE, LABEL
 
 TABLE, RECIPE = "garments.csv", "recipe.json"
+DRAWN = re.compile(f"({'|'.join(CATEGORIES).lower()})-[0-9]{{5,}}(-[0-9]+)?[.]jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def _write_table(folder: Path, recipe: Recipe) -> Path:
 
 
 def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
-    """Remove pictures drawn by another recipe or version; a larger one of the same kind is kept."""
+    """Remove pictures drawn by another recipe or version; a larger one of the same kind is kept, and so
+    is what is not called as drawn pictures are: people lay photos of theirs beside them."""
     wanted = asdict(recipe) | {"drawn_by": version("fashion-studio")}
     wanted.pop("garments")
     note = folder / RECIPE
@@ -113,6 +116,7 @@ def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
         raise InvalidParameter(
             f"{folder} holds other pictures, which drawn ones would replace. Name another folder."
         )
-    for old in (folder / "images").glob("*.jpg"):
-        old.unlink()
+    for old in (folder / "images").iterdir():
+        if DRAWN.fullmatch(old.name):
+            old.unlink()
     note.write_text(json.dumps(wanted) + "\n")

@@ -18,10 +18,9 @@ import numpy as np
 
 from service.catalog import category_names, is_unfit, similar
 from service.catalog.feedback import JudgedPair, Picture, duplicates_of, judged_pairs
-from service.decode import suffix_of
+from service.decode import Limits, read, suffix_of
 from service.errors import FashionStudioError, InvalidParameter
 from service.grouping import components
-from service.images import Images
 from service.model import Model
 from service.sources import IMAGE, LABEL, images_in
 from service.studio import Studio
@@ -33,7 +32,8 @@ NEAR = 100  # garments looked at of those that show nearly what an upload does
 @dataclass(frozen=True, slots=True)
 class Exported:
     """pairs: written; of them `good` match. undecided: as many said the one as the other. missing: a
-    picture of theirs is neither in the catalog nor among the photos. pictures, groups: of the table."""
+    picture of theirs is neither in the catalog nor among the photos. pictures, groups: of the table.
+    unreadable: photos whose bytes cannot be read."""
 
     table: Path
     pairs: int
@@ -42,6 +42,7 @@ class Exported:
     missing: int
     pictures: int
     groups: int
+    unreadable: int
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -52,6 +53,7 @@ class Exported:
             "missing": self.missing,
             "pictures": self.pictures,
             "groups": self.groups,
+            "unreadable": self.unreadable,
         }
 
 
@@ -72,14 +74,14 @@ def export_feedback(
     """
     judged = judged_pairs(studio.engine)
     decided = [pair for pair in judged if pair.good != pair.bad]
-    uploads = {} if photos is None else {_digest(f.read_bytes()): f for f in images_in(photos)}
+    uploads, unreadable = _uploads(photos, studio.limits)
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
         names: dict[str, str | None] = {}
         for done, pair in enumerate(decided, 1):
             for picture in (pair.one, pair.other):
                 if picture.key not in names:
-                    names[picture.key] = _copy(picture, studio.images, uploads, folder)
+                    names[picture.key] = _copy(picture, studio, uploads, folder)
             progress(done, len(decided))
         pairs = [p for p in decided if names[p.one.key] and names[p.other.key]]
         good = [pair for pair in pairs if pair.good > pair.bad]
@@ -114,22 +116,35 @@ def export_feedback(
         missing=len(decided) - len(pairs),
         pictures=len(pictures),
         groups=len({groups[key] for key in pictures}),
+        unreadable=unreadable,
     )
 
 
-def _copy(picture: Picture, images: Images, uploads: dict[str, Path], folder: Path) -> str | None:
-    """Its name in the folder, by its bytes; None where they are not to be had."""
-    if picture.key in uploads:
-        data = uploads[picture.key].read_bytes()
-    elif picture.image_path is not None:
+def _uploads(photos: Path | None, limits: Limits) -> tuple[dict[str, Path], int]:
+    """The folder's photos by their bytes, and how many of them cannot be read."""
+    uploads: dict[str, Path] = {}
+    unreadable = 0
+    for file in () if photos is None else images_in(photos):
         try:
-            data = images.read(picture.image_path)
+            uploads[_digest(read(file, limits))] = file
         except FashionStudioError:
+            unreadable += 1
+    return uploads, unreadable
+
+
+def _copy(picture: Picture, studio: Studio, uploads: dict[str, Path], folder: Path) -> str | None:
+    """Its name in the folder, by its bytes; None where they are not to be had."""
+    try:
+        if picture.key in uploads:
+            data = read(uploads[picture.key], studio.limits)
+        elif picture.image_path is not None:
+            data = studio.images.read(picture.image_path)
+        else:
             return None
-        if len(picture.key) == 64 and _digest(data) != picture.key:
-            return None  # another picture by now
-    else:
+    except FashionStudioError:
         return None
+    if len(picture.key) == 64 and _digest(data) != picture.key:
+        return None  # another picture by now
     try:
         name = f"images/{_digest(data)}{suffix_of(data)}"
     except OSError:  # an ending of its name is not all that makes a picture
@@ -176,7 +191,7 @@ def _nearly_the_same(studio: Studio, uploads: dict[str, Path]) -> list[tuple[str
 def _embedding(model: Model, file: Path) -> np.ndarray | None:
     """(2048,) float32; None of a picture that cannot be read, and of which training learns nothing."""
     try:
-        embedding = model.predict(model.decode(file.read_bytes())).embedding
+        embedding = model.predict(model.decode(read(file, model.limits))).embedding
     except FashionStudioError:
         return None
     return None if is_unfit(embedding) else embedding

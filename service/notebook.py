@@ -31,13 +31,18 @@ def report(
 ) -> pd.DataFrame:
     """A report on the catalog as a DataFrame: `report("categories")`; see `docs/analytics.md`.
 
-    limit: rows at most. The frame's `attrs` have what its columns mean, and `note`: what is to be
-    known before a stored report is trusted, or None. Raises `ReportNotFound`.
+    limit: rows at most. The frame's `attrs` have what its columns mean, `made_at`, in ISO 8601, of a
+    stored report, and `note`: what is to be known before that is trusted, or None. Raises
+    `ReportNotFound`, `InvalidParameter`.
     """
+    if limit is not None and limit < 1:
+        raise InvalidParameter(f"limit is {limit}; it must be at least 1.")
     with open_catalog(settings if settings is not None else load_settings()) as engine:
         found = read_report(engine, name, limit=limit)
     frame = arrow_table(found).to_pandas(date_as_object=False)
-    frame.attrs = {"title": found.title, "note": found.note, "made_at": found.made_at}
+    # Pandas writes attrs as JSON into a Parquet file
+    made_at = None if found.made_at is None else found.made_at.isoformat()
+    frame.attrs = {"title": found.title, "note": found.note, "made_at": made_at}
     frame.attrs["columns"] = {column.name: column.meaning for column in found.columns}
     return frame
 
@@ -71,15 +76,16 @@ class Recommender:
         """
         query = Query(n=num_neighbors, label=label, among=among)
         if query_image_path is None:
-            self.answer = similar_to_garment(self.studio, None, query)
-            assert self.answer.garment is not None
-            self._asked = self._read(self.answer.garment.image_path)
+            answer = similar_to_garment(self.studio, None, query)
+            assert answer.garment is not None
+            asked = self._read(answer.garment.image_path)
         else:
-            self._asked = read(Path(query_image_path), self.studio.limits)
-            self.answer = similar_to_photo(self.studio, self.studio.decode(self._asked), query)
-        pictures = [self._pixels(self._read(match.image_path)) for match in self.answer.matches]
-        own = self.answer.labels[0].label if self.answer.recognised else None
-        return self._pixels(self._asked), pictures, own
+            asked = read(Path(query_image_path), self.studio.limits)
+            answer = similar_to_photo(self.studio, self.studio.decode(asked), query)
+        self.answer, self._asked = answer, asked  # together: `show` draws the one beside the other
+        pictures = [self._pixels(self._read(match.image_path)) for match in answer.matches]
+        own = answer.labels[0].label if answer.recognised else None
+        return self._pixels(asked), pictures, own
 
     def show(self) -> Pillow.Image:
         """The last answer as a picture: the query and its matches with their similarities."""
@@ -110,10 +116,10 @@ class Counter:
     def count(
         self,
         dir_path: str | Path | None = None,
-        img_paths: Sequence[str | Path] | None = None,
+        img_paths: str | Path | Sequence[str | Path] | None = None,
         k: int | None = None,
     ) -> list[tuple[str, int]]:
-        """Label every photo of a folder or a list; the `k` most common labels with their counts.
+        """Label a photo, or every one of a folder or a list; the `k` most common labels with their counts.
 
         Unreadable photos are left out and kept in `self.errors`. A photo in which no garment is
         recognised is not counted; in `self.images` its label is None.
@@ -122,6 +128,8 @@ class Counter:
             raise InvalidParameter("Give one of dir_path and img_paths.")
         if k is not None and k < 1:
             raise InvalidParameter(f"k is {k}; it must be at least 1.")
+        if isinstance(img_paths, str | Path):
+            img_paths = [img_paths]
         files = (
             list(images_in(Path(dir_path))) if dir_path is not None else map(Path, img_paths or ())
         )

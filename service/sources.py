@@ -225,13 +225,16 @@ def _deepfashion(annotations: Location, image_root: Location | None) -> Iterator
     annotations.open().close()  # so that what cannot be read is refused now
 
     def items() -> Iterator[Item]:
-        with annotations.open(encoding="utf-8", errors="replace") as file:
+        understood = False
+        with annotations.open(encoding="utf-8-sig", errors="replace") as file:
             for text in file:
                 found = line.match(text)
-                if found is None or Path(found[1]).suffix.lower() not in SUFFIXES:
-                    continue
-                if (label := DEEPFASHION.get(int(found[2]))) is not None:
-                    yield Item(root / found[1], found[1], label)
+                if found is not None and Path(found[1]).suffix.lower() in SUFFIXES:
+                    understood = True
+                    if (label := DEEPFASHION.get(int(found[2]))) is not None:
+                        yield Item(root / found[1], found[1], label)
+        if not understood:
+            raise SourceInvalid(f"{annotations} has no line such as `img/Tee/1.jpg 18`.")
 
     return items()
 

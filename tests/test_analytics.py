@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from service import report
 from service.catalog import Loader, analysis_standing
-from service.errors import ReportNotFound
+from service.errors import InvalidParameter, ReportNotFound
 from service.jobs import request_analysis
 from service.studio import Studio
 
@@ -62,6 +62,11 @@ def test_every_format_has_the_same_rows(catalog: Studio, tmp_path: Path) -> None
     frame = report("duplicates")
     assert frame["image_path"].tolist() == [entry["image_path"] for entry in rows]
     assert set(frame.attrs["columns"]) == set(frame.columns)
+    frame.to_parquet(tmp_path / "frame.parquet")
+    kept = pd.read_parquet(tmp_path / "frame.parquet")
+    assert kept.attrs["made_at"] == document["made_at"]
+    assert kept["garment_id"].tolist() == [entry["garment_id"] for entry in rows]
+    assert len(report("duplicates", limit=1)) == 1
 
 
 def test_a_frame_has_types_also_without_rows(environment: dict[str, str], studio: Studio) -> None:
@@ -72,6 +77,9 @@ def test_a_frame_has_types_also_without_rows(environment: dict[str, str], studio
     assert "never searched" in report("outliers").attrs["note"]
     with pytest.raises(ReportNotFound):
         report("sales")
+    for limit in (0, -1):
+        with pytest.raises(InvalidParameter, match=f"limit is {limit}; it must be at least 1"):
+            report("growth", limit=limit)
 
 
 def test_parquet_and_csv_go_to_a_pipe(catalog: Studio) -> None:

@@ -123,6 +123,20 @@ def test_uploaded_photos_are_known_by_their_bytes(
     ]
 
 
+def test_photos_that_cannot_be_read_are_left_out_and_counted(
+    pictures: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    shutil.copy(pictures[0], tmp_path / "there.jpg")
+    done = run("feedback", "export", tmp_path / "judged", "--photos", tmp_path)
+    assert done.returncode == 0
+    assert f"1 photos of {tmp_path} cannot be read and are left out." in done.stderr
+    said = json.loads(
+        run("feedback", "export", tmp_path / "judged", "--photos", tmp_path, "--json").stdout
+    )
+    assert said["unreadable"] == 1
+
+
 def test_uploads_that_show_nearly_the_same_are_one_group(
     studio: Studio, pictures: list[Path], drawn: Path, real_photos: Path, tmp_path: Path
 ) -> None:

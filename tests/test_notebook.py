@@ -15,7 +15,7 @@ from sqlalchemy import text
 from service import Counter, Recommender, save_all_features, save_all_labels
 from service.artifacts import save
 from service.domain import LabelConfidence, Prediction
-from service.errors import InvalidParameter, SourceInvalid
+from service.errors import InvalidParameter, LabelUnknown, SourceInvalid
 from service.ingest import ingest
 from service.settings import Settings
 from service.studio import Studio
@@ -39,6 +39,19 @@ def test_recommender(filled: Settings, drawn: Path) -> None:
     assert label == recommender.answer.searched_labels[0]
     assert len(pictures) == len(recommender.answer.matches)
     assert recommender.show().size[0] > 500
+
+
+def test_a_question_that_is_refused_leaves_the_answer_before_it(
+    filled: Settings, drawn: Path
+) -> None:
+    first, other = sorted(drawn.glob("images/*.jpg"))[3:5]
+    recommender = Recommender(filled)
+    recommender.get_similar(first, num_neighbors=2)
+    answer, shown = recommender.answer, recommender.show().tobytes()
+    with pytest.raises(LabelUnknown):
+        recommender.get_similar(other, label="Sari")
+    assert recommender.answer is answer
+    assert recommender.show().tobytes() == shown
 
 
 def test_recommender_without_a_path_takes_any_garment(filled: Settings) -> None:
@@ -76,6 +89,8 @@ def test_counter(filled: Settings, drawn: Path, tmp_path: Path) -> None:
     assert sum(count for _, count in counter.count(img_paths=photos)) == 3
     assert counter.errors[0][0].name == "text.jpg"
     assert counter.show().size[0] > 500
+    for one in (photos[0], str(photos[0])):
+        assert sum(count for _, count in counter.count(img_paths=one)) == 1
 
 
 def test_counter_wants_one_of_its_arguments(filled: Settings) -> None:

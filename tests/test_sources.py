@@ -63,15 +63,15 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("separator", ["   ", "\t", ",", "                 "])
-@pytest.mark.parametrize("header", ["", "5\nimage_name  category_label\n"])
+@pytest.mark.parametrize("header", ["", "\ufeff", "5\nimage_name  category_label\n"])
 def test_deepfashion_annotations_in_every_spelling(
     tmp_path: Path, separator: str, header: str
 ) -> None:
     (tmp_path / "Img/img").mkdir(parents=True)
     (tmp_path / "Anno").mkdir()
     lines = [
-        "img/Sheer_Blouse/img_00000001.jpg|3",
         "img/A_Tee/img_00000002.jpg|18",
+        "img/Sheer_Blouse/img_00000001.jpg|3",
         "img/B/img_1.jpg|41",
     ]
     text = header + "\n".join(line.replace("|", separator) for line in lines) + "\n"
@@ -82,6 +82,21 @@ def test_deepfashion_annotations_in_every_spelling(
         ("img/B/img_1.jpg", "Dress"),
     ]
     assert items[0].file == tmp_path / "Img/img/A_Tee/img_00000002.jpg"
+
+
+@pytest.mark.parametrize(
+    "lines", ["", "2\nimage_name;category_label\nimg/a.jpg;18\nimg/b.jpg;41\n"]
+)
+def test_deepfashion_annotations_of_which_no_line_is_read_are_refused(
+    tmp_path: Path, lines: str
+) -> None:
+    (tmp_path / "img").mkdir()
+    annotations = tmp_path / "list_category_img.txt"
+    annotations.write_text(lines)
+    with pytest.raises(SourceInvalid, match="has no line such as `img/"):
+        list(read_source(tmp_path))
+    annotations.write_text("img/a.jpg 3\n")  # read, and of a category that is not kept
+    assert list(read_source(tmp_path)) == []
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,7 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
         (["--backbone", "vgg"], "choose of: xception, resnet50"),
         (["--backbone", "inceptionv3", "--sizes", "72"], "takes pictures of 75 pixels or more"),
         (["--sizes", "80,wide"], "--sizes is '80,wide'"),
+        (["--max-photos", "2"], "2 is not in the range x>=3"),
         (["--backbone", "xception", "--weights", "imagenet"], "cannot be downloaded"),
     ],
 )
@@ -232,8 +233,27 @@ def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / folder / "garments.csv").write_text("image_name,garment\n1.jpg,0\n")
     tables = [tmp_path / folder / "garments.csv" for folder in ("a", "b")]
     assert list(names_of([*tables, tables[0]])) == ["garments", "garments-2", "garments-3"]
-    samples = read_samples(tables, groups=["garment"], garment="garment")
+    samples = read_samples(tables, garment="garment")
     assert len({s.garment for s in samples}) == len({s.group for s in samples}) == 2
+
+
+def test_a_group_of_several_sources_falls_on_one_side(tmp_path: Path) -> None:
+    """What else the tables have is apart: photos without the column, values of another one, garments."""
+    tables = []
+    for name, column in (("one", "by"), ("other", "by"), ("third", "garment")):
+        (tmp_path / name).mkdir()
+        lines = [f"{i}.jpg,{i % 25}\n" for i in range(100)]
+        tables.append(tmp_path / name / f"{name}.csv")
+        tables[-1].write_text(f"image_name,{column}\n" + "".join(lines) + "alone.jpg,\n")
+    samples = read_samples(tables, groups=["by", "garment"], garment="by")
+    sides = split(samples)
+    by = [{s.columns["by"] for s in side if "by" in s.columns} for side in sides]
+    assert by[0].isdisjoint(by[1])
+    assert 3 <= len(by[1]) <= 7
+    assert len({s.group for s in samples}) == 25 + 25 + 3
+    assert len({s.garment for s in samples}) == 25 + 25 + 101 + 2
+    again = split(read_samples(tables[::-1], groups=["by", "garment"]))[1]
+    assert {s.file for s in again} == {s.file for s in sides[1]}
 
 
 def test_a_column_that_no_photo_has_is_refused(tmp_path: Path) -> None:

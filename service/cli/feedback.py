@@ -46,3 +46,5 @@ def export(folder: Path, photos: Path | None, as_json: bool) -> None:
         note(f"{done.undecided} pairs are left out: as many said good as bad.")
     if done.missing:
         note(f"{done.missing} pairs are left out: a picture is not to be had. See --photos.")
+    if done.unreadable:
+        note(f"{done.unreadable} photos of {photos} cannot be read and are left out.")

@@ -43,7 +43,9 @@ from service.storage import Location
     "--min-photos", type=click.IntRange(0), default=0, show_default=True,
     help="Leave out categories with fewer.",
 )  # fmt: skip
-@click.option("--max-photos", type=click.IntRange(2), help="Take no more of a category.")
+@click.option(
+    "--max-photos", type=click.IntRange(3), help="Take no more of a category; a fifth is held out."
+)
 @click.option(
     "--epochs",
     type=click.IntRange(1, 10_000),

@@ -44,26 +44,32 @@ def read_samples(
 
     sources, image_root: as `read_source` takes them; the latter is of every source.
     groups: columns whose values are never split between training and held-out photos (a photographer,
-    a garment); of several the first that a source has. By default each file is a group.
-    garment: column whose equal values are photos of the same garment. By default each file is one.
+    a garment), whatever source they are in; of several the first that a source has. By default each
+    file is a group.
+    garment: column whose equal values are photos of the same garment, within a source: garments of
+    another one, such as drawn ones, may be numbered alike. By default each file is one.
     Raises `SourceInvalid`, `StorageUnavailable`, and `InvalidParameter` where no photo has any of the
     columns that are named.
     """
-    samples: list[Sample] = []
-    for name, source in names_of(sources).items():
-        for item in read_source(source, image_root=image_root):
-            samples.append(
-                Sample(
-                    file=item.file,
-                    source=name,
-                    label=None if _is_none(item) else item.label,
-                    group=f"{name}/{_group(item, groups)}",
-                    columns={column: value for column, value in item.columns.items() if value},
-                    outlier=_is_none(item),
-                    garment=f"{name}/{_group(item, (garment,) if garment else ())}",
-                    name=item.name,
-                )
-            )
+    items = [
+        (name, item)
+        for name, source in names_of(sources).items()
+        for item in read_source(source, image_root=image_root)
+    ]
+    first = _first_sources(items, groups)
+    samples = [
+        Sample(
+            file=item.file,
+            source=name,
+            label=None if _is_none(item) else item.label,
+            group=_group(item, name, groups, first),
+            columns={column: value for column, value in item.columns.items() if value},
+            outlier=_is_none(item),
+            garment=f"{name}/{(garment and item.columns.get(garment)) or item.name}",
+            name=item.name,
+        )
+        for name, item in items
+    ]
     require_column(samples, groups)
     require_column(samples, [garment] if garment else [])
     return samples
@@ -150,5 +156,25 @@ def _is_none(item: Item) -> bool:
     return item.label is not None and item.label.casefold() == NONE
 
 
-def _group(item: Item, groups: Sequence[str]) -> str:
-    return next((item.columns[name] for name in groups if item.columns.get(name)), item.name)
+def _first_sources(
+    items: Sequence[tuple[str, Item]], groups: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """The source, by name, that each column's value is first in."""
+    first: dict[tuple[str, str], str] = {}
+    for source, item in items:
+        if (key := _grouped_by(item, groups)) is not None:
+            first[key] = min(source, first.get(key, source))
+    return first
+
+
+def _group(
+    item: Item, source: str, groups: Sequence[str], first: dict[tuple[str, str], str]
+) -> str:
+    """A group is called after a source, not its column: it is its name that says which side it falls on,
+    and bundles that were trained before sources could share one must keep theirs."""
+    key = _grouped_by(item, groups)
+    return f"{source}/{item.name}" if key is None else f"{first[key]}/{key[1]}"
+
+
+def _grouped_by(item: Item, groups: Sequence[str]) -> tuple[str, str] | None:
+    return next(((name, item.columns[name]) for name in groups if item.columns.get(name)), None)

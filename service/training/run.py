@@ -48,7 +48,7 @@ class Selection:
 
     sources, image_root, groups, garment: see `read_samples`. tasks: see `targets_of`.
     at_least, at_most: photos of a category, see `large_enough` and `selected`; a fifth of the most is
-    held out.
+    held out, so that it is three or more.
     """
 
     sources: Sequence[Location]

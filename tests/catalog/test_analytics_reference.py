@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,20 @@ def test_every_query_runs_and_has_an_answer(engine, catalog, asked):
         connection.execute(text(QUERIES[asked]))  # of nothing, too
 
 
-def test_the_answers_are_right(engine, catalog):
-    def ask(part):
-        (query,) = (query for asked, query in QUERIES.items() if part in asked)
-        with engine.connect() as connection:
-            return connection.execute(text(query)).all()
+def answer(engine, part):
+    (query,) = (query for asked, query in QUERIES.items() if part in asked)
+    with engine.connect() as connection:
+        return connection.execute(text(query)).all()
 
+
+def change(engine, *statements):
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def test_the_answers_are_right(engine, catalog):
+    ask = partial(answer, engine)
     given = [i for i in range(80) if i % 4]
     right = [i for i in given if i % 10 != 3 and i != 61]
     assert ask("whatever the label")[0].accuracy == pytest.approx(len(right) / len(given))
@@ -89,3 +98,34 @@ def test_the_answers_are_right(engine, catalog):
     assert neighbours[0].neighbour_label == "Dress"
     assert sum(r.share for r in neighbours) == pytest.approx(1)
     assert read_report(engine, "mislabels").rows
+
+
+def test_a_category_that_the_model_is_never_right_about_has_zero(engine, catalog):
+    change(engine, "UPDATE garment SET label_source = 'given' WHERE image_path = 'other.jpg'")
+    measured = {row.label: tuple(row)[1:] for row in answer(engine, "Precision, recall")}
+    assert set(measured) == {"Dress", "Tee", "Blazer"}
+    assert measured["Blazer"] == (0, 0, 0)
+    recall, precision, f1 = measured["Tee"]
+    assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
+    named = [i for i in range(40, 80) if i % 4 and i % 10 != 3]
+    assert precision == pytest.approx(
+        (len(named) - 1) / (len(named) + 1)
+    )  # without 61, and the other
+    change(
+        engine, "UPDATE garment SET predicted_label = 'Tee' WHERE predicted_label = 'Blazer'"
+    )  # now it never names one
+    measured = {row.label: tuple(row)[1:] for row in answer(engine, "Precision, recall")}
+    assert measured["Blazer"] == (0, 0, 0)
+
+
+def test_of_two_pictures_that_nearly_show_the_same_one_each_stays(engine, catalog):
+    change(
+        engine,
+        "UPDATE garment SET content_sha256 = sha256('b') WHERE image_path IN ('041.jpg', 'other.jpg')",
+        "UPDATE garment SET content_sha256 = sha256('a') WHERE image_path IN ('040.jpg', '042.jpg')",
+    )
+    assert len(answer(engine, "more than one label")[0].pictures) == 4
+    assert {row.image_path for row in answer(engine, "could be deleted")} == {
+        "042.jpg",
+        "other.jpg",
+    }

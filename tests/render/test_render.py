@@ -1,9 +1,11 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from service.collection import Recipe, draw_collection
 from service.render import (
     CATEGORIES,
     GarmentSpec,
@@ -106,3 +108,21 @@ def test_tiny_picture_is_refused():
     """Below 16 pixels nothing can be recognised."""
     with pytest.raises(ValueError, match="too small"):
         render(sample("Tee"), studio_scene(np.random.default_rng(0)), 8)
+
+
+def test_another_recipe_takes_the_place_of_drawn_pictures_alone(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    draw_collection(tmp_path, Recipe(garments=1, size=32))
+    (drawn,) = images.iterdir()
+    own = [images / name for name in ("holiday.jpg", "tee-1.jpg", "my-tee-00001.jpg")]
+    for file in own:
+        file.write_bytes(b"my own")
+    draw_collection(tmp_path, Recipe(garments=1, views=2, size=32))
+    assert not drawn.exists()
+    assert {file.name for file in images.iterdir()} == {
+        *(file.name for file in own),
+        f"{drawn.stem}-0.jpg",
+        f"{drawn.stem}-1.jpg",
+    }
+    draw_collection(tmp_path, Recipe(garments=1, size=32))
+    assert set(images.iterdir()) == {drawn, *own}
