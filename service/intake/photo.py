@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.catalog import Filed, Known, Loader, Row, is_storable, is_unfit
@@ -80,15 +80,20 @@ class Outcome:
 def photos_of(
     items: Iterator[Item], images: Images, loader: Loader, batch_size: int
 ) -> Iterator[Photo]:
-    """Items with what the ledger knows of them, asked for a batch at a time."""
+    """Items with what the ledger knows of them, asked for a batch at a time. One without a label is of the
+    one that the source gave it before."""
     named = ((item, images.name_of(item.file)) for item in items)
-    labels: dict[str, set[str | None]] = {}
+    labels: dict[str, list[str]] = {}
     while chunk := list(itertools.islice(named, batch_size)):
         ledger = loader.known([path for _, path in chunk if is_storable(path)])
         for item, path in chunk:
-            before = labels.setdefault(path, set())
-            yield Photo(item, path, ledger.get(path), contested=bool(before - {item.label}))
-            before.add(item.label)
+            before = labels.setdefault(path, [])
+            if item.label is None and before:
+                item = replace(item, label=before[-1])
+            contested = any(label != item.label for label in before)
+            yield Photo(item, path, ledger.get(path), contested)
+            if item.label is not None:
+                before.append(item.label)
         while len(labels) > max(REMEMBERED, 4 * batch_size):
             del labels[next(iter(labels))]
 
