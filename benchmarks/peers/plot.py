@@ -90,26 +90,28 @@ def _lines(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _label_ends(axes: Any, lines: dict[str, dict[str, Any]], largest: int) -> None:
     """Each line's name and last time in a column at the right, apart from each other.
 
-    A line that ends earlier is named where it ends.
+    A line that ends earlier is named behind its end.
     """
+    from matplotlib.patheffects import withStroke
+
     axes.autoscale_view()  # else the limits are those of an empty plot until it is drawn
     to_share = axes.transData + axes.transAxes.inverted()
-    ends = {}
+    ends, earlier = {}, {}
     for name, line in lines.items():
         x, y = to_share.transform(line["points"][-1])
-        if line["points"][-1][0] == largest:
-            ends[name] = y
-        else:
-            axes.text(
-                x,
-                y + 0.014,
-                line["title"],
-                transform=axes.transAxes,
-                ha="center",
-                va="bottom",
-                fontsize=8.5,
-                color=OURS.get(name, QUIET),
-            )
+        (ends if line["points"][-1][0] == largest else earlier)[name] = y
+        line["end"] = x
+    for name, place in _apart(earlier).items():
+        axes.text(
+            lines[name]["end"] + 0.012,
+            place,
+            lines[name]["title"],
+            transform=axes.transAxes,
+            va="center",
+            fontsize=8.5,
+            color=OURS.get(name, QUIET),
+            path_effects=[withStroke(linewidth=3, foreground="white")],  # over lines that go on
+        )
     places = _apart(ends)
     for name, place in places.items():
         line = lines[name]
