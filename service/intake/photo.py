@@ -87,13 +87,13 @@ def photos_of(
     while chunk := list(itertools.islice(named, batch_size)):
         ledger = loader.known([path for _, path in chunk if is_storable(path)])
         for item, path in chunk:
-            before = labels.setdefault(path, [])
+            before = labels.get(path, ())
             if item.label is None and before:
                 item = replace(item, label=before[-1])
             contested = any(label != item.label for label in before)
             yield Photo(item, path, ledger.get(path), contested)
             if item.label is not None:
-                before.append(item.label)
+                labels.setdefault(path, []).append(item.label)
         while len(labels) > max(REMEMBERED, 4 * batch_size):
             del labels[next(iter(labels))]
 
