@@ -18,8 +18,8 @@ from service.errors import InvalidParameter, TrainingImpossible
 from service.training.backbones import LITE, pooled
 from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
-from service.training.data import Sample, by_known_label, label_order, names_of, read_samples
-from service.training.held_out import large_enough, selected, split
+from service.training.data import Sample, by_known_label, label_order, read_samples
+from service.training.held_out import large_enough, selected
 from service.training.lite import BLOCK_LAYERS, LAYERS, keras_path
 from service.training.losses import TEMPERATURE, same_garment
 from service.training.network import FEATURES, LOGITS, build, freeze
@@ -225,58 +225,6 @@ def test_what_cannot_be_trained_is_one_line(tmp_path: Path, more: list[str], wor
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "bundle").exists()
-
-
-def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "garments.csv").write_text("image_name,garment\n1.jpg,0\n")
-    tables = [tmp_path / folder / "garments.csv" for folder in ("a", "b")]
-    assert list(names_of([*tables, tables[0]])) == ["garments", "garments-2", "garments-3"]
-    samples = read_samples(tables, garment="garment")
-    assert len({s.garment for s in samples}) == len({s.group for s in samples}) == 2
-
-
-def test_a_group_of_several_sources_falls_on_one_side(tmp_path: Path) -> None:
-    """What else the tables have is apart: photos without the column, values of another one, garments."""
-    tables = []
-    for name, column in (("one", "by"), ("other", "by"), ("third", "garment")):
-        (tmp_path / name).mkdir()
-        lines = [f"{i}.jpg,{i % 25}\n" for i in range(100)]
-        tables.append(tmp_path / name / f"{name}.csv")
-        tables[-1].write_text(f"image_name,{column}\n" + "".join(lines) + "alone.jpg,\n")
-    samples = read_samples(tables, groups=["by", "garment"], garment="by")
-    sides = split(samples)
-    by = [{s.columns["by"] for s in side if "by" in s.columns} for side in sides]
-    assert by[0].isdisjoint(by[1])
-    assert 3 <= len(by[1]) <= 7
-    assert len({s.group for s in samples}) == 25 + 25 + 3
-    assert len({s.garment for s in samples}) == 25 + 25 + 101 + 2
-    again = split(read_samples(tables[::-1], groups=["by", "garment"]))[1]
-    assert {s.file for s in again} == {s.file for s in sides[1]}
-
-
-def test_a_column_that_no_photo_has_is_refused(tmp_path: Path) -> None:
-    table = tmp_path / "t.csv"
-    table.write_text("image_name,photographer\n1.jpg,Ann\n")
-    assert read_samples([table], groups=["photographer", "group"])
-    for how in ({"groups": ["photograper"]}, {"garment": "photograper"}):
-        with pytest.raises(InvalidParameter, match=r"photograper. Columns are: photographer"):
-            read_samples([table], **how)  # type: ignore[arg-type]
-
-
-def test_copies_of_a_file_fall_on_one_side(tmp_path: Path) -> None:
-    samples = []
-    for source in ("one", "other"):
-        (tmp_path / source).mkdir()
-        for i in range(40):
-            file = tmp_path / source / f"{i}.jpg"
-            file.write_bytes(b"%03d" % i)
-            samples.append(Sample(file, source, "Tee", f"{source}/{i}"))
-    training, held_out = split(samples)
-    assert {s.file.name for s in training}.isdisjoint(s.file.name for s in held_out)
-    assert 12 <= len(held_out) <= 20
-    assert split(samples) == (training, held_out)
 
 
 def test_a_folder_that_holds_other_files_is_no_place_for_a_bundle(tmp_path: Path) -> None:
