@@ -61,14 +61,21 @@ def test_a_photo_without_a_label_teaches_its_tasks_alone() -> None:
 
 def test_the_second_half_of_a_batch_shows_the_garments_of_the_first() -> None:
     garments = np.array([0, 0, 0, 1, 1, 2])
-    rows = epoch_rows(garments, np.full(6, 1 / 6), 4, np.random.default_rng(0))
-    assert rows.shape == (1, 4)
-    for _ in range(20):
-        for first, _, second, _ in epoch_rows(
-            garments, np.full(6, 1 / 6), 4, np.random.default_rng(3)
-        ):
-            assert garments[first] == garments[second]
-            assert (first == second) == (garments[first] == 2)
+    rows = epoch_rows(
+        garments, np.full(6, 1 / 6), np.random.default_rng(3), batch=4, draws=83, paired=True
+    )
+    assert rows.shape == (20, 4)  # 83 drawn, of 6 photos; what fills no batch is left
+    for first, _, second, _ in rows:
+        assert garments[first] == garments[second]
+        assert (first == second) == (garments[first] == 2)
+    assert {int(row) for row in rows.ravel()} == set(range(6))
+    weights = np.array([0, 0.5, 0, 0.5, 0, 0])
+    rows = epoch_rows(
+        garments, weights, np.random.default_rng(3), batch=4, draws=83, paired=False
+    )  # where similarity is not learnt, each is drawn for itself
+    assert rows.shape == (20, 4)
+    assert set(np.unique(rows)) == {1, 3}
+    assert any(garments[first] != garments[second] for first, _, second, _ in rows)
 
 
 def test_rare_categories_are_drawn_more_often_than_they_are() -> None:

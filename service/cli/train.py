@@ -79,6 +79,10 @@ from service.storage import Location
     help="Leave the first share of the layers, and all batch statistics, as they are.",
 )  # fmt: skip
 @click.option(
+    "--draws", type=click.IntRange(2),
+    help="Photos drawn an epoch; by default as many as there are.",
+)  # fmt: skip
+@click.option(
     "--task-weight",
     type=click.FloatRange(0),
     default=0.3,
@@ -121,6 +125,7 @@ def train(
     batch: int,
     rate: float,
     frozen: float | None,
+    draws: int | None,
     task_weight: float,
     similarity: float,
     precision: str,
@@ -139,7 +144,7 @@ def train(
     sides, smallest = _sides(sizes), smallest_side(backbone)
     if min(*sides, input_size) < smallest:
         raise InvalidParameter(f"{backbone} takes pictures of {smallest} pixels or more.")
-    if batch % 2:
+    if similarity and batch % 2:
         raise InvalidParameter(
             f"--batch is {batch}; it must be even: each garment stands there twice."
         )
@@ -149,7 +154,7 @@ def train(
     plan = Plan(
         backbone=backbone, epochs=epochs, sizes=sides, input_size=input_size, batch=batch,
         rate=rate, task_weight=task_weight, similarity=similarity, frozen=frozen,
-        patience=patience, precision=precision, seed=seed,
+        draws=draws, patience=patience, precision=precision, seed=seed,
     )  # fmt: skip
     with progress_bar("train") as advance:
         card = train_bundle(

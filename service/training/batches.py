@@ -75,18 +75,26 @@ def sampling_weights(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def epoch_rows(
-    garments: np.ndarray, weights: np.ndarray, batch: int, rng: np.random.Generator
+    garments: np.ndarray,
+    weights: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    batch: int,
+    draws: int,
+    paired: bool,
 ) -> np.ndarray:
-    """(batches, batch) rows for one epoch; the second half of a batch shows the garments of the first.
+    """(draws // batch, batch) rows for one epoch.
 
-    Of a garment with several photos the second is another one, of the others it is the same photo,
-    of which `augmented` makes another view.
+    paired: the second half of a batch shows the garments of the first. Of a garment with several photos
+    the second is another one, of the others it is the same photo, of which `augmented` makes another view.
     """
+    if not paired:
+        return rng.choice(len(garments), size=(draws // batch, batch), p=weights)
     alike: dict[int, list[int]] = defaultdict(list)
     for row, garment in enumerate(garments):
         alike[int(garment)].append(row)
     half = batch // 2
-    first = rng.choice(len(garments), size=len(garments) // (2 * half) * half, p=weights)
+    first = rng.choice(len(garments), size=draws // batch * half, p=weights)
     second = [
         int(rng.choice([other for other in alike[int(garments[row])] if other != row] or [row]))
         for row in first
@@ -100,21 +108,26 @@ def epoch_batches(
     weights: np.ndarray,
     *,
     batch: int,
+    draws: int,
+    paired: bool,
     side: int,
     seed: tuple[int, int],
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """(images float32, targets, sample weights) for one epoch.
+    """(images uint8, targets, sample weights) for one epoch.
 
     The target of the features is the garment's number, see `losses.SameGarment`.
     seed: (run, epoch); the same pair gives the same batches, so a resumed run goes on as it would have.
     """
     chance = np.random.SeedSequence(seed)
-    order = epoch_rows(targets.garments, weights, batch, np.random.default_rng(chance))
+    order = epoch_rows(
+        targets.garments, weights, np.random.default_rng(chance),
+        batch=batch, draws=draws, paired=paired,
+    )  # fmt: skip
     for rows, images in zip(order, views.batches(order, side, chance), strict=True):
         pairs = {task: targets.wanted(task, rows) for task in targets.classes}
         pairs[FEATURES] = targets.garments[rows, None], np.ones(len(rows), np.float32)
         yield (
-            images.astype(np.float32),
+            images,
             {task: pair[0] for task, pair in pairs.items()},
             {task: pair[1] for task, pair in pairs.items()},
         )

@@ -27,6 +27,7 @@ from service.training.plan import Plan, best
 from service.training.views import Views
 from service.training.weights import start_from
 
+TOGETHER = 64  # held-out pictures that the network is shown at a time
 Report = Callable[[int, int, int, dict[str, float]], None]  # epoch, step, steps, logs
 
 
@@ -65,10 +66,11 @@ def train(
     if plan.frozen is not None:
         freeze(keras, network, plan.frozen)
     model = with_tasks(keras, network, {task: n for task, n in classes.items() if task != LOGITS})
-    steps = len(data.samples) // plan.batch
+    draws = plan.draws or len(data.samples)
+    steps = draws // plan.batch
     if steps == 0:
         raise TrainingImpossible(
-            f"{len(data.samples)} photos do not fill one batch of {plan.batch}; use --batch."
+            f"{draws} photos do not fill one batch of {plan.batch}; use --batch."
         )
     _compile(keras, model, plan, steps)
     run = {"plan": asdict(plan), "classes": classes, "samples": len(data.samples)}
@@ -89,8 +91,9 @@ def train(
             side = plan.side(epoch)
             model.reset_metrics()
             batches = epoch_batches(
-                views, data.targets, weights, batch=plan.batch, side=side, seed=(plan.seed, epoch)
-            )
+                views, data.targets, weights, batch=plan.batch, draws=draws,
+                paired=plan.similarity > 0, side=side, seed=(plan.seed, epoch),
+            )  # fmt: skip
             sums: Counter[str] = Counter()
             for step, (images, wanted, sample_weights) in enumerate(batches, start=1):
                 logs = model.train_on_batch(
@@ -123,10 +126,12 @@ def train(
 def accuracy(network: Any, data: Data, plan: Plan) -> float:
     """Share of the labelled samples whose top label is right, at the size of serving."""
     rows = np.flatnonzero(data.targets.indices[LOGITS] >= 0)
-    hits = 0
-    for part in np.array_split(rows, max(1, len(rows) // 64)):
-        images = np.stack([fit_square(data.pixels[i], plan.input_size) for i in part])
-        logits = np.asarray(network.predict_on_batch(images.astype(np.float32))[1])
+    hits, together = 0, min(len(rows), TOGETHER)
+    for start in range(0, len(rows), TOGETHER):
+        part = rows[start : start + together]
+        full = np.resize(part, together)  # XLA compiles anew for every number of pictures
+        images = np.stack([fit_square(data.pixels[i], plan.input_size) for i in full])
+        logits = np.asarray(network.predict_on_batch(images)[1])[: len(part)]
         hits += int((logits.argmax(1) == data.targets.indices[LOGITS][part]).sum())
     return hits / max(1, len(rows))
 

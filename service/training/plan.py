@@ -13,6 +13,7 @@ class Plan:
     shared out among them in this order. input_size: side at which the bundle is served.
     rate: peak of AdamW's learning rate. task_weight, similarity: weight of each further task's loss, and
     of the loss of similarity, beside the labels' loss. frozen: see `network.freeze`; None trains all.
+    draws: photos drawn an epoch; None draws as many as there are.
     patience: stop after so many epochs without a better held-out accuracy, and keep the best epoch's
     weights; None trains to the end and keeps the last ones.
     """
@@ -28,6 +29,7 @@ class Plan:
     task_weight: float = 0.3
     similarity: float = 0.5
     frozen: float | None = None
+    draws: int | None = None
     patience: int | None = None
     precision: str = "mixed_bfloat16"
     seed: int = 0
