@@ -120,7 +120,8 @@ def switch_model(context: JobContext, *, switch_id: int) -> None:
         raise
     except (DatabaseUnavailable, StorageUnavailable):  # `Patience` says whether it starts again
         raise
-    except FashionStudioError as error:  # its record says so
+    except FashionStudioError as error:  # the record of one that had begun says so already
+        give_up_switch(studio.engine, switch_id, error.detail, states=("queued",))
         log.warning("%s", error.detail)
         return
     log.info("%s serves from now on.", studio.follow().card.title)

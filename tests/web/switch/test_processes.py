@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from procrastinate import JobContext
+from procrastinate.jobs import Job
 from sqlalchemy import text
 
 from service import curate
@@ -27,12 +29,13 @@ from service.errors import (
 )
 from service.ingest import ingest
 from service.jobs import request_switch
-from service.jobs.tasks import MOST_ATTEMPTS, NEVER_FREE
+from service.jobs.tasks import MOST_ATTEMPTS, NEVER_FREE, queue, switch_model
 from service.settings import Settings
 from service.studio import Studio
 from service.switch import Options, prepare, work_on
 
 from ...bundles import TITLE, write_variant
+from ...poolers import pgbouncer
 from .conftest import CLI, PHOTOS, environment_of, photo, switch, table_of
 
 
@@ -114,6 +117,30 @@ def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
     assert over.finished_at is not None
     switch(studio, noisy, margin=1)
     assert studio.model.card.name == "noisy"
+
+
+def test_a_queued_switch_that_cannot_be_begun_says_why(
+    settings: Settings, database_url: str, noisy: Path
+) -> None:
+    with pgbouncer(database_url) as pooler:
+        behind = settings.model_copy(update={"database_url": pooler.studio})
+        with Studio(behind) as studio:
+            queued = request_switch(studio, prepare(studio, str(noisy)), Options(margin=1))
+            pooler.pool("transaction")  # as its keeper may at any time
+            context = JobContext(
+                app=queue,
+                job=Job(id=1, queue="default", lock=None, queueing_lock=None, task_name="switch"),
+                start_timestamp=0.0,
+                additional_context={"studio": studio},
+                abort_reason=lambda: None,
+            )
+            switch_model(context, switch_id=queued.id)
+        pooler.pool("session")
+        with Studio(settings) as studio:
+            found = last_switch(studio.engine)
+    assert found is not None
+    assert (found.id, found.state) == (queued.id, "failed")
+    assert "gives each transaction another session" in (found.error or "")
 
 
 def test_an_ingest_and_a_garment_that_a_switch_overtakes_are_the_new_models(
