@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from service.decode import Limits
 from service.encoder import Encoder
 from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.calibration import unit
@@ -66,7 +67,7 @@ def main() -> None:
 def quantised(training: list[Sample], cache: Path) -> Encoder:
     some = training[:: max(1, len(training) // PICTURES)][:PICTURES]
     side = read_card(SHIPPED).input_size
-    _, pictures = load_pixels(some, side, cache / "pictures", lambda done, total: None)
+    _, pictures = load_pixels(some, side, Limits(), cache / "pictures", lambda done, total: None)
     quantize(SHIPPED, cache, list(pictures))
     return OpenVinoEncoder(SHIPPED, cache, precision="int8")
 
@@ -76,9 +77,9 @@ def compare(encoders: dict[str, Encoder], samples: list[Sample]) -> None:
     print(
         f"\n{f'{len(samples)} held-out photos':40} right label            cosine, least and median"
     )
-    wanted = unit(observe(encoders["OpenVINO f32"], samples).features)
+    wanted = unit(observe(encoders["OpenVINO f32"], samples, Limits()).features)
     for name, encoder in encoders.items():
-        found = observe(encoder, samples)
+        found = observe(encoder, samples, Limits())
         hits = int((found.logits.argmax(axis=1) == found.truth).sum())
         low, high = wilson(hits, len(found))
         cosines = (unit(found.features) * wanted).sum(axis=1)

@@ -110,7 +110,7 @@ def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
     wanted = asdict(recipe) | {"drawn_by": version("fashion-studio")}
     wanted.pop("garments")
     note = folder / RECIPE
-    if note.exists() and json.loads(note.read_text()) == wanted:
+    if note.exists() and _recipe(note) == wanted:
         return
     if not note.exists() and (any((folder / "images").iterdir()) or (folder / TABLE).exists()):
         raise InvalidParameter(
@@ -119,4 +119,13 @@ def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
     for old in (folder / "images").iterdir():
         if DRAWN.fullmatch(old.name):
             old.unlink()
-    note.write_text(json.dumps(wanted) + "\n")
+    draft = folder / f".{RECIPE}.draft"
+    draft.write_text(json.dumps(wanted) + "\n")
+    draft.replace(note)
+
+
+def _recipe(note: Path) -> Any:
+    try:
+        return json.loads(note.read_text())
+    except ValueError:  # damaged: what it drew may be anything
+        return None

@@ -19,6 +19,7 @@ from PIL import Image as Pillow
 
 from service.domain import Image
 from service.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+from service.settings import Settings
 from service.storage import Location, read_bytes, size_of
 from service.turns import Turns, processor
 
@@ -69,6 +70,10 @@ class Limits:
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        return cls(settings.max_image_bytes, settings.max_image_pixels)
 
 
 def read(file: Location, limits: Limits) -> bytes:

@@ -21,6 +21,15 @@ def spelt(name: str, known: Sequence[str]) -> str | None:
     return next((label for label in known if label.casefold() == wanted), None)
 
 
+def number_or_name(label: str, known: Sequence[str]) -> int | str:
+    """What `given_label` reads as this label: its number, but its name where that is not among the known
+    or is itself a number, which then may be another's."""
+    if label not in known or label.removesuffix(".0").isdecimal():
+        return label
+    number = known.index(label)
+    return label if str(number) in known else number
+
+
 def given_label(label: str, known: Sequence[str]) -> str:
     """A source's label: a category's name, or its number from 0 in the model's order.
 

@@ -37,7 +37,7 @@ class Model:
         self.folder = folder
         self.card = card
         self.labels = labels
-        self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
+        self.limits = Limits.of(settings)
         self._settings = settings
         self._threads = threads
         self._encoder: Encoder | None = None

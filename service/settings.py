@@ -63,7 +63,10 @@ class Settings(BaseSettings):
         default=20_000_000, ge=1, description="largest image file read, in bytes"
     )
     max_image_pixels: int = Field(
-        default=50_000_000, ge=1, description="largest picture decoded, in pixels"
+        default=50_000_000,
+        ge=1,
+        le=178_956_970,  # from where on Pillow itself refuses
+        description="largest picture decoded, in pixels, at most 178,956,970",
     )
     max_set_images: int = Field(default=200, ge=1, description="most images in one uploaded set")
     max_set_bytes: int = Field(

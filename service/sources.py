@@ -89,12 +89,12 @@ def _read(
 
 def folder_of(source: Location, image_root: Location | None = None) -> Location:
     """The folder that a source's photos lie in. Raises `SourceInvalid`."""
+    annotations = None
+    if is_folder(source) and (annotations := _annotations(source)) is None:
+        return source
     if image_root is not None:
         return image_root
-    if not is_folder(source):
-        return source.parent
-    annotations = _annotations(source)
-    return source if annotations is None else _image_folder(annotations)
+    return source.parent if annotations is None else _image_folder(annotations)
 
 
 def images_in(folder: P) -> Iterator[P]:

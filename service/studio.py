@@ -65,7 +65,7 @@ class Studio:
         self, settings: Settings, *, threads: int = 4, statement_seconds: float | None = None
     ) -> None:
         self.settings = settings
-        self.limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
+        self.limits = Limits.of(settings)
         self.images = open_images(settings.image_root)
         wanted = read_card(bundle_folder(settings))
         self.engine: Engine = open_database(

@@ -164,6 +164,13 @@ def test_what_is_no_label_map_is_refused(tmp_path: Path, text: str) -> None:
         read_labels(tmp_path / "map.json")
 
 
+@pytest.mark.parametrize("text", ["Tee\nTop, sleeveless\nDress\n", "0,Tee\n1,Top,long\n"])
+def test_lines_that_are_no_label_map_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "map.txt").write_text(text)
+    with pytest.raises(InvalidParameter, match=r"map\.txt"):
+        read_labels(tmp_path / "map.txt")
+
+
 def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path: Path) -> None:
     file = tmp_path / "labels.txt"
     file.write_bytes(b"\xef\xbb\xbfBlazer\nCardigan\n")

@@ -85,6 +85,13 @@ def test_a_command_starts_without_what_only_others_use(command: str) -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.parametrize("group", [(), ("models",), ("keys",)])
+def test_a_group_alone_shows_its_commands(group: tuple[str, ...]) -> None:
+    done = called(*group)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == called(*group, "--help").stdout
+
+
 def test_similar_by_photo_id_and_random(catalog: Path, tmp_path: Path) -> None:
     photo = sorted(catalog.glob("images/*.jpg"))[0]
     sheet = tmp_path / "sheet.png"
@@ -134,6 +141,10 @@ def test_classify_names_what_it_cannot_read(catalog: Path, tmp_path: Path) -> No
     good, bad = json.loads(done.stdout)["images"]
     assert set(good) == {"path", "label", "confidence", "recognised", "labels"}
     assert bad == {"path": str(tmp_path / "text.jpg"), "error": "The bytes are not an image."}
+    named = f"{'a' * 300}.jpg"
+    good, bad = json.loads(run("classify", photo, named, "--json").stdout)["images"]
+    assert "label" in good
+    assert bad == {"path": named, "error": f"{named} cannot be read: File name too long."}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +156,9 @@ def test_classify_names_what_it_cannot_read(catalog: Path, tmp_path: Path) -> No
         (["similar", "--random", "--label", "Sock"], 1, "'Sock' is none of the labels: Blazer,"),
         (["similar", "--id", "999999"], 1, "999999"),
         (["similar", "/no/such.jpg"], 1, "/no/such.jpg cannot be read"),
+        (["top", "-k", str(2**63), "a.jpg"], 2, "it must be from 1 to 1,000,000,000"),
+        (["evaluate", "bundle", "--group", "photographer"], 2, "--group belongs to --data."),
+        (["evaluate", "bundle", "--all"], 2, "--all belongs to --data."),
         (["similar", "--nonsense"], 2, "--nonsense"),
         (["ingest", "/no/such"], 1, "/no/such does not exist"),
         (["migrate", "--to", "nonsense"], 2, "nonsense"),

@@ -21,6 +21,7 @@ from service.training.figures import auroc, calibration_error, neighbours, relia
 from service.training.observe import Observed
 from service.training.retrieval import retrieval_figures
 from tests.bundles import TITLE
+from tests.test_cli import assert_one_line
 from tests.test_encoder import change_card
 
 
@@ -124,6 +125,12 @@ def test_the_command_saves_what_it_prints(
     assert "2 &lt;beta&gt;" in page
     assert "http" not in page
     assert f"{document['bundles'][0]['sources']['garments']['top1']:.1%}" in page
+
+
+def test_a_column_that_no_photo_has_is_refused(drawn: Path) -> None:
+    for option in ("--by", "--garment", "--attribute"):
+        done = run(SHIPPED, "--data", drawn / "garments.csv", option, "nothing")
+        assert_one_line(done, 2, "No photo has the column nothing.")
 
 
 def test_held_out_photos_are_a_part_of_all(

@@ -170,6 +170,16 @@ def test_of_contradicting_lines_the_last_one_counts_each_time(
         assert rows(studio.engine)["one.jpg"][1] == [label for label in labels if label][-1]
 
 
+def test_a_dry_run_counts_as_the_run_would(studio: Studio, drawn: Path, tmp_path: Path) -> None:
+    first, second = sorted(drawn.glob("images/*.jpg"))[:2]
+    shutil.copy(first, tmp_path / "one.jpg")
+    shutil.copy(second, tmp_path / "two.jpg")
+    lines = [{"image_name": name} for name in ("one.jpg", "two.jpg", "one.jpg", "one.jpg")]
+    table = write_table(tmp_path / "t.csv", lines)
+    dry = [counts(ingest(studio, table, dry_run=True, batch_size=size)) for size in (1, 3, 256)]
+    assert dry == [counts(ingest(studio, table))] * 3 == [(4, 2, 0, 2, 0)] * 3
+
+
 def test_a_dry_run_changes_nothing(studio: Studio, drawn: Path) -> None:
     assert counts(ingest(studio, drawn / "garments.csv", dry_run=True)) == (33, 33, 0, 0, 0)
     assert rows(studio.engine) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,6 +111,13 @@ def test_the_seed_projects_files(
     assert len(rows) == 33
     assert all(0 <= int(row["category_label"]) < 11 for row in rows)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["features.npz", "labels.csv"]
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    data = next((drawn / "images").iterdir()).read_bytes()
+    for name in (b"a.jpg", b"not-utf-8-\xff.jpg"):
+        Path(os.fsdecode(bytes(odd) + b"/" + name)).write_bytes(data)
+    labels = save_all_labels(odd, None, tmp_path / "labels.csv")
+    assert [row["image_name"] for row in csv.DictReader(labels.open())] == ["a.jpg"]
 
 
 def test_saved_features_are_the_networks_bit_by_bit_and_never_all_in_memory(

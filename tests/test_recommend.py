@@ -11,7 +11,7 @@ from sqlalchemy import text
 from service.domain import LabelConfidence
 from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
 from service.ingest import ingest
-from service.labels import given_label
+from service.labels import given_label, number_or_name
 from service.recommend import (
     Query,
     labels_to_search,
@@ -150,6 +150,18 @@ def test_top_counts_in_sql(studio: Studio) -> None:
 def test_a_name_that_is_a_number_is_that_name() -> None:
     """A bundle that was trained on numbered categories has such names, in the order of text."""
     assert [given_label(label, KNOWN) for label in ("2", "2.0", "tOP")] == ["Dress", "Dress", "Top"]
+
+
+def test_a_label_is_written_so_that_it_is_read_as_itself() -> None:
+    assert [number_or_name(label, KNOWN) for label in (*KNOWN[:2], "Sock")] == [0, 1, "Sock"]
+    for known in (
+        KNOWN,
+        [str(n) for n in (0, 1, 10, 2, 3)],
+        ["1", "Tee", "0.0", "Top"],
+        ["7.0", "7"],
+    ):
+        for label in known:
+            assert given_label(str(number_or_name(label, known)), known) == label
     numbered = ("0", "1", "10", "2", "3")
     assert [given_label(label, numbered) for label in ("2", "10", "1")] == ["2", "10", "1"]
     with pytest.raises(LabelUnknown):

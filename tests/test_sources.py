@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from service.errors import SourceInvalid
-from service.sources import read_source
+from service.sources import folder_of, read_source
 from tests.pictures import encoded, picture
 
 LABELS = ("Dress", "Tee")
@@ -41,6 +41,14 @@ def test_folder_per_category_where_a_folder_bears_a_label(folder: Path) -> None:
         ("Tee/b.png", "Tee"),
         ("tee2/c.jpeg", "tee2"),
     ]
+
+
+def test_a_folders_photos_lie_in_it_wherever_those_of_tables_do(folder: Path) -> None:
+    elsewhere = folder.parent / "elsewhere"
+    assert folder_of(folder) == folder_of(folder, elsewhere) == folder
+    (folder / "t.csv").write_text("image_name\na.jpg\n")
+    assert folder_of(folder / "t.csv") == folder
+    assert folder_of(folder / "t.csv", elsewhere) == elsewhere
 
 
 def test_csv_paths_are_relative_to_the_file(tmp_path: Path) -> None:

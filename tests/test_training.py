@@ -33,7 +33,10 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
 
 @pytest.mark.timeout(600)
 def test_a_run_killed_after_an_epoch_goes_on(drawn: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"FASHION_STUDIO_HOME": str(tmp_path / "home")}
+    environment = os.environ | {
+        "FASHION_STUDIO_HOME": str(tmp_path / "home"),
+        "FASHION_STUDIO_PRECISION": "int8",  # of bundles that are served; a new one has none
+    }
     run = command(drawn / "garments.csv", tmp_path / "bundle")
     process = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

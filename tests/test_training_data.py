@@ -17,6 +17,13 @@ def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / folder / "garments.csv").write_text("image_name,garment\n1.jpg,0\n")
     tables = [tmp_path / folder / "garments.csv" for folder in ("a", "b")]
     assert list(names_of([*tables, tables[0]])) == ["garments", "garments-2", "garments-3"]
+    like = [
+        Path("2023/labels.csv"),
+        Path("labels-2.csv"),
+        Path("2024/labels.csv"),
+        Path("labels.csv"),
+    ]
+    assert list(names_of(like)) == ["labels", "labels-2", "labels-3", "labels-4"]
     samples = read_samples(tables, garment="garment")
     assert len({s.garment for s in samples}) == len({s.group for s in samples}) == 2
 
@@ -38,6 +45,18 @@ def test_a_group_of_several_sources_falls_on_one_side(tmp_path: Path) -> None:
     assert len({s.garment for s in samples}) == 25 + 25 + 101 + 2
     again = split(read_samples(tables[::-1], groups=["by", "garment"]))[1]
     assert {s.file for s in again} == {s.file for s in sides[1]}
+
+
+def test_no_value_of_any_group_column_is_split(tmp_path: Path) -> None:
+    """A photographer has garments, and a garment may have been photographed by two."""
+    table = tmp_path / "t.csv"
+    lines = [f"{i}.jpg,{i // 10},{(i * 7) % 50 if i < 95 else ''}\n" for i in range(400)]
+    table.write_text("image_name,photographer,garment\n" + "".join(lines[:100] + lines[300:]))
+    sides = split(read_samples([table], groups=["photographer", "garment"]))
+    for column in ("photographer", "garment"):
+        training, held = ({s.columns.get(column) for s in side} - {None} for side in sides)
+        assert training.isdisjoint(held)
+    assert sides[1]
 
 
 def test_a_column_that_no_photo_has_is_refused(tmp_path: Path) -> None:

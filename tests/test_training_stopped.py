@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from service.decode import Limits
 from service.encoder.bundle import SHIPPED
 from service.errors import HomeNotWritable, TrainingImpossible
 from service.training import checkpoint
@@ -116,10 +117,11 @@ def test_pictures_that_another_run_reads_are_waited_for(photos: Path, tmp_path: 
     code = (
         "import sys; from pathlib import Path; from service.training.data import read_samples\n"
         "from service.training.pixels import load_pixels\n"
-        "load_pixels(read_samples([Path(sys.argv[1])]), 40, Path(sys.argv[2]), print)"
+        "from service.decode import Limits\n"
+        "load_pixels(read_samples([Path(sys.argv[1])]), 40, Limits(), Path(sys.argv[2]), print)"
     )
     cache = tmp_path / "cache"
-    load_pixels(samples, 40, cache, lambda done, total: None)
+    load_pixels(samples, 40, Limits(), cache, lambda done, total: None)
     (lock,) = cache.glob("*.lock")
     for file in cache.glob("*.[nj]*"):
         file.unlink()

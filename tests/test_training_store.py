@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.decode import Limits
 from service.encoder.bundle import SHIPPED, read_card
 from service.errors import StorageUnavailable
 from service.gates import report_gates
@@ -93,14 +94,14 @@ def test_pictures_are_those_of_the_folder_and_kept(
     filled: ObjectStore, drawn: Path, tmp_path: Path
 ) -> None:
     near, far = (read_samples([s])[:8] for s in (drawn / "garments.csv", locate(TABLE)))
-    _, here = load_pixels(near, 40, tmp_path, lambda done, total: None)
-    _, there = load_pixels(far, 40, tmp_path, lambda done, total: None)
+    _, here = load_pixels(near, 40, Limits(), tmp_path, lambda done, total: None)
+    _, there = load_pixels(far, 40, Limits(), tmp_path, lambda done, total: None)
     assert np.array_equal(here, there)
     filled.asked.clear()
-    load_pixels(far, 40, tmp_path, lambda done, total: None)
+    load_pixels(far, 40, Limits(), tmp_path, lambda done, total: None)
     assert [method for method, _ in filled.asked] == ["HEAD"] * 8
     filled.files.pipe_file(f"{BUCKET}/{far[0].file.path.partition('/')[2]}", b"another")
-    kept, _ = load_pixels(far, 40, tmp_path, lambda done, total: None)
+    kept, _ = load_pixels(far, 40, Limits(), tmp_path, lambda done, total: None)
     assert kept == far[1:]
 
 
@@ -116,7 +117,7 @@ def test_a_store_that_is_away_leaves_no_photo_out(
 
     for work in (
         lambda: evaluate(SHIPPED, studio.settings, samples, progress=leave),
-        lambda: load_pixels(samples, 40, tmp_path, leave),
+        lambda: load_pixels(samples, 40, Limits(), tmp_path, leave),
         lambda: report_gates(studio, [locate(TABLE)], progress=leave),
     ):
         with pytest.raises(StorageUnavailable, match="does not answer"):

@@ -10,6 +10,7 @@ from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureWriter
 from service.catalog import all_embeddings
 from service.errors import CatalogEmpty
+from service.labels import number_or_name
 from service.sources import IMAGE, LABEL
 from service.studio import Studio
 
@@ -21,13 +22,16 @@ def export_features(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Write every garment by id: image_path and label's number to a CSV, embedding to an `.npz`.
+    """Write every garment by id: image_path and label to a CSV, embedding to an `.npz`.
+
+    A label is written by its number, as the seed project did, or by its name, see `number_or_name`.
 
     The embeddings are the stored float16, written as the seed project's float32. Both files are
     written whole or not at all. Returns the number of garments.
     Raises `CatalogEmpty`, `InvalidParameter` where a file cannot be written.
     """
-    numbers = {label: number for number, label in enumerate(studio.model.labels)}
+    own = studio.model.card.labels
+    written = {label: number_or_name(label, own) for label in studio.model.labels}
     with (
         drafts(csv_file, npz) as (csv_draft, npz_draft),
         all_embeddings(studio.engine) as (count, chunks),
@@ -42,7 +46,7 @@ def export_features(
             writer.writerow((IMAGE, LABEL))
             done = 0
             for paths, labels, embeddings in chunks:
-                names = (numbers[label] for label in labels)
+                names = (written[label] for label in labels)
                 writer.writerows(zip(paths, names, strict=True))
                 features.write(embeddings)
                 done += len(paths)

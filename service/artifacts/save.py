@@ -13,36 +13,41 @@ import numpy as np
 
 from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureWriter
+from service.catalog import is_storable
 from service.decode import Limits, decode, fit, read
 from service.domain import Prediction
 from service.encoder import load_encoder
-from service.errors import FashionStudioError, SourceInvalid
+from service.errors import FashionStudioError, SourceInvalid, StorageUnavailable
+from service.labels import number_or_name
 from service.settings import load_settings
 from service.sources import IMAGE, LABEL, Item, read_source
+from service.storage import Location, locate
 
 WINDOW = 64  # photos under way at once
 PIECE = 1 << 20  # bytes of embeddings read at once
 
 
 def save_all_labels(
-    database_path: str | Path, model_path: str | Path | None, save_path: str | Path
+    database_path: str | Path | Location, model_path: str | Path | None, save_path: str | Path
 ) -> Path:
     """Label every photo of a source and write the seed project's CSV, whole or not at all.
 
-    Columns: image_name, category_label, the 0-based place in the model's label order.
-    database_path: a source as `ingest` takes it. model_path: a bundle's folder, None for the one in
-    use. Photos that cannot be read are left out. Returns the file written.
+    Columns: image_name; category_label, the 0-based place in the model's label order, or the name where
+    that is a number. database_path: a source as `ingest` takes it, also a URL. model_path: a bundle's
+    folder; None for that of FASHION_STUDIO_MODEL, or the one that ships. Photos that cannot be read, or
+    whose name no catalog holds, are left out. Returns the file written.
+    Raises `SourceInvalid`, `StorageUnavailable`, and what `drafts` raises.
     """
     with drafts(Path(save_path)) as (draft,), draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)  # CRLF: then a lone CR in a name is quoted too
         writer.writerow((IMAGE, LABEL))
-        for item, prediction, labels in _predictions(Path(database_path), model_path):
-            writer.writerow((item.name, labels.index(prediction.label)))
+        for item, prediction, labels in _predictions(database_path, model_path):
+            writer.writerow((item.name, number_or_name(prediction.label, labels)))
     return Path(save_path)
 
 
 def save_all_features(
-    database_path: str | Path, model_path: str | Path | None, save_path: str | Path
+    database_path: str | Path | Location, model_path: str | Path | None, save_path: str | Path
 ) -> Path:
     """Embed every photo of a source and write the seed project's `.npz`, whole or not at all.
 
@@ -52,7 +57,7 @@ def save_all_features(
     path, rows = Path(save_path), 0
     # The array begins with the number of its rows, which is known when all photos were looked at
     with drafts(path) as (draft,), TemporaryFile(dir=path.parent) as embeddings:
-        for _, prediction, _ in _predictions(Path(database_path), model_path):
+        for _, prediction, _ in _predictions(database_path, model_path):
             embeddings.write(prediction.embedding.astype("<f4").tobytes())
             rows += 1
         if not rows:
@@ -65,7 +70,7 @@ def save_all_features(
 
 
 def _predictions(
-    source: Path, model_path: str | Path | None
+    source: str | Path | Location, model_path: str | Path | None
 ) -> Iterator[tuple[Item, Prediction, tuple[str, ...]]]:
     """Every readable photo in the source's order, with the model's labels in theirs."""
     settings = load_settings()
@@ -73,17 +78,21 @@ def _predictions(
         settings = settings.model_copy(update={"model": Path(model_path)})
     encoder = load_encoder(settings)
     labels, side = encoder.card.labels, encoder.card.input_size
-    limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
+    limits = Limits.of(settings)
 
     def predict(item: Item) -> Prediction | None:
         try:
             image = decode(read(item.file, limits), limits, side=side)
+        except StorageUnavailable:
+            raise
         except FashionStudioError:
             return None
         return encoder.predict(fit(image.pixels, side))
 
+    place = locate(source) if isinstance(source, str | Path) else source
+    items = (item for item in read_source(place, labels=labels) if is_storable(item.name))
     with ThreadPoolExecutor(encoder.requests + 1) as pool:
-        for item, prediction in _in_order(pool, predict, read_source(source, labels=labels)):
+        for item, prediction in _in_order(pool, predict, items):
             if prediction is not None:
                 yield item, prediction, labels
 

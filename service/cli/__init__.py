@@ -41,6 +41,11 @@ COMMANDS = {  # name: module of this package that holds it
 }
 
 
+HELP: tuple[type[click.UsageError], ...] = tuple(
+    [click.exceptions.NoArgsIsHelpError] if hasattr(click.exceptions, "NoArgsIsHelpError") else []
+)  # click before 8.2 shows it and returns
+
+
 class Commands(click.Group):
     """The group of all commands."""
 
@@ -69,6 +74,9 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run a command; every failure is one line on stderr, exit 1, or 2 for wrong usage."""
     try:
         code = fashion_studio.main(arguments, prog_name="fashion-studio", standalone_mode=False)
+    except HELP as error:  # a group without a command: its help, on many lines
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         _fail(error.format_message(), 2)
     except click.ClickException as error:

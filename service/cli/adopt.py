@@ -77,7 +77,7 @@ def read_labels(file: Path) -> list[str]:
             int(key) if str(key).isdecimal() else int(value): value if str(key).isdecimal() else key
             for key, value in found.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise InvalidParameter(f"{file} is no label map: {error}.") from None
     if len(found) < 2 or sorted(numbered) != list(range(len(found))):
         raise InvalidParameter(f"{file} must give each label a number, from 0 without a gap.")
@@ -95,4 +95,6 @@ def _lines(text: str) -> dict[str, str] | list[str]:
         return [row[0] for row in rows]
     if rows and not any(cell.isdecimal() for cell in rows[0]):
         rows = rows[1:]
+    if any(len(row) != 2 for row in rows):
+        raise ValueError("a line has neither one name nor a number and a name")
     return {row[0]: row[1] for row in rows}

@@ -38,7 +38,7 @@ LINES = 100  # of a table for people, unless they ask for more
     help="How to print it; a table is for people.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1), help=f"Rows at most; of a table {LINES}, else all."
+    "--limit", type=click.IntRange(1, 10**9), help=f"Rows at most; of a table {LINES}, else all."
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

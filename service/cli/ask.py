@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,13 @@ show_option = click.option(
 def classify(paths: tuple[Path, ...], as_json: bool) -> int:
     """Label and confidence of each image. A folder stands for its images.
 
-    Where no garment is recognised the confidence is that of the best guess; --json has all guesses.
+    By the bundle that FASHION_STUDIO_MODEL names, or the one that ships: no catalog is asked. Where no
+    garment is recognised the confidence is that of the best guess; --json has all guesses.
     Exit 1 where an image cannot be read; the others are still answered.
     """
     settings = load_settings()
     encoder = load_encoder(settings)
-    limits = Limits(settings.max_image_bytes, settings.max_image_pixels)
+    limits = Limits.of(settings)
     side = encoder.card.input_size
 
     def predict(path: Path) -> Prediction:
@@ -126,8 +128,8 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
 
     Images in which no garment is recognised do not count.
     """
-    if k is not None and k < 1:
-        raise InvalidParameter(f"k is {k}; it must be at least 1.")
+    if k is not None and not 1 <= k <= 10**9:
+        raise InvalidParameter(f"k is {k}; it must be from 1 to 1,000,000,000.")
     with open_studio() as studio:
         images = [
             _answer(path, lambda file: studio.predict(studio.decode(read(file, studio.limits))))
@@ -195,7 +197,7 @@ def print_top(counts: list[LabelCount]) -> None:
 def _expand(paths: tuple[Path, ...]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
-        found = list(images_in(path)) if path.is_dir() else [path]
+        found = list(images_in(path)) if os.path.isdir(path) else [path]
         if not found:
             raise ImageMissing(f"There is no image in {path}.")
         files += found

@@ -21,6 +21,7 @@ from service.storage import Location
 from service.summary import printable
 
 BUNDLE = click.Path(path_type=Path, file_okay=False)
+GARMENT, ATTRIBUTES = "garment", ("family", "pattern", "sleeve")  # columns of drawn garments
 DRAWN = ("garments drawn for this", 220, 3)  # what is evaluated on without --data: garments, views
 
 
@@ -33,11 +34,11 @@ DRAWN = ("garments drawn for this", 220, 3)  # what is evaluated on without --da
     "--compare", multiple=True, type=BUNDLE, metavar="BUNDLE", help="Side by side with it."
 )
 @click.option(
-    "--garment", default="garment", show_default=True, metavar="COLUMN",
+    "--garment", default=GARMENT, show_default=True, metavar="COLUMN",
     help="Photos with the same value show the same garment.",
 )  # fmt: skip
 @click.option(
-    "--attribute", "attributes", multiple=True, default=("family", "pattern", "sleeve"),
+    "--attribute", "attributes", multiple=True, default=ATTRIBUTES,
     show_default=True, metavar="COLUMN", help="What neighbours should agree in.",
 )  # fmt: skip
 @click.option("--by", metavar="COLUMN", help="Tells photos without a label apart.")
@@ -62,13 +63,14 @@ def evaluate(
     are the fifth of each SOURCE that train holds out, where SOURCE and --group are those of the
     training; --all takes all of them. Photos without a label stand for what is no garment.
     """
-    from service.training.data import read_samples
+    from service.training.data import read_samples, require_column
     from service.training.evaluate import evaluate as measure
     from service.training.held_out import split
     from service.training.page import write_page
 
-    if image_root is not None and not sources:
-        raise InvalidParameter("--image-root belongs to --data.")
+    for option, given in (("--image-root", image_root), ("--group", groups), ("--all", whole)):
+        if given and not sources:
+            raise InvalidParameter(f"{option} belongs to --data.")
     settings = load_settings()
     bundles = (bundle, *compare)
     cards = [read_card(one) for one in bundles]
@@ -77,6 +79,8 @@ def evaluate(
     with progress_bar("evaluate") as advance:
         if sources:
             samples = read_samples(sources, image_root=image_root, groups=groups)
+            for column in _named(garment, attributes, by):
+                require_column(samples, [column])
             chosen = samples if whole else split(samples)[1]
             photos = "all photos" if whole else "held-out photos"
             if samples and not chosen:
@@ -105,6 +109,12 @@ def evaluate(
     else:
         _print(document)
     note(f"{folder / 'evaluation.html'}")
+
+
+def _named(garment: str, attributes: tuple[str, ...], by: str | None) -> list[str]:
+    """The columns that someone asked for: those of drawn garments, which are meant by default, may lack."""
+    own = [column for column in (*attributes, garment) if column not in (*ATTRIBUTES, GARMENT)]
+    return own if by is None else [*own, by]
 
 
 @click.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from service.cli.arguments import LOCATION
 from service.cli.ingest import print_summary
 from service.cli.output import (
     json_option,
@@ -16,6 +17,7 @@ from service.cli.output import (
     show_building,
 )
 from service.domain import LabelSource
+from service.storage import Location
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 csv_option = click.option("--csv", required=True, type=FILE, help="Image names and labels.")
@@ -39,7 +41,7 @@ def import_features(csv: Path, npz: Path, labels: LabelSource, as_json: bool) ->
     The CSV has the columns image_name, which becomes the garment's image_path as it is, and
     category_label, a category's name or its number from 0 in the bundle's order. The .npz has one
     array of n × 2048 floats, row by row of the same garments. They are taken as embeddings of the
-    bundle in use: those of another network cannot be compared with it.
+    bundle that the catalog is of: those of another network cannot be compared with it.
 
     Garments that the catalog has already, with the same label and embedding, are left alone: a run
     that was stopped, however rudely, goes on when it is called again. Rows that cannot be stored are
@@ -83,13 +85,14 @@ def export_features(csv: Path, npz: Path, as_json: bool) -> None:
 
 
 @click.command("save-labels")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=LOCATION)
 @csv_option
 @json_option
-def save_labels(source: Path, csv: Path, as_json: bool) -> None:
-    """Label every photo of SOURCE by the bundle in use, without a catalog, into a CSV.
+def save_labels(source: Location, csv: Path, as_json: bool) -> None:
+    """Label every photo of SOURCE, without a catalog, into a CSV.
 
-    SOURCE is what ingest takes. Photos that cannot be read are left out.
+    By the bundle that FASHION_STUDIO_MODEL names, or the one that ships. SOURCE is what ingest takes.
+    Photos that cannot be read are left out.
     """
     from service.artifacts import save_all_labels
 
@@ -98,13 +101,14 @@ def save_labels(source: Path, csv: Path, as_json: bool) -> None:
 
 
 @click.command("save-features")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=LOCATION)
 @npz_option
 @json_option
-def save_features(source: Path, npz: Path, as_json: bool) -> None:
-    """Embed every photo of SOURCE by the bundle in use, without a catalog, into an .npz.
+def save_features(source: Location, npz: Path, as_json: bool) -> None:
+    """Embed every photo of SOURCE, without a catalog, into an .npz.
 
-    Its rows are those of save-labels. SOURCE is what ingest takes.
+    By the bundle that FASHION_STUDIO_MODEL names, or the one that ships; for the catalog of another one
+    name that. Its rows are those of save-labels. SOURCE is what ingest takes.
     """
     from service.artifacts import save_all_features
 

@@ -26,6 +26,7 @@ def quantize(
     network goes into the data folder. Needs pip install 'fashion-studio[int8]'. Say with evaluate what
     it costs, and take a catalog in anew: its embeddings are a little different.
     """
+    from service.decode import Limits
     from service.encoder import read_card
     from service.encoder.quantize import PICTURES, require_nncf
     from service.encoder.quantize import quantize as make
@@ -38,7 +39,7 @@ def quantize(
     chosen = samples[:: math.ceil(len(samples) / PICTURES) or 1]
     with progress_bar("quantize") as advance:
         cache = settings.folder("training", "pictures")
-        _, pictures = load_pixels(chosen, card.input_size, cache, advance)
+        _, pictures = load_pixels(chosen, card.input_size, Limits.of(settings), cache, advance)
     network = make(bundle, settings.folder("models"), list(pictures))
     if as_json:
         print_json({"network": str(network), "pictures": len(pictures)})

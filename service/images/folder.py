@@ -30,7 +30,7 @@ class FolderImages:
 
     def __init__(self, root: str | None) -> None:
         self.folder = Path(root or ".").expanduser().absolute()
-        if root is not None and not self.folder.is_dir():
+        if root is not None and not os.path.isdir(self.folder):
             raise SettingsInvalid(f"FASHION_STUDIO_IMAGE_ROOT={root} is no folder.")
 
     def __str__(self) -> str:

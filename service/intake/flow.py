@@ -50,7 +50,7 @@ def take_in(
         with run.waiting():
             total = sum(1 for _ in items())
         run.beat(total=total)
-    model, overtaken = studio.model, 0
+    model, overtaken, fresh = studio.model, 0, set[str]()
     while True:
         loader = Loader(studio.engine, model.id)
         work = Work(studio, model, items, _settled(items, run), options, gone)
@@ -61,9 +61,9 @@ def take_in(
                 if run is not None:
                     run.beat()
                 if len(batch) >= options.batch_size:
-                    _settle(batch, loader, run, summary, began, progress)
+                    _settle(batch, loader, run, fresh, summary, began, progress)
                     batch = []
-            _settle(batch, loader, run, summary, began, progress)
+            _settle(batch, loader, run, fresh, summary, began, progress)
             return summary
         except BundleMismatch:  # another model took over: the batch under way is embedded by that
             model = studio.successor(model)
@@ -106,11 +106,15 @@ def _settle(
     batch: list[Outcome],
     loader: Loader,
     run: Run | None,
+    fresh: set[str],
     summary: Summary,
     began: float,
     progress: Callable[[Summary], None],
 ) -> None:
-    """Write a batch, its rejects and the run's counts in one transaction, and count."""
+    """Write a batch, its rejects and the run's counts in one transaction, and count.
+
+    fresh: paths that a dry run has counted as added: their next lines would find them there.
+    """
     rows = [outcome.row for outcome in batch if outcome.row is not None]
     rejects = [
         {"image_path": printable(outcome.photo.item.name), "reason": outcome.reason}
@@ -124,8 +128,10 @@ def _settle(
     ]
     changed = sum(outcome.changed for outcome in batch)
     if run is None:
-        new = sum(outcome.changed and outcome.photo.known is None for outcome in batch) - len(moves)
-        added, updated = new, changed - new
+        new = [o.photo.image_path for o in batch if o.changed and o.photo.known is None]
+        added = len(set(new) - fresh) - len(moves)
+        updated = changed - len(new)
+        fresh.update(new)
     else:
         last = printable(batch[-1].photo.item.name) if batch else run.last_item
         added, updated = loader.write(rows, Progress(run, len(batch), rejects, last), moves)

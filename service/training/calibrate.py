@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from service.decode import fit
+from service.decode import Limits, fit
 from service.encoder import Card, Encoder, load_encoder
 from service.encoder.calibration import Detector
 from service.encoder.prediction import softmax
@@ -78,8 +78,9 @@ def calibrate_on(
     labels = encoder.card.labels
     training, held_out = (by_known_label(side, labels)[0] for side in (training, held_out))
     fitted = training[:: math.ceil(len(training) / FITTED) or 1]
-    seen = observe(encoder, fitted, lambda n, of: progress("photos trained on", n, of))
-    held = observe(encoder, held_out, lambda n, of: progress("held-out photos", n, of))
+    limits = Limits.of(settings)
+    seen = observe(encoder, fitted, limits, lambda n, of: progress("photos trained on", n, of))
+    held = observe(encoder, held_out, limits, lambda n, of: progress("held-out photos", n, of))
     if not len(held.labelled):
         raise TrainingImpossible("No held-out photo has a label that the bundle knows.")
     detector = fit_detector(seen, _features(encoder, pictures_of_nothing(NOTHING, seed=0)))

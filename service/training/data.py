@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ class Sample:
 
     label: None where only its further columns are known. outlier: whether it is known to show none of
     the categories. garment: equal for photos of the same garment. name: what the source calls it.
+    kin: what else it has in common with photos that stay on its side, see `read_samples`.
     """
 
     file: Location
@@ -31,6 +33,7 @@ class Sample:
     outlier: bool = False
     garment: str = ""
     name: str = ""
+    kin: tuple[str, ...] = ()
 
 
 def read_samples(
@@ -44,8 +47,7 @@ def read_samples(
 
     sources, image_root: as `read_source` takes them; the latter is of every source.
     groups: columns whose values are never split between training and held-out photos (a photographer,
-    a garment), whatever source they are in; of several the first that a source has. By default each
-    file is a group.
+    a garment), whatever source they are in. By default each file is a group.
     garment: column whose equal values are photos of the same garment, within a source: garments of
     another one, such as drawn ones, may be numbered alike. By default each file is one.
     Raises `SourceInvalid`, `StorageUnavailable`, and `InvalidParameter` where no photo has any of the
@@ -67,6 +69,9 @@ def read_samples(
             outlier=_is_none(item),
             garment=f"{name}/{(garment and item.columns.get(garment)) or item.name}",
             name=item.name,
+            kin=tuple(
+                f"{column}={item.columns[column]}" for column in groups if item.columns.get(column)
+            ),
         )
         for name, item in items
     ]
@@ -81,8 +86,9 @@ def names_of(sources: Sequence[Location]) -> dict[str, Location]:
     named: dict[str, Location] = {}
     for source in sources:
         stem = name = _stem(source)
+        numbers = itertools.count(2)
         while name in named:
-            name = f"{stem}-{1 + sum(_stem(other) == stem for other in named.values())}"
+            name = f"{stem}-{next(numbers)}"
         named[name] = source
     return named
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from service.decode import Limits
 from service.encoder import load_encoder, read_card
 from service.encoder.bundle import Card
 from service.encoder.calibration import Detector, read_detector
@@ -46,7 +47,7 @@ def evaluate(
     unknown = sorted({str(sample.label) for sample in strange})
     _require_two_labels(known, card, unknown)
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
-    observed = observe(encoder, known, progress)
+    observed = observe(encoder, known, Limits.of(settings), progress)
     _require_two_labels(observed.samples, card, unknown)
     detector, others = read_detector(bundle, card.calibration), observed.where(observed.is_other)
 
@@ -87,7 +88,7 @@ def held_out_figures(
     """What a card says, source by source: accuracy, each category's recall and precision, and how good
     the neighbours are, with 95 % intervals and counts. See `evaluate`."""
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
-    observed = observe(encoder, samples).labelled
+    observed = observe(encoder, samples, Limits.of(settings)).labelled
     return {
         name: _brief(recognition_figures(part, encoder.card))
         | {"retrieval": retrieval_figures(part, garment, attributes)}

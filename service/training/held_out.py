@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
@@ -17,9 +18,10 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     """(training, held-out) without a group or a photo's bytes in both, about 80:20 within each source.
 
     Groups go by the hash of their name, so the same group falls on the same side in every run. Groups
-    that hold the same file, in whatever source, are one. Raises `StorageUnavailable`.
+    that hold the same file, in whatever source, are one, and so are those with a photo each of the same
+    kin. Raises `StorageUnavailable`.
     """
-    joined = components(_copies(samples))
+    joined = components(itertools.chain(_copies(samples), _related(samples)))
     groups = [joined.get(sample.group, sample.group) for sample in samples]
     held: set[str] = set()
     for source in sorted({sample.source for sample in samples}):
@@ -59,6 +61,15 @@ def selected(
         lowest = sorted(category, key=lambda sample: _hash(f"{sample.source}/{sample.name}"))
         kept.update(id(sample) for sample in lowest[:at_most])
     return [sample for sample in samples if sample.label is None or id(sample) in kept]
+
+
+def _related(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
+    """Pairs of groups that share what `Sample.kin` names."""
+    first: dict[str, str] = {}
+    for sample in samples:
+        for kin in sample.kin:
+            if (group := first.setdefault(kin, sample.group)) != sample.group:
+                yield group, sample.group
 
 
 def _copies(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,9 @@ def with_tasks(keras: Any, network: Any, tasks: Mapping[str, int]) -> Any:
     features, logits = network.outputs
     outputs = {FEATURES: features, LOGITS: logits}
     for name, classes in tasks.items():
-        outputs[name] = keras.layers.Dense(classes, dtype="float32", name=name)(features)
+        outputs[name] = keras.layers.Dense(classes, dtype="float32", name=f"task_{name}")(
+            features
+        )  # a column may be called as a layer is
     return keras.Model(network.input, outputs)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.decode import Limits
 from service.encoder import Encoder
 from service.storage import fetchers_of
 from service.training.data import Sample
@@ -62,7 +63,10 @@ class Observed:
 
 
 def observe(
-    encoder: Encoder, samples: Sequence[Sample], progress: Progress = lambda done, total: None
+    encoder: Encoder,
+    samples: Sequence[Sample],
+    limits: Limits,
+    progress: Progress = lambda done, total: None,
 ) -> Observed:
     """Run the network over samples; labels that it does not know count as none.
 
@@ -71,7 +75,7 @@ def observe(
     card = encoder.card
 
     def forward(sample: Sample) -> tuple[np.ndarray, np.ndarray] | None:
-        picture = square(sample.file, card.input_size)
+        picture = square(sample.file, card.input_size, limits)
         return None if picture is None else encoder.forward(picture)
 
     kept: list[Sample] = []

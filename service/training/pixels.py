@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,16 @@ Progress = Callable[[int, int], None]
 
 
 def load_pixels(
-    samples: Sequence[Sample], side: int, cache: Path, progress: Progress
+    samples: Sequence[Sample], side: int, limits: Limits, cache: Path, progress: Progress
 ) -> tuple[list[Sample], np.ndarray]:
     """Decode every sample to (n, side, side, 3) uint8, memory-mapped, made once per set and side.
 
-    Broken files are left out; the samples that remain come back with the array.
+    Broken files, and those beyond the limits, are left out; the samples that remain come back with the array.
     Raises `TrainingImpossible` where none remains, `StorageUnavailable`, and `HomeNotWritable` where
     `cache` cannot be written.
     """
     files = [sample.file for sample in samples]
-    key = json.dumps([side, list(each(state_of, files))])
+    key = json.dumps([side, asdict(limits), list(each(state_of, files))])
     stem = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     array, kept = stem.with_suffix(".npy"), stem.with_suffix(".json")
     draft = stem.with_suffix(".draft")
@@ -46,7 +47,7 @@ def load_pixels(
         with alone(stem.with_suffix(".lock")):  # another run may read the same pictures
             try:
                 if not kept.exists():
-                    good = _decoded(files, side, draft, progress)
+                    good = _decoded(files, side, limits, draft, progress)
                     draft.replace(array)
                     draft.write_text(json.dumps(good))
                     draft.replace(kept)  # at last: it says that both are there
@@ -60,7 +61,9 @@ def load_pixels(
     return [samples[i] for i in good], np.load(array, mmap_mode="r")[: len(good)]
 
 
-def _decoded(files: Sequence[Location], side: int, draft: Path, progress: Progress) -> list[int]:
+def _decoded(
+    files: Sequence[Location], side: int, limits: Limits, draft: Path, progress: Progress
+) -> list[int]:
     """Write the pictures as an `.npy`; returns the numbers of the files that can be read.
 
     As a stream: on a disk that is full, what is written through a memory map ends the process.
@@ -70,7 +73,7 @@ def _decoded(files: Sequence[Location], side: int, draft: Path, progress: Progre
     with draft.open("wb") as array, ThreadPoolExecutor(workers) as pool:
         npy.write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": shape})
         begin = array.tell()
-        pictures = pool.map(lambda file: square(file, side), files)
+        pictures = pool.map(lambda file: square(file, side, limits), files)
         for index, picture in enumerate(pictures):
             if picture is not None:
                 array.write(picture.tobytes())
@@ -80,9 +83,8 @@ def _decoded(files: Sequence[Location], side: int, draft: Path, progress: Progre
     return good
 
 
-def square(file: Location, side: int) -> np.ndarray | None:
+def square(file: Location, side: int, limits: Limits) -> np.ndarray | None:
     """A photo as (side, side, 3) uint8, None where it cannot be read. Raises `StorageUnavailable`."""
-    limits = Limits()
     try:
         return fit(decode(read(file, limits), limits, side=side).pixels, side)
     except StorageUnavailable:

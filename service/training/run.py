@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from service.decode import Limits
 from service.encoder import Card
 from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.keras import import_keras, require_backend
@@ -84,7 +85,15 @@ def train_bundle(
     require_place(out)
     if printable(name + version) != name + version:
         raise InvalidParameter("--name and --version must be valid UTF-8.")
+    if settings.precision == "int8":  # which is made of a bundle that is there, by quantize
+        settings = settings.model_copy(update={"precision": "auto"})
     os.environ.setdefault("KERAS_HOME", str(settings.folder("training", "keras")))  # downloads
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if settings.runtime == "tensorflow" and backend != "tensorflow":
+        raise InvalidParameter(
+            f"FASHION_STUDIO_RUNTIME=tensorflow and KERAS_BACKEND={backend} are two for one process. "
+            "Unset one of them."
+        )
     require_backend("tensorflow")  # imported as late as can be: what is refused is refused at once
     tasks, names = selection.tasks, list(names_of(selection.sources))
     training, held_out = _chosen(selection)
@@ -95,7 +104,9 @@ def train_bundle(
     cache = settings.folder("training", "pictures")
 
     def load(what: str, some: list[Sample]) -> Data:
-        kept, pixels = load_pixels(some, side, cache, lambda n, of: progress(what, n, of))
+        kept, pixels = load_pixels(
+            some, side, Limits.of(settings), cache, lambda n, of: progress(what, n, of)
+        )
         if len(kept) < len(some):
             log(f"{len(some) - len(kept)} photos cannot be read and are left out.")
         return Data(kept, pixels, targets_of(kept, labels, tasks))
@@ -212,8 +223,8 @@ def _key(
 def _require_task(samples: Sequence[Sample], task: str) -> None:
     """Raises `InvalidParameter` for a column that nothing can be learnt of."""
     require_column(samples, [task])
-    if task in (FEATURES, LOGITS) or not task.isidentifier():
+    if task in (FEATURES, LOGITS) or not (task.isascii() and task.isidentifier()):
         raise InvalidParameter(
-            f"--task {task}: name the column with letters, digits and underscores, and neither "
+            f"--task {task}: name the column with letters a to z, digits and underscores, and neither "
             f"{FEATURES} nor {LOGITS}."
         )

@@ -124,5 +124,7 @@ def test_another_recipe_takes_the_place_of_drawn_pictures_alone(tmp_path: Path) 
         f"{drawn.stem}-0.jpg",
         f"{drawn.stem}-1.jpg",
     }
-    draw_collection(tmp_path, Recipe(garments=1, size=32))
-    assert set(images.iterdir()) == {drawn, *own}
+    for damaged in ("", "{", "[]"):
+        (tmp_path / "recipe.json").write_text(damaged)
+        draw_collection(tmp_path, Recipe(garments=1, size=32))
+        assert set(images.iterdir()) == {drawn, *own}
