@@ -36,6 +36,15 @@ DO $close$ BEGIN
     END IF;
 END $close$;
 """
+# What a model that served before said of the garments stays behind: one made anew is compared again
+FORGET_SERVED = """
+DO $forget$ BEGIN
+    IF EXISTS (SELECT FROM pg_attribute
+               WHERE attrelid = to_regclass({name}) AND attname = 'served_until') THEN
+        UPDATE {table} SET served_until = NULL;
+    END IF;
+END $forget$;
+"""
 COUNTED = """
 DO $check$ BEGIN
     IF (SELECT count(*) FROM {table}) <> {rows} THEN
@@ -184,7 +193,10 @@ def _epilogue(schema: str, rows: dict[str, int]) -> str:
             runs=sql.Identifier(schema, "import_run"),
             switches=sql.Literal(f"{schema}.model_switch"),
             switches_table=sql.Identifier(schema, "model_switch"),
-        )
+        ),
+        sql.SQL(FORGET_SERVED).format(
+            name=sql.Literal(f"{schema}.model"), table=sql.Identifier(schema, "model")
+        ),
     ]
     for name, wanted in rows.items():
         table = sql.Identifier(schema, name)

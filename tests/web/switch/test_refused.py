@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.backup import back_up, restore
 from service.catalog import (
     Loader,
     ModelRecord,
@@ -152,6 +153,21 @@ def test_a_model_that_was_dropped_is_compared_again_however_often(
 ) -> None:
     switch(studio, twin, margin=1)
     drop_model(studio, model_of(studio, TITLE))
+
+    as_loaded(monkeypatch, slower)
+    for _ in range(2):
+        with pytest.raises(SwitchRefused, match="A photo takes the network"):
+            switch(studio, TITLE)
+        assert studio.follow().card.name == "twin"
+
+
+def test_a_model_that_served_before_a_restore_is_compared_again_however_often(
+    studio: Studio, twin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch(studio, twin, margin=1)
+    back_up(studio.engine, studio.images, tmp_path / "catalog.backup")
+    drop_model(studio, model_of(studio, TITLE))
+    restore(studio.engine, studio.images, tmp_path / "catalog.backup", replace=True)
 
     as_loaded(monkeypatch, slower)
     for _ in range(2):
