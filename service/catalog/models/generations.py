@@ -19,7 +19,7 @@ from service.catalog.database.engine import reading
 from service.catalog.database.patience import until_free
 from service.catalog.garments.categories import add_categories
 from service.catalog.models.beside import beside, generation_schema
-from service.catalog.models.privileges import require_open_rows
+from service.catalog.models.privileges import require_open_rows, require_own
 from service.catalog.schema.tables import HNSW_PREFIX
 from service.errors import DatabaseUnfit
 
@@ -130,11 +130,12 @@ def kept_generations(connection: Connection) -> list[str]:
 def make_generation(engine: Engine, model_id: int) -> Engine:
     """An empty table for what a model says, or the one that is there; returns its engine.
 
-    Call it within `only_switcher`. Raises `DatabaseUnfit` where the user may not make it, or not every
-    garment is everyone's to see.
+    Call it within `only_switcher`. Raises `DatabaseUnfit` where the user may not make it or swap it, or
+    not every garment is everyone's to see.
     """
     with engine.begin() as connection:
         require_open_rows(connection)
+        require_own(connection)
         values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
         if connection.scalar(EXISTS, values) and not has_same_shape(connection, model_id):
             _drop(connection, values["schema"])

@@ -39,6 +39,22 @@ SAME = text("""
     ORDER BY place, statement
 """)
 
+# A swap alters the table, what refers to it, and the views of it
+OTHERS = text("""
+    WITH altered AS (
+        SELECT 'garment'::regclass AS relation
+        UNION
+        SELECT conrelid FROM pg_constraint WHERE confrelid = 'garment'::regclass AND contype = 'f'
+        UNION
+        SELECT ev_class FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid
+        WHERE refobjid = 'garment'::regclass AND classid = 'pg_rewrite'::regclass
+    )
+    SELECT oid::regclass || ' of ' || pg_get_userbyid(relowner)
+    FROM pg_class JOIN altered ON relation = oid
+    WHERE NOT pg_has_role(relowner, 'USAGE')
+    ORDER BY 1
+""")
+
 SECURED = text("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('garment')")
 
 
@@ -57,4 +73,16 @@ def require_open_rows(connection: Connection) -> None:
         raise DatabaseUnfit(
             "The table garment has row level security, which another model's table would lack. Run ALTER "
             "TABLE garment DISABLE ROW LEVEL SECURITY first, and enable it again afterwards."
+        )
+
+
+def require_own(connection: Connection) -> None:
+    """Raises `DatabaseUnfit` where the user may not alter the garments' table, a view of it, or a table that
+    refers to it: a swap does."""
+    others = list(connection.scalars(OTHERS))
+    if others:
+        raise DatabaseUnfit(
+            "Another model takes over by altering what belongs to other roles: "
+            f"{', '.join(others)}. Let a superuser or a member of those roles do it, or drop what is not "
+            "the catalog's own and make it again afterwards."
         )

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.patience import until_free
 from service.catalog.models.beside import generation_schema
 from service.catalog.models.generations import has_same_shape, run
-from service.catalog.models.privileges import require_open_rows, same_privileges
+from service.catalog.models.privileges import require_open_rows, require_own, same_privileges
 from service.catalog.switch.reembed import Reembedding
 from service.catalog.switch.unread import remove_unread, require_read
 from service.errors import DatabaseUnfit, SwitchRefused
@@ -97,8 +99,9 @@ def swap(
     could not be read. beat: called before each attempt. conclude: notes in the same transaction that
     it is done. What they raise ends it.
 
-    Raises `DatabaseUnavailable` where the table stays busy, and `SwitchRefused` where photos could not
-    be read (see `require_read`) or the table was migrated meanwhile; then nothing was changed.
+    Raises `DatabaseUnavailable` where the table stays busy, `DatabaseUnfit` where the user may not do it,
+    and `SwitchRefused` where photos could not be read (see `require_read`) or the table was migrated
+    meanwhile; then nothing was changed.
     """
 
     def attempt() -> bool:
@@ -108,7 +111,15 @@ def swap(
         catch_up(reembedding, False)
         return False
 
-    until_free(attempt)
+    try:
+        until_free(attempt)
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise DatabaseUnfit(
+                f"The database user may not swap models: {str(error.orig).splitlines()[0]}. Nothing was "
+                "changed; let the table's owner do it, with CREATE on the database and the schema."
+            ) from None
+        raise
 
 
 def _try(
@@ -168,6 +179,7 @@ def _exchange(connection: Connection, old_id: int, new: str) -> None:
     connection.execute(text(f"SET LOCAL lock_timeout = '{READERS_PATIENCE}'"))
     run(connection, LOCK_READERS.format(new=new))
     require_open_rows(connection)
+    require_own(connection)
     for statement in same_privileges(connection, f"{here}.garment", new):
         run(connection, statement)
     for referrer, name, _ in references:

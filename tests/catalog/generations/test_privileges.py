@@ -5,9 +5,16 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
-from service.catalog import drop_generation, make_generation, swap
+from service.catalog import (
+    Reembedding,
+    drop_generation,
+    make_generation,
+    open_engine,
+    serving_id,
+    swap,
+)
 from service.errors import DatabaseUnfit
 
 from .conftest import embed, execute
@@ -23,6 +30,39 @@ def roles(engine):
     for name in names:
         execute(engine, f"DROP OWNED BY {name}")
         execute(engine, f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def keeper(engine, stocked, new_id):
+    """A role of the whole server that is no superuser, and owns the catalog; its own engine."""
+    name = f"keeper_{uuid4().hex[:8]}"
+    execute(engine, f"CREATE ROLE {name} LOGIN")
+    execute(engine, f"GRANT CREATE ON SCHEMA public TO {name}")
+    execute(
+        engine,
+        f"DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO {name}', current_database()); END $$",
+    )
+    with engine.connect() as connection:
+        owned = connection.execute(text(OWNED)).all()
+    for kind, relation in owned:
+        execute(engine, f"ALTER {kind} {relation} OWNER TO {name}")
+    own = open_as(engine, name)
+    yield own
+    own.dispose()
+    execute(engine, f"DROP OWNED BY {name} CASCADE")
+    execute(engine, f"DROP ROLE {name}")
+
+
+OWNED = """
+    SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass::text FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+"""
+
+
+def open_as(engine, role):
+    return open_engine(
+        make_url(str(engine.url)).set(username=role).render_as_string(hide_password=False)
+    )
 
 
 def may(engine, role):
@@ -79,3 +119,41 @@ def test_rows_that_not_everyone_may_see_are_no_other_models(engine, new_id, reem
     drop_generation(engine, new_id)
     with pytest.raises(DatabaseUnfit, match="row level security"):
         make_generation(engine, new_id)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "undone"),
+    [
+        ("CREATE VIEW theirs AS SELECT id FROM garment", "DROP VIEW theirs"),
+        ("CREATE TABLE theirs (id bigint REFERENCES garment)", "DROP TABLE theirs"),
+        ("ALTER TABLE garment OWNER TO postgres", "ALTER TABLE garment OWNER TO {}"),
+    ],
+)
+def test_what_belongs_to_others_is_named_before_anything_is_embedded(
+    engine, keeper, model_id, new_id, theirs, undone
+):
+    execute(engine, theirs)
+    named = "theirs" if "theirs" in theirs else "garment"
+    with pytest.raises(DatabaseUnfit, match=f"{named} of postgres"):
+        make_generation(keeper, new_id)
+    execute(engine, undone.format(keeper.url.username))
+    make_generation(keeper, new_id)
+    reembedding = Reembedding(keeper, new_id)
+    embed(reembedding)
+    execute(engine, theirs)  # and what comes meanwhile
+    with pytest.raises(DatabaseUnfit, match=f"{named} of postgres|may not swap"):
+        swap(keeper, reembedding)
+    assert serving_id(engine) == model_id
+    execute(engine, undone.format(keeper.url.username))
+    swap(keeper, reembedding)
+    assert serving_id(engine) == new_id
+
+
+def test_a_user_that_may_not_swap_is_told_so(engine, keeper, model_id, new_id):
+    make_generation(keeper, new_id)
+    reembedding = Reembedding(keeper, new_id)
+    embed(reembedding)
+    execute(engine, f"REVOKE CREATE ON SCHEMA public FROM {keeper.url.username}")
+    with pytest.raises(DatabaseUnfit, match="may not swap models: permission denied for schema"):
+        swap(keeper, reembedding)
+    assert serving_id(engine) == model_id
