@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from service.catalog.garments.categories import labels_of_a_model
 from service.domain import LabelCount
 from service.errors import InvalidParameter, SetNotFound
 
@@ -85,7 +86,7 @@ class StoredSet:
 
 
 def store_set(engine: Engine, model_id: int, images: Sequence[SetImage]) -> UUID:
-    """Keep a set; returns its id."""
+    """Keep a set; returns its id. Raises `ModelMoved` where the model was dropped, and labels with it."""
     with engine.begin() as connection:
         set_id = connection.execute(STORE, {"model_id": model_id}).scalar_one()
         _store_images(connection, set_id, images, 0)
@@ -97,7 +98,8 @@ def extend_set(
 ) -> None:
     """Add images behind those that a set has, up to `most` in all.
 
-    Raises `SetNotFound`, or `InvalidParameter` beyond `most` or where another model labelled the set.
+    Raises `SetNotFound`, `InvalidParameter` beyond `most` or where another model labelled the set, and
+    `ModelMoved` as `store_set`.
     """
     with engine.begin() as connection:
         row = _require(connection, set_id)
@@ -162,7 +164,8 @@ def _store_images(
         for position, image in enumerate(images, first)
     ]
     if rows:
-        connection.execute(STORE_IMAGES, rows)
+        with labels_of_a_model():
+            connection.execute(STORE_IMAGES, rows)
 
 
 def _require(connection: Connection, set_id: UUID | str) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from service.catalog.database.engine import reading
-from service.errors import LabelUnknown
+from service.errors import LabelUnknown, ModelMoved
 
 NAMES = text("SELECT name FROM category ORDER BY position, name")
 
@@ -25,6 +28,18 @@ def require(connection: Connection, labels: Iterable[str]) -> None:
     if unknown:
         choices = f"Choose among {', '.join(known)}." if known else "The catalog has none yet."
         raise LabelUnknown(f"There is no category {', '.join(map(repr, unknown))}. {choices}")
+
+
+@contextmanager
+def labels_of_a_model() -> Iterator[None]:
+    """For a statement that stores a model's labels. Raises `ModelMoved` where one is no category any more:
+    another model took over, and that one was dropped."""
+    try:
+        yield
+    except IntegrityError as error:
+        if isinstance(error.orig, ForeignKeyViolation):
+            raise ModelMoved() from None
+        raise
 
 
 ADD = text("""

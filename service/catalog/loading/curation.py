@@ -12,6 +12,7 @@ from collections.abc import Callable
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, text
 
+from service.catalog.garments.categories import labels_of_a_model
 from service.catalog.garments.single import SELECT
 from service.catalog.loading.batches import require_labels, require_serving
 from service.catalog.loading.rows import Row, insert
@@ -103,7 +104,7 @@ def relabel_garment(
 ) -> Garment:
     """Give a garment a label. confidence: of that label, by that model on the picture of that digest.
 
-    Raises `GarmentNotFound`.
+    Raises `GarmentNotFound`, and `ModelMoved` where the model was dropped, and the label with it.
     """
     values = {
         "id": garment_id,
@@ -113,7 +114,8 @@ def relabel_garment(
         "model_id": model_id,
     }
     with engine.begin() as connection:
-        connection.execute(RELABEL, values)
+        with labels_of_a_model():
+            connection.execute(RELABEL, values)
         row = connection.execute(text(SELECT + "WHERE garment.id = :id"), values).one_or_none()
     if row is None:
         raise GarmentNotFound(f"There is no garment {garment_id}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from flask import Blueprint, url_for
@@ -15,6 +16,7 @@ from service.errors import (
     ImageMissing,
     ImageTooLarge,
     InvalidParameter,
+    ModelMoved,
     SetNotFound,
 )
 from service.schemas import PhotoSet
@@ -25,6 +27,8 @@ from service.web.parameters import SetParameters
 from service.web.uploads import SetForm, filename_of
 
 routes = Blueprint("sets", __name__, url_prefix="/sets")
+
+Stored = TypeVar("Stored")
 
 
 @routes.post("")
@@ -41,8 +45,7 @@ def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, d
     A photo that cannot be read is answered by its `error`, one in which no garment is recognised by a
     `label` of null; neither counts in `top`. The others are labelled all the same.
     """
-    model = studio().model
-    set_id = store_set(studio().engine, model.id, _labelled(form, model))
+    set_id = _kept(form, lambda model, images: store_set(studio().engine, model.id, images))
     place = url_for("api.sets.read_set", set_id=set_id)
     return _body(set_id, query.k), 201, {"Location": place}
 
@@ -56,8 +59,11 @@ def add_images(set_id: str, query: SetParameters, form: SetForm) -> dict[str, An
     photos; a set that another model labelled is not added to.
     """
     get_set(studio().engine, set_id)  # before the network works for nothing
-    most, model = studio().settings.max_set_images, studio().model
-    extend_set(studio().engine, set_id, model.id, _labelled(form, model), most)
+    most = studio().settings.max_set_images
+    _kept(
+        form,
+        lambda model, images: extend_set(studio().engine, set_id, model.id, images, most),
+    )
     return _body(set_id, query.k)
 
 
@@ -76,6 +82,15 @@ def delete_set(set_id: str) -> tuple[str, int]:
     return "", 204
 
 
+def _kept(form: SetForm, keep: Callable[[Model, list[SetImage]], Stored]) -> Stored:
+    model = studio().model
+    try:
+        return keep(model, _labelled(form, model))
+    except ModelMoved:
+        model = studio().successor(model)
+        return keep(model, _labelled(form, model))
+
+
 def _labelled(form: SetForm, model: Model) -> list[SetImage]:
     most = studio().settings.max_set_images
     if len(form.images) > most:
@@ -90,6 +105,7 @@ def _labelled(form: SetForm, model: Model) -> list[SetImage]:
 
 def _label(part: FileStorage, predict: Any) -> SetImage:
     name = filename_of(part)
+    part.seek(0)
     try:
         prediction = predict(part.read())
     except FashionStudioError as error:
