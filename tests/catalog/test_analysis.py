@@ -11,9 +11,11 @@ from service.catalog import (
     analysis_standing,
     cancel_analysis,
     delete_garment,
+    open_engine,
     read_report,
     relabel_garment,
 )
+from service.catalog.analysis import neighbourhoods
 from service.catalog.analysis.standing import begun
 from service.errors import AnalysisCancelled, AnalysisRunning
 
@@ -239,3 +241,31 @@ def test_two_sessions_do_not_hold_it_at_once(engine, model_id):
         thread.join()
         assert len(refused) == 1
     assert analysis_standing(engine).made_at is None
+
+
+@pytest.mark.parametrize(
+    ("work", "lock"),
+    [
+        ("_read", "LOCK TABLE garment IN ACCESS EXCLUSIVE MODE"),
+        ("_store", "SELECT FROM garment FOR UPDATE"),
+    ],
+)
+def test_a_servers_limit_stops_no_analysis(
+    engine, database_url, stock, tmp_path, monkeypatch, work, lock
+):
+    function = getattr(neighbourhoods, work)
+
+    def slow(*args):
+        with engine.connect() as other:
+            other.execute(text(lock))
+            timer = threading.Timer(1, other.rollback)
+            timer.start()
+            try:
+                return function(*args)
+            finally:
+                timer.join()
+
+    monkeypatch.setattr(neighbourhoods, work, slow)
+    hasty = open_engine(database_url, statement_seconds=0.3)
+    assert analyse(hasty, duplicate_similarity=0.99, folder=tmp_path) == len(stock)
+    hasty.dispose()

@@ -20,6 +20,7 @@ from service.catalog.analysis.judgements import duplicate_groups, isolation, thr
 from service.catalog.analysis.nearest import nearest_of_all
 from service.catalog.analysis.standing import Record, begun
 from service.catalog.database.engine import driver_of
+from service.catalog.database.patience import UNHURRIED
 from service.catalog.garments.embeddings import unfit_rows
 from service.catalog.loading.batches import require_serving
 from service.catalog.schema.tables import FEATURES
@@ -123,6 +124,7 @@ def _read(record: Record, file: IO[bytes]) -> _Catalog:
         driver_of(connection) as driver,
         driver.cursor() as cursor,
     ):
+        connection.execute(UNHURRIED)
         connection.execute(BY_INDEX)
         with cursor.copy(READ.format(record.model_id).encode()) as copy:
             copy.set_types(["int8", "text", "bool", "halfvec"])
@@ -154,6 +156,7 @@ def _store(
     duplicate_similarity: float,
 ) -> None:
     with record.engine.begin() as connection:
+        connection.execute(UNHURRIED)
         require_serving(connection, record.model_id)
         connection.execute(STAGING)
         _copy(connection, catalog, places, cosines, duplicate_similarity)
