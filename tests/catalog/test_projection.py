@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -211,3 +212,19 @@ def test_a_batch_under_way_while_it_is_fitted_gets_its_components_too(engine, sh
     stored = components(engine)
     assert len(stored) == 61
     assert stored[-1] == pytest.approx(stored[0], abs=1e-6)  # a product's rows may round apart
+
+
+def test_an_import_in_another_order_is_no_victim(engine, shelve):
+    shelve("Tee", 60)
+    project_catalog(engine, fit_rows=60)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE garment SET components = NULL"))
+    touch = text("UPDATE garment SET updated_at = now() WHERE id = :id")
+    filling = threading.Thread(target=lambda: project_catalog(engine))
+    with engine.begin() as other:
+        other.execute(touch, {"id": 2})
+        filling.start()
+        time.sleep(3)  # it has 1, waits for 2, and Postgres has looked whether that is a deadlock
+        other.execute(touch, {"id": 1})
+    filling.join()
+    assert all(stored is not None for stored in components(engine))

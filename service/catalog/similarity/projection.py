@@ -183,6 +183,8 @@ def project_catalog(
     def fill() -> bool:
         nonlocal filled
         with engine.begin() as connection:
+            # Gives way before Postgres looks for deadlocks, and makes the import end
+            connection.execute(text("SET LOCAL lock_timeout = '300ms'"))
             rows = connection.execute(MISSING, {"after": after, "rows": BATCH}).all()
             filled = [row.id for row in rows]
             if rows:
