@@ -60,7 +60,8 @@ DECLARE thing text;
 BEGIN
     FOR thing IN
         SELECT oid::regprocedure FROM pg_proc
-        WHERE pronamespace = current_schema()::regnamespace AND starts_with(proname, 'procrastinate_')
+        WHERE pronamespace = to_regnamespace(quote_ident(current_schema()))
+          AND starts_with(proname, 'procrastinate_')
     LOOP
         EXECUTE 'DROP FUNCTION ' || thing;
     END LOOP;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from service import catalog
 from service.backup import back_up, restore
@@ -19,6 +19,7 @@ from service.catalog import (
     build_indexes,
     leftovers,
     migrate,
+    open_engine,
     require_head,
     shelves,
 )
@@ -90,6 +91,33 @@ def test_a_catalog_that_is_not_empty_is_kept_unless_told(
     assert contents(engine) == changed
     restore(engine, root, file, replace=True)
     assert contents(engine) | {"import_run": None} == before | {"import_run": None}
+
+
+@pytest.mark.parametrize("schema", ["Shop", 'the "shop"'])
+def test_a_schema_whose_name_needs_quotes_is_one(
+    other: Engine, empty_database_url: str, root: Images, file: Path, schema: str
+) -> None:
+    with other.begin() as connection:
+        quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
+        connection.execute(text(f"CREATE SCHEMA {quoted}"))
+    path = quoted.replace(" ", "\\ ")
+    shop = open_engine(
+        make_url(empty_database_url)
+        .update_query_dict({"options": f"-csearch_path={path},public"})
+        .render_as_string(hide_password=False)
+    )
+    migrate(shop)
+    loader = catalog.Loader(shop, attach(shop, **BUNDLE))
+    loader.write([row("a.jpg")])
+    catalog.Run.start(shop, source="/photos", labels="given")
+    assert back_up(shop, root, file).rows["garment"] == 1
+    loader.write([row("b.jpg")])
+    restore(shop, root, file, replace=True)
+    with shop.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM garment")) == 1
+        assert connection.scalar(text("SELECT state FROM import_run")) == "interrupted"
+    assert migrate(shop, "base") == "base"
+    shop.dispose()
 
 
 def test_a_backup_of_an_earlier_revision_comes_back(

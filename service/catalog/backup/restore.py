@@ -186,17 +186,15 @@ def _prologue(schema: str, rows: dict[str, int], replace: bool) -> str:
 
 
 def _epilogue(schema: str, rows: dict[str, int]) -> str:
-    queue = f"{schema}.{QUEUE_PREFIX}jobs"
+    queue, runs, switches, models = (
+        sql.Identifier(schema, name)
+        for name in (f"{QUEUE_PREFIX}jobs", "import_run", "model_switch", "model")
+    )
     statements: list[sql.Composable] = [
         sql.SQL(INTERRUPT).format(
-            queue=sql.Literal(queue),
-            runs=sql.Identifier(schema, "import_run"),
-            switches=sql.Literal(f"{schema}.model_switch"),
-            switches_table=sql.Identifier(schema, "model_switch"),
+            queue=_named(queue), runs=runs, switches=_named(switches), switches_table=switches
         ),
-        sql.SQL(FORGET_SERVED).format(
-            name=sql.Literal(f"{schema}.model"), table=sql.Identifier(schema, "model")
-        ),
+        sql.SQL(FORGET_SERVED).format(name=_named(models), table=models),
     ]
     for name, wanted in rows.items():
         table = sql.Identifier(schema, name)
@@ -206,6 +204,11 @@ def _epilogue(schema: str, rows: dict[str, int]) -> str:
             sql.SQL("ANALYZE {};").format(table),
         ]
     return _script(statements)
+
+
+def _named(table: sql.Identifier) -> sql.Literal:
+    """As `to_regclass` takes it."""
+    return sql.Literal(table.as_string(None))
 
 
 def _script(statements: list[sql.Composable]) -> str:

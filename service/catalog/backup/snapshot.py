@@ -25,7 +25,7 @@ from service.errors import (
 
 TABLES = text("""
     SELECT relname FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p')
       AND relname = ANY (:names)
     ORDER BY relname
 """)
@@ -68,7 +68,8 @@ class Snapshot:
     @contextmanager
     def dump(self, engine: Engine) -> Iterator[IO[bytes]]:
         """pg_dump's archive as a stream. Raises `BackupFailed` at its end, if it is not whole."""
-        which = [f'--table="{self.schema}"."{table}"' for table in self.rows]
+        names = [sql.Identifier(self.schema, table).as_string(None) for table in self.rows]
+        which = [f"--table={name}" for name in names]
         how = ["--format=custom", "--data-only", "--compress=1", f"--snapshot={self._name}"]
         with running(self.tools, "pg_dump", [*how, *which], engine) as program:
             assert program.process.stdout is not None
