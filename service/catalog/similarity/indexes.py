@@ -21,6 +21,7 @@ from service.catalog.database.patience import take_lock
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
 from service.catalog.similarity.shelves import (
     THRESHOLD,
+    Due,
     Shelf,
     ef_construction,
     index_name,
@@ -104,16 +105,13 @@ def build_indexes(
             fit_rows=min(FIT_ROWS, threshold),
             progress=lambda done, total: progress(Building("", PROJECTING, done, total)),
         )
-        for shelf in shelves(engine, threshold=threshold):
-            if shelf.due in ("build", "drop"):
+        for shelf, todo in _turns(engine, threshold, rebuild):
+            if todo != "rebuild":
                 _drop(connection, shelf.index)
-            anew = shelf.due == "rebuild" or (
-                rebuild and shelf.due is None and shelf.state == "valid"
-            )
-            if not anew and shelf.due != "build":
+            if todo == "drop":
                 continue
             with _watched(engine, connection, shelf, progress):
-                if anew:
+                if todo == "rebuild":
                     _replace(connection, shelf)
                 else:
                     _create(connection, shelf, shelf.index)
@@ -122,6 +120,21 @@ def build_indexes(
         for name in leftovers(engine):
             _drop(connection, name)
     return built
+
+
+def _turns(engine: Engine, threshold: int, rebuild: bool) -> Iterator[tuple[Shelf, Due]]:
+    """What is to be done, a label after the other, each as it is when its turn comes: while others were
+    built another model may have taken over, and brought its indexes."""
+
+    def todo(shelf: Shelf) -> Due | None:
+        if rebuild and shelf.due is None and shelf.state == "valid":
+            return "rebuild"
+        return None if shelf.due == "update" else shelf.due
+
+    for label in [shelf.label for shelf in shelves(engine, threshold=threshold) if todo(shelf)]:
+        for shelf in shelves(engine, threshold=threshold):
+            if shelf.label == label and (due := todo(shelf)) is not None:
+                yield shelf, due
 
 
 def drop_index(engine: Engine, label: str) -> None:

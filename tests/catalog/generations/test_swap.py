@@ -12,6 +12,7 @@ from service.catalog import (
     delete_garment,
     drop_generation,
     garment_by_id,
+    index_name,
     relabel_garment,
     serving_id,
     shelves,
@@ -118,3 +119,22 @@ def test_a_loader_of_the_model_before_is_refused(engine, loader, reembedding):
     swap(engine, reembedding)
     with pytest.raises(BundleMismatch):
         loader.write([row("late.jpg")])
+
+
+def test_a_builder_that_a_swap_overtakes_leaves_the_new_indexes_alone(
+    engine, new_id, stocked, reembedding
+):
+    embed(reembedding)
+    build_indexes(beside(engine, new_id), threshold=10)
+    number = text(f"SELECT oid FROM pg_class WHERE relname = '{index_name('Blazer')}'")
+    with engine.connect() as connection:
+        brought = connection.scalar(number)
+
+    def overtake(building):
+        if (building.label, building.phase) == ("Tee", "done"):
+            swap(engine, reembedding)
+
+    assert build_indexes(engine, threshold=10, progress=overtake) == ["Tee"]
+    assert serving_id(engine) == new_id
+    with engine.connect() as connection:
+        assert connection.scalar(number) == brought
