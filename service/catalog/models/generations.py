@@ -19,7 +19,7 @@ from service.catalog.database.engine import reading
 from service.catalog.database.patience import until_free
 from service.catalog.garments.categories import add_categories
 from service.catalog.models.beside import beside, generation_schema
-from service.catalog.models.privileges import require_open_rows, require_own
+from service.catalog.models.privileges import owner_of_garments, require_open_rows, require_own
 from service.catalog.schema.tables import HNSW_PREFIX
 from service.errors import DatabaseUnfit
 
@@ -193,7 +193,8 @@ def generation_bytes(engine: Engine, model_id: int) -> int:
 def _make(connection: Connection, schema: str) -> None:
     quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
     try:
-        run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted}")
+        owner = owner_of_garments(connection)
+        run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted} AUTHORIZATION {owner}")
         run(
             connection,
             f"CREATE TABLE {quoted}.garment (LIKE garment INCLUDING ALL EXCLUDING INDEXES)",
@@ -201,6 +202,8 @@ def _make(connection: Connection, schema: str) -> None:
         found = connection.scalars(LIKENESS, {"schema": schema, "prefix": HNSW_PREFIX})
         for statement in found.all():
             run(connection, statement)
+        # Whose views are asked as their owner, who has to be this table's owner as well
+        run(connection, f"ALTER TABLE {quoted}.garment OWNER TO {owner}")
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise DatabaseUnfit(

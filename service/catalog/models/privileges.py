@@ -55,6 +55,10 @@ OTHERS = text("""
     ORDER BY 1
 """)
 
+OWNER = text("""
+    SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid = to_regclass('garment')
+""")
+
 SECURED = text("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('garment')")
 
 
@@ -64,6 +68,11 @@ def same_privileges(connection: Connection, old: str, new: str) -> list[str]:
     old, new: tables with their schemas, quoted.
     """
     return list(connection.scalars(SAME, {"old": old, "new": new}))
+
+
+def owner_of_garments(connection: Connection) -> str:
+    """The role, quoted, to which the table of every model's garments belongs."""
+    return str(connection.scalar(OWNER))
 
 
 def require_open_rows(connection: Connection) -> None:

@@ -17,7 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from service.catalog.database.patience import until_free
 from service.catalog.models.beside import generation_schema
 from service.catalog.models.generations import has_same_shape, run
-from service.catalog.models.privileges import require_open_rows, require_own, same_privileges
+from service.catalog.models.privileges import (
+    owner_of_garments,
+    require_open_rows,
+    require_own,
+    same_privileges,
+)
 from service.catalog.switch.reembed import Reembedding
 from service.catalog.switch.unread import remove_unread, require_read
 from service.errors import DatabaseUnfit, SwitchRefused
@@ -184,7 +189,8 @@ def _exchange(connection: Connection, old_id: int, new: str) -> None:
         run(connection, statement)
     for referrer, name, _ in references:
         run(connection, f"ALTER TABLE {referrer} DROP CONSTRAINT {name}")
-    run(connection, f"CREATE SCHEMA IF NOT EXISTS {there}")
+    owner = owner_of_garments(connection)
+    run(connection, f"CREATE SCHEMA IF NOT EXISTS {there} AUTHORIZATION {owner}")
     run(connection, f"ALTER TABLE {here}.garment SET SCHEMA {there}")
     run(connection, f"ALTER TABLE {new} SET SCHEMA {here}")
     run(connection, f"DROP SCHEMA {new.removesuffix('.garment')}")

@@ -157,3 +157,28 @@ def test_a_user_that_may_not_swap_is_told_so(engine, keeper, model_id, new_id):
     with pytest.raises(DatabaseUnfit, match="may not swap models: permission denied for schema"):
         swap(keeper, reembedding)
     assert serving_id(engine) == model_id
+
+
+def test_what_a_member_of_the_owners_role_makes_is_the_owners(engine, keeper, model_id, new_id):
+    """Views of the catalog's own are asked as their owner."""
+    owner = keeper.url.username
+    name = f"deputy_{uuid4().hex[:8]}"
+    execute(engine, f"CREATE ROLE {name} LOGIN IN ROLE {owner}")
+    deputy = open_as(engine, name)
+    try:
+        for to in (new_id, model_id):  # there and back
+            make_generation(deputy, to)
+            reembedding = Reembedding(deputy, to)
+            embed(reembedding)
+            swap(deputy, reembedding)
+            with keeper.connect() as connection:
+                assert connection.scalar(text(OWNER)) == owner
+                assert connection.scalar(text("SELECT count(*) FROM catalog_categories")) > 0
+        drop_generation(keeper, new_id)
+    finally:
+        deputy.dispose()
+        execute(engine, f"DROP OWNED BY {name} CASCADE")
+        execute(engine, f"DROP ROLE {name}")
+
+
+OWNER = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'garment'::regclass"
