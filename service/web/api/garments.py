@@ -40,8 +40,8 @@ FRESH = "private, max-age=3600"  # a picture of an id changes only when its file
 def list_garments(query: GarmentsParameters) -> dict[str, Any]:
     """Garments by id, a page at a time; those that meet every condition.
 
-    One that is added meanwhile is on a later page, and with `order=newest` on none; one that is
-    removed is on none.
+    One that is added meanwhile is on a later page, unless another writer's with higher ids were there,
+    and read, before it was; with `order=newest` it is on none. One that is removed is on none.
     """
     conditions = query.conditions(studio().model.labels)
     garments, cursor = studio().read(
