@@ -4,6 +4,9 @@ Safe while the old version serves: it neither reads nor writes what is added.
 """
 
 from alembic import op
+from sqlalchemy import Connection, text
+
+from service.errors import DowngradeRefused
 
 revision = "0006"
 down_revision = "0005"
@@ -355,7 +358,29 @@ def upgrade() -> None:
             op.execute(f"COMMENT ON COLUMN {view}.{column} IS {_literal(means)}")
 
 
+DEPENDENTS = text("""
+    WITH own AS (SELECT to_regclass(name) AS relation FROM unnest(CAST(:names AS text[])) AS name)
+    SELECT DISTINCT ev_class::regclass::text
+    FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid JOIN own ON relation = refobjid
+    WHERE classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass
+      AND ev_class NOT IN (SELECT relation FROM own WHERE relation IS NOT NULL)
+    ORDER BY 1
+""")
+
+
+def check_downgrade(connection: Connection) -> None:
+    """Asked before any revision above this one is undone. Raises `DowngradeRefused`."""
+    names = [*COMMENTS, "similarity_threshold", "neighbourhood", "analysis"]
+    dependents = list(connection.scalars(DEPENDENTS, {"names": names}))
+    if dependents:
+        raise DowngradeRefused(
+            "Revision 0005 has none of the catalog's views, of which views of yours are made: "
+            f"{', '.join(dependents)}. Drop them first."
+        )
+
+
 def downgrade() -> None:
+    check_downgrade(op.get_bind())
     for view in reversed(COMMENTS):
         op.execute(f"DROP VIEW {view}")
     op.execute("DROP TABLE similarity_threshold, neighbourhood, analysis")

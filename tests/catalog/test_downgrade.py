@@ -11,7 +11,7 @@ from service.catalog import (
     store_feedback,
     store_set,
 )
-from service.errors import DowngradeRefused
+from service.errors import DatabaseUnavailable, DowngradeRefused
 
 from .samples import row
 from .schema import HEAD, schema
@@ -68,3 +68,41 @@ def test_going_down_refuses_to_lose_what_people_said(engine, loader):
         connection.execute(text("DELETE FROM feedback"))
     assert migrate(engine, "0005") == "0005"
     assert migrate(engine) == HEAD
+
+
+def execute(engine, *statements):
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def test_going_down_names_the_views_that_hold_on_to_the_catalogs_own(engine):
+    execute(
+        engine,
+        "CREATE VIEW board AS SELECT label, garments FROM catalog_categories",
+        "CREATE VIEW above AS SELECT label FROM board",
+        "CREATE MATERIALIZED VIEW stored AS SELECT garment_id FROM neighbourhood",
+    )
+    with pytest.raises(DowngradeRefused, match=r"made: board, stored\. Drop them first"):
+        migrate(engine, "0005")
+    require_head(engine)
+    execute(engine, "DROP VIEW board CASCADE", "DROP MATERIALIZED VIEW stored")
+    assert migrate(engine, "0005") == "0005"
+
+
+def test_whatever_else_holds_on_is_said_with_the_revision_that_was_reached(engine):
+    execute(engine, "CREATE VIEW board AS SELECT count(*) FROM index_recall")
+    with pytest.raises(
+        DowngradeRefused, match=r"drop table index_recall.*is at revision 0005 now; drop yours"
+    ):
+        migrate(engine, "0001")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0005"
+
+
+def test_a_lock_half_way_is_said_with_the_revision_that_was_reached(engine, monkeypatch):
+    monkeypatch.setattr("service.catalog.schema.migration.LOCK_TIMEOUT", "200ms")
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE index_recall IN ACCESS SHARE MODE"))
+        with pytest.raises(DatabaseUnavailable, match="is at revision 0005 now; try again"):
+            migrate(engine, "0001")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from service.catalog.database.server import check_server
 from service.errors import (
     DatabaseUnavailable,
     DatabaseUnfit,
+    DowngradeRefused,
+    FashionStudioError,
     InvalidParameter,
     SchemaAhead,
     SchemaOutdated,
@@ -46,8 +48,8 @@ def migrate(engine: Engine, to: str = "head") -> str:
     first one and then finds nothing to do.
 
     Raises `InvalidParameter` for an unknown revision, `DatabaseUnfit`, `SchemaOutdated` where a
-    newer version of Fashion Studio has migrated the database, and `DatabaseUnavailable`, also where
-    a table stays locked.
+    newer version of Fashion Studio has migrated the database, `DowngradeRefused`, and
+    `DatabaseUnavailable`, also where a table stays locked.
     """
     from alembic import command
 
@@ -66,27 +68,45 @@ def migrate(engine: Engine, to: str = "head") -> str:
             else:
                 command.upgrade(config, target)
         except DBAPIError as error:
-            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise DatabaseUnavailable(
-                    f"A table stayed locked for {LOCK_TIMEOUT}. Nothing was migrated; try again "
-                    "when no import is running."
-                ) from None
-            if isinstance(error.orig, TAKEN):
-                raise DatabaseUnfit(
-                    "Another program's tables are in the way: "
-                    f"{str(error.orig).splitlines()[0]}. Nothing was migrated; give Fashion Studio a "
-                    "database or a schema of its own."
-                ) from None
-            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-                raise DatabaseUnfit(
-                    f"The database user may not migrate: {str(error.orig).splitlines()[0]}. "
-                    "Let an administrator run CREATE EXTENSION vector, and grant CREATE on the "
-                    "schema."
-                ) from None
-            raise
+            said = _said_of(error, lambda: _so_far(connection, current))
+            if said is None:
+                raise
+            raise said from None
         reached = _current(connection)
     engine.dispose()  # connections opened before the extension was there do not know halfvec
     return reached or "base"
+
+
+def _said_of(error: DBAPIError, so_far: Callable[[], str]) -> FashionStudioError | None:
+    first = str(error.orig).splitlines()[0]
+    if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+        return DatabaseUnavailable(
+            f"A table stayed locked for {LOCK_TIMEOUT}. {so_far()}; try again when no import is running."
+        )
+    if isinstance(error.orig, TAKEN):
+        return DatabaseUnfit(
+            f"Another program's tables are in the way: {first}. {so_far()}; give Fashion Studio a "
+            "database or a schema of its own."
+        )
+    if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+        return DatabaseUnfit(
+            f"The database user may not migrate: {first}. Let an administrator run CREATE EXTENSION "
+            "vector, and grant CREATE on the schema."
+        )
+    if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+        return DowngradeRefused(
+            f"Something of yours is made of what is to go: {first}. {so_far()}; drop yours first."
+        )
+    return None
+
+
+def _so_far(connection: Connection, before: str | None) -> str:
+    """Each revision is committed by itself."""
+    connection.rollback()
+    reached = _current(connection)
+    if reached == before:
+        return "Nothing was migrated"
+    return f"The database is at revision {reached or 'base'} now"
 
 
 def require_head(engine: Engine) -> None:
