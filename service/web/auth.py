@@ -1,8 +1,10 @@
 """Who asks, and whether they may: an API key in the header, or in the page's cookie.
 
 Without any key made, the API is open to the machine it runs on and to nobody else: the server then
-listens on loopback only, and a request must name a loopback host, so that neither a page that lets
-its own name point here nor a forgotten reverse proxy opens it to the world.
+listens on loopback only, and a request must name a loopback host, so that no page opens it that lets
+its own name point here. What says that it came through a proxy, from elsewhere, is refused as well. A
+proxy that says nothing of that and asks for this machine by name, as nginx does by itself, cannot be
+told from a program that runs here: behind one, make a key.
 """
 
 from __future__ import annotations
@@ -30,11 +32,25 @@ def authorize(scope: Scope) -> None:
         raise Forbidden(f"The key {key.name!r} is for {', '.join(key.scopes)}; this needs {scope}.")
     if _bearer() is None and request.method not in ("GET", "HEAD") and _from_another_site():
         raise Forbidden("A page of another site may not change anything here.")
-    if key is None and access.mode == "auto" and not is_loopback(_hostname(request.host)):
+    if key is None and access.mode == "auto" and (why := _from_elsewhere()) is not None:
         raise Forbidden(
-            f"Without keys only this machine is answered, and the request is for {request.host}. "
+            f"Without keys only this machine is answered, and the request {why}. "
             "Make a key with `fashion-studio keys create`, or set FASHION_STUDIO_ACCESS=open."
         )
+
+
+def _from_elsewhere() -> str | None:
+    """What of a request says that it is not of a program on this machine."""
+    if not is_loopback(_hostname(request.host)):
+        return f"is for {request.host}"
+    if context().studio.settings.trusted_proxies and not is_loopback(request.remote_addr or ""):
+        return f"comes from {request.remote_addr}"
+    for header in ("X-Forwarded-For", "X-Real-IP"):
+        for address in request.headers.get(header, "").split(","):
+            if address.strip() and not is_loopback(address.strip()):
+                return f"comes from {address.strip()}, as its {header} says"
+    through = next((header for header in ("Forwarded", "Via") if header in request.headers), None)
+    return f"came through a proxy, as its {through} says" if through is not None else None
 
 
 def client() -> str:

@@ -25,6 +25,10 @@ def behind(studio: Studio, proxies: int, **changes: object) -> FlaskClient:
     return warm(studio)
 
 
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
 def address(client: FlaskClient, forwarded: str) -> str:
     """Whom the service takes the client for, asked through proxies that wrote this."""
     with client:
@@ -50,7 +54,7 @@ def test_an_address_counts_for_as_many_hops_as_are_trusted(
 
 
 def test_the_rate_is_of_each_client_behind_the_proxy(studio: Studio) -> None:
-    client = behind(studio, 1, rate_limit="1/minute")
+    client = behind(studio, 1, rate_limit="1/minute", access="open")
     for forwarded, status in (("10.0.0.7", 404), ("10.0.0.8", 404), ("10.0.0.9, 10.0.0.7", 429)):
         answer = client.get(GARMENT, headers={"X-Forwarded-For": forwarded})
         assert answer.status_code == status, forwarded
@@ -61,6 +65,43 @@ def test_no_header_but_host_says_which_host_was_asked(studio: Studio, proxies: i
     """Without keys only a loopback host is answered, whatever a proxy says beside it."""
     headers = {"Host": "shop.example", "X-Forwarded-Host": "localhost", "X-Forwarded-For": "::1"}
     require_problem(behind(studio, proxies).get(GARMENT, headers=headers), 403, "forbidden")
+
+
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "10.0.0.7"},
+        {"X-Forwarded-For": "10.0.0.7, 127.0.0.1"},
+        {"X-Forwarded-For": "127.0.0.1, 10.0.0.7"},
+        {"X-Forwarded-For": "unknown"},
+        {"X-Real-IP": "2001:db8::7"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Via": "1.1 shop"},
+    ],
+)
+def test_without_keys_what_came_through_a_proxy_is_refused(
+    studio: Studio, proxies: int, headers: dict[str, str]
+) -> None:
+    """Apache and nginx ask for the name in their own configuration, here mostly localhost."""
+    client = behind(studio, proxies)
+    assert "keys create" in require_problem(client.get(GARMENT, headers=headers), 403, "forbidden")
+    secret, _ = create_key(studio.engine, "shop", ["read"])
+    assert client.get(GARMENT, headers=headers | bearer(secret)).status_code == 404
+
+
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+def test_without_keys_a_proxy_of_this_machine_may_ask_for_it(studio: Studio, proxies: int) -> None:
+    headers = {"X-Forwarded-For": "127.0.0.1, ::1", "X-Real-IP": "127.0.0.1"}
+    assert behind(studio, proxies).get(GARMENT, headers=headers).status_code == 404
+
+
+def test_without_keys_behind_a_trusted_proxy_its_connection_counts(studio: Studio) -> None:
+    """One that writes no header, on another machine or in another container."""
+    elsewhere = {"REMOTE_ADDR": "172.17.0.1"}
+    for proxies, status in ((0, 404), (1, 403)):  # 0: a port of a container, published on loopback
+        answer = behind(studio, proxies).get(GARMENT, environ_base=elsewhere)
+        assert answer.status_code == status, proxies
 
 
 @pytest.mark.parametrize("given", ["-1", "all"])
