@@ -25,6 +25,19 @@ COOKIE = "fashion-studio-key"
 def authorize(scope: Scope) -> None:
     """Let the current request pass, or raise `Unauthorized` or `Forbidden`."""
     g.writes = scope != "read"
+    _require(scope)
+
+
+def may(scope: Scope) -> bool:
+    """Whether `authorize` would let the current request pass."""
+    try:
+        _require(scope)
+    except (Unauthorized, Forbidden):
+        return False
+    return True
+
+
+def _require(scope: Scope) -> None:
     key, access = caller(), context().access
     if key is None and access.required():
         raise Unauthorized()

@@ -31,6 +31,7 @@ class Context:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.inferred = False
+        self.missing = ""  # what the probe logged last
         settings = studio.settings
         self.admission = Admission(settings.max_in_flight, settings.request_seconds)
         self.numbers = metrics.Catalog(studio.engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Blueprint, Response
@@ -21,8 +23,11 @@ from service.errors import (
 from service.jobs import STALLED_SECONDS
 from service.storage import nearly_full
 from service.web import metrics
+from service.web.auth import may
 from service.web.context import context
-from service.web.problems import problem
+from service.web.problems import bare, problem
+
+log = logging.getLogger("service.web")
 
 probes = Blueprint("probes", __name__)
 
@@ -39,18 +44,21 @@ def ready() -> dict[str, Any] | Response:
 
     A database that was migrated for the next version is no obstacle: this one goes on until then.
 
-    503 with what is `missing` otherwise: the code is that of the first reason. `warnings` are what
-    does not keep it from answering, but someone should look at.
+    503 with what is `missing` otherwise: the code is that of the first reason, and the log says more.
+    `warnings` are what does not keep it from answering, but someone should look at. They name folders
+    and hosts: where keys are needed only a key for admin sees more than their number.
     """
     missing = dict(_missing())
+    _log(missing.values())
     if not missing:
-        return {"status": "ready", "warnings": _warnings()}
+        warnings = _warnings()
+        return {"status": "ready", "warnings": warnings if may("admin") else _number(warnings)}
     first = next(iter(missing.values()))
     return problem(
         first.code,
         first.title(),
         503,
-        " ".join(error.detail for error in missing.values()),
+        " ".join(bare(error).detail for error in missing.values()),
         missing=list(missing),
     )
 
@@ -78,6 +86,24 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
     if not context().inferred:
         found.append(("network", NotReady()))
     return found
+
+
+def _log(missing: Iterable[FashionStudioError]) -> None:
+    """Once until it changes: probes come every few seconds."""
+    said = "; ".join(f"{error.code}: {error.detail}" for error in missing)
+    if said and said != context().missing:
+        log.error("Not ready. %s", said)
+    context().missing = said
+
+
+def _number(warnings: list[str]) -> list[str]:
+    if not warnings:
+        return []
+    them = "it" if len(warnings) == 1 else "them"
+    return [
+        f"{len(warnings)} not told here: `fashion-studio doctor` shows {them}, "
+        "and so does this with a key for admin."
+    ]
 
 
 def _warnings() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,14 +12,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from service.catalog import migrate, open_engine
+from service.domain import Scope
+from service.images import FolderImages
+from service.keys import create_key
 from service.studio import Studio
 from service.web.app import create_app
 from service.web.context import EXTENSION
 
 from .asking import form, require_problem
-from .conftest import JPEG
+from .conftest import JPEG, warm
 
 NOWHERE = "postgresql+psycopg://127.0.0.1:9/none"
+HIDDEN = "1 not told here: `fashion-studio doctor` shows it, and so does this with a key for admin."
 
 
 @pytest.mark.parametrize(
@@ -143,8 +148,11 @@ def test_without_a_database(
     try:
         assert empty.get("/healthz").status_code == 200
         answer = empty.get("/readyz")
-        require_problem(answer, 503, "database_unavailable")
+        assert "127.0.0.1" not in require_problem(answer, 503, "database_unavailable")
         assert answer.get_json()["missing"] == ["database"]
+        assert "127.0.0.1" in caplog.records[-1].getMessage()  # for whoever runs it
+        empty.get("/readyz")
+        assert sum("127.0.0.1" in record.getMessage() for record in caplog.records) == 1
         assert answer.headers["Retry-After"]
         for path in ("/api/v1/garments/1", "/api/v1/garments/random/similar", "/api/v1/sets/1"):
             detail = require_problem(empty.get(path), 503, "database_unavailable")
@@ -162,6 +170,53 @@ def test_without_a_database(
         assert "127.0.0.1" in caplog.records[-1].getMessage()  # for whoever runs it
     finally:
         studio.engine = kept
+
+
+def test_a_fault_is_logged_again_once_it_was_gone(
+    empty: FlaskClient, studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, nowhere = studio.engine, open_engine(NOWHERE)
+    try:
+        for studio.engine in (nowhere, nowhere, kept, nowhere):
+            empty.get("/readyz")
+    finally:
+        studio.engine = kept
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == 2
+    assert all("127.0.0.1:9" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("scope", "whole"), [(None, False), ("read", False), ("write", False), ("admin", True)]
+)
+def test_where_keys_are_needed_warnings_are_for_those_who_run_it(
+    studio: Studio, tmp_path: Path, scope: Scope | None, whole: bool
+) -> None:
+    warnings = warned(studio, tmp_path, {})
+    assert str(tmp_path) in warnings[0]  # no key was made, and this machine asks
+    secret, _ = create_key(studio.engine, "probe", [scope or "admin"])
+    given = secret if scope is not None else "fs_wrong"
+    assert warned(studio, tmp_path, {"Authorization": f"Bearer {given}"}) == (
+        warnings if whole else [HIDDEN]
+    )
+    assert warned(studio, tmp_path, {}) == [HIDDEN]
+
+
+def test_warnings_are_not_for_others(studio: Studio, tmp_path: Path) -> None:
+    assert warned(studio, tmp_path, {"Host": "shop.example"}) == [HIDDEN]
+    studio.settings = studio.settings.model_copy(update={"access": "open"})
+    assert str(tmp_path) in warned(studio, tmp_path, {"Host": "shop.example"})[0]
+
+
+def warned(studio: Studio, folder: Path, headers: dict[str, str]) -> list[str]:
+    """What /readyz warns of where the image root is gone."""
+    root = folder / "photos"
+    root.mkdir()
+    studio.images = FolderImages(str(root))
+    root.rmdir()
+    answer = warm(studio).get("/readyz", headers=headers)
+    assert answer.status_code == 200
+    return answer.get_json()["warnings"]
 
 
 def test_the_page_of_an_empty_catalog_says_how_to_fill_it(empty: FlaskClient) -> None:
