@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -54,13 +54,13 @@ _OF_THE_OBJECT = (
 
 
 def nearly_full(folders: Iterable[Path]) -> list[str]:
-    """A line for each folder, of those that are there, whose disk has little room left."""
-    free = ((folder, shutil.disk_usage(folder).free) for folder in folders if folder.is_dir())
-    return [
-        f"{room // 1_000_000} MB are free on the disk of {folder}."
-        for folder, room in free
-        if room < LOW_BYTES
-    ]
+    """A line for each folder, of those that can be looked at, whose disk has little room left."""
+    said = []
+    for folder in folders:
+        with suppress(OSError):
+            if (room := shutil.disk_usage(folder).free) < LOW_BYTES:
+                said.append(f"{room // 1_000_000} MB are free on the disk of {folder}.")
+    return said
 
 
 def is_url(text: str) -> bool:

@@ -104,7 +104,10 @@ def _import_roots(settings: Settings) -> str:
 
 def _is_folder(root: str) -> bool:
     with reached(root):
-        return is_folder(locate(root).expanduser())
+        try:
+            return is_folder(locate(root).expanduser())
+        except OSError:  # closed to this user, or its share is gone
+            return False
 
 
 def _database(settings: Settings, opened: list[Engine]) -> str:

@@ -79,7 +79,7 @@ class FolderImages:
             self._locate(image_path).unlink(missing_ok=True)
 
     def check(self) -> None:
-        if not self.folder.is_dir():
+        if not os.path.isdir(self.folder):  # `Path.is_dir` raises where a share is gone
             raise StorageUnavailable(f"The folder {self.folder} is gone: pictures cannot be shown.")
 
     def _locate(self, image_path: str) -> Path:
