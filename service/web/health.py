@@ -17,7 +17,6 @@ from service.errors import (
     NotReady,
     Overloaded,
     SchemaAhead,
-    StorageUnavailable,
     WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
@@ -116,7 +115,7 @@ def _warnings() -> list[str]:
     folders = [studio.images.folder] if studio.images.folder is not None else []
     try:
         studio.images.check()
-    except StorageUnavailable as error:
+    except FashionStudioError as error:
         said.append(error.detail)
     try:
         folders.append(studio.settings.folder())

@@ -45,6 +45,12 @@ def test_an_image_root_that_cannot_be_looked_at(studio: Studio, unreadable: Path
     assert warnings(studio) == [f"The folder {unreadable} is gone: pictures cannot be shown."]
 
 
+def test_an_image_root_that_cannot_be_set_up(studio: Studio) -> None:
+    studio.images = open_images("nonsense://shop")
+    (warning,) = warnings(studio)
+    assert "nonsense://shop cannot be used" in warning
+
+
 def test_an_import_root_that_is_closed_is_none(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     (closed / "photos").mkdir(parents=True)
