@@ -88,18 +88,19 @@ def similar_to_photo(
 
     def ask(engine: Engine, there: Collection[str] | None = None) -> _Found:
         labels = labels_to_search(own, query, _those(model.labels, there))
-        if not labels:
-            if query.among is not None:  # one that is not there is told, whatever the photo shows
-                require_among(engine, query.among)
-            return (), (), "exact"
-        return _search(engine, prediction.embedding, labels, query, model.id, photo.sha256)
+        found: _Found = (), (), "exact"
+        if labels:
+            found = _search(engine, prediction.embedding, labels, query, model.id, photo.sha256)
+        elif query.among is not None:  # one that is not there is told, whatever the photo shows
+            require_among(engine, query.among)
+        if not found[1] and is_empty(engine):
+            raise CatalogEmpty()
+        return found
 
     try:
         searched, matches, method = _read(studio, query, ask)
     except ModelMoved:  # and what it said of the garments is gone
         return similar_to_photo(studio, photo, query, studio.successor(model))
-    if not matches and is_empty(studio.engine):
-        raise CatalogEmpty()
     return Recommendation(
         labels=prediction.labels,
         matches=matches,
@@ -153,13 +154,16 @@ def _read(studio: Studio, query: Query, ask: Callable[..., Answer]) -> Answer:
 
     A label that no garment has may have gone with the model that knew it.
     """
-    try:
-        return studio.read(ask)
-    except LabelUnknown:
-        if query.label.strip() != "any":
-            raise
-    there = category_names(studio.engine)
-    return studio.read(lambda engine: ask(engine, there))
+
+    def known(engine: Engine) -> Answer:
+        try:
+            return ask(engine)
+        except LabelUnknown:
+            if query.label.strip() != "any":
+                raise
+        return ask(engine, category_names(engine))
+
+    return studio.read(known)
 
 
 def _search(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from service.catalog import Loader, Row, open_engine
+from service.catalog import Loader, Row, category_names, open_engine
 from service.settings import Settings
 from service.studio import Studio
 
@@ -160,6 +160,22 @@ def test_a_replica_killed_under_load_fails_no_request(
     before = reads(server)["replica"]
     assert similar(server, 1)[0] == 200
     assert reads(server)["replica"] > before
+
+
+def test_while_the_primary_is_away_reads_find_nothing_and_pages_show(
+    server: Server, servers: tuple[Cluster, Cluster], standby: Engine, drawn: Path
+) -> None:
+    primary = open_engine(servers[0].url())
+    with primary.begin() as connection:  # as where it went with a model that knew it
+        connection.execute(text("DELETE FROM garment WHERE 'Tee' IN (label, predicted_label)"))
+        connection.execute(text("DELETE FROM category WHERE name = 'Tee'"))
+    primary.dispose()
+    wait_for(lambda: "Tee" not in category_names(standby))
+    servers[0].kill()
+    photo = multipart(next(drawn.glob("images/*.jpg")).read_bytes())
+    status, said, _ = server.ask("POST", "/api/v1/similar?label=any&min_similarity=1", photo)
+    assert (status, said["matches"]) == (200, [])
+    assert server.ask("GET", "/catalog")[0] == 200
 
 
 def test_the_primary_killed_under_load_and_the_standby_promoted(

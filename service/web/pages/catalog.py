@@ -51,7 +51,7 @@ def catalog() -> str:
         garments=garments,
         counts=counts,
         total=sum(count.count for count in counts),
-        models=model_names(here.engine),
+        models=here.read(model_names),
         asked=asked,
         conditions=[name for name in asked if name != "order"],
         chips=[
