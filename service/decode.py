@@ -80,7 +80,7 @@ def read(file: Location, limits: Limits) -> bytes:
     """The file's bytes. Raises `ImageTooLarge` before reading, `ImageUndecodable` where it is no file,
     `StorageUnavailable`."""
     try:
-        _check_bytes(size_of(file), limits)
+        check_bytes(size_of(file), limits)
         return read_bytes(file)
     except IsADirectoryError:
         raise ImageUndecodable(f"{file} is not a file.") from None
@@ -99,7 +99,7 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
     """
     if not data:
         raise ImageUndecodable("The image is empty: 0 bytes.")
-    _check_bytes(len(data), limits)
+    check_bytes(len(data), limits)
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
@@ -196,7 +196,8 @@ def _too_many(limits: Limits) -> str:
     return f"The image has more than {limits.max_pixels / 1e6:g} million pixels."
 
 
-def _check_bytes(size: int, limits: Limits) -> None:
+def check_bytes(size: int, limits: Limits) -> None:
+    """Raises `ImageTooLarge` for a file of so many bytes, if it is."""
     if size > limits.max_bytes:
         raise ImageTooLarge(
             f"The image has {size / 1e6:.3g} MB; at most {limits.max_bytes / 1e6:g} MB are read."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -20,7 +21,7 @@ from service.web.given import Parameters, once_each, validated
 from service.web.parameters import LABEL
 
 MULTIPART = "multipart/form-data"
-# A form's own text, beside the images it carries. werkzeug holds it against what is left of one read
+# One text field of a form. werkzeug holds it against what is left of one read
 # of 64 KiB and the next read together, of files too: one read is too little.
 TEXT_BYTES = 131_072
 NAME_LENGTH = 255  # characters of a file's name that are kept
@@ -137,6 +138,13 @@ def form_fields(model: type[Fields], settings: Settings) -> Fields:
 def filename_of(part: FileStorage) -> str:
     """As it was sent, without what Postgres cannot hold."""
     return (part.filename or "").replace("\0", "")[:NAME_LENGTH]
+
+
+def size_of(part: FileStorage) -> int:
+    """Bytes; none of them is read."""
+    size = part.stream.seek(0, os.SEEK_END)
+    part.stream.seek(0)
+    return size
 
 
 def _chosen(parts: list[FileStorage]) -> list[FileStorage]:

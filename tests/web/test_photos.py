@@ -13,9 +13,12 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 from werkzeug.test import TestResponse
 
+from service.domain import Prediction
+from service.model import Model
 from service.settings import Settings
 from service.studio import Studio
 from service.web.app import create_app
+from service.web.context import Context
 
 from ..pictures import encoded, picture, png_header
 from .asking import form, require_problem
@@ -177,6 +180,26 @@ def test_a_name_that_is_not_utf8_is_what_is_refused(client: FlaskClient, path: s
 
     assert "not UTF-8" in require_problem(post("latin-1"), 400, "invalid_parameter")
     assert post("utf-8").status_code in (200, 201)
+
+
+def test_of_a_set_no_photo_that_is_too_large_is_held(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, predict = [], Context.predict
+
+    def watched(here: Context, data: bytes, *of: Model) -> Prediction:
+        held.append(len(data))
+        return predict(here, data, *of)
+
+    monkeypatch.setattr(Context, "predict", watched)
+    with Studio(settings.model_copy(update={"max_image_bytes": len(JPEG)})) as studio:
+        sent = form(JPEG, JPEG + b"\0", JPEG + bytes(2_000_000), field="images")
+        answer = create_app(studio).test_client().post("/api/v1/sets", **sent)
+    good, *others = answer.get_json()["images"]
+    assert "error" not in good
+    assert all("MB are read" in photo["error"] for photo in others)
+    assert "has 2.0" in others[1]["error"]
+    assert held == [len(JPEG)]
 
 
 def test_what_is_no_set(settings: Settings, studio: Studio) -> None:

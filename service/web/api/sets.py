@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 
 from service import catalog
 from service.catalog import SetImage, extend_set, get_set, store_set, top_of_set
+from service.decode import Limits, check_bytes
 from service.errors import (
     FashionStudioError,
     ImageMissing,
@@ -24,7 +25,7 @@ from service.studio import Model
 from service.web.context import context, studio
 from service.web.openapi import operation
 from service.web.parameters import SetParameters
-from service.web.uploads import SetForm, filename_of
+from service.web.uploads import SetForm, filename_of, size_of
 
 routes = Blueprint("sets", __name__, url_prefix="/sets")
 
@@ -99,14 +100,15 @@ def _labelled(form: SetForm, model: Model) -> list[SetImage]:
         )
     here = context()  # the pool's threads know of no request
     return here.side_by_side(
-        lambda part: _label(part, lambda data: here.predict(data, model)), form.images
+        lambda part: _label(part, model.limits, lambda data: here.predict(data, model)), form.images
     )
 
 
-def _label(part: FileStorage, predict: Any) -> SetImage:
+def _label(part: FileStorage, limits: Limits, predict: Any) -> SetImage:
     name = filename_of(part)
     part.seek(0)
     try:
+        check_bytes(size_of(part), limits)  # before one part of a large form is held whole
         prediction = predict(part.read())
     except FashionStudioError as error:
         if error.status >= 500:  # the server's fault, not the photo's
