@@ -55,7 +55,18 @@ def test_a_stored_report_is_made_in_the_background(empty: FlaskClient, studio: S
     assert Analysis.model_validate(answer.get_json()).made_at is None
     assert empty.post("/api/v1/analytics/outliers/refresh").status_code == 202  # the same analysis
     assert queue_state(studio.engine, silence=60).jobs == {"todo": 1}
-    assert empty.post("/api/v1/analytics/outliers/cancel").status_code == 202
+
+
+def test_an_analysis_that_waits_is_cancelled_and_one_can_be_asked_for_again(
+    empty: FlaskClient, studio: Studio
+) -> None:
+    for waited in ({"cancelled": 1}, {"cancelled": 2}):
+        empty.post("/api/v1/analytics/outliers/refresh")
+        answer = empty.post("/api/v1/analytics/duplicates/cancel")
+        assert (answer.status_code, answer.get_json()["progress"]) == (202, None)
+        assert queue_state(studio.engine, silence=60).jobs == waited
+    empty.post("/api/v1/analytics/outliers/refresh")
+    assert queue_state(studio.engine, silence=60).jobs == {"cancelled": 2, "todo": 1}
 
 
 @pytest.mark.parametrize("name", ["categories", "sales"])

@@ -44,6 +44,11 @@ FINISH = text("""
 """)
 FORGET = text("DELETE FROM analysis WHERE id = :id AND finished_at IS NULL")
 CANCEL = text("UPDATE analysis SET cancel_requested = true WHERE finished_at IS NULL")
+CANCEL_WAITING = text("""
+    SELECT procrastinate_cancel_job_v1(id, false, false) FROM procrastinate_jobs
+    WHERE task_name = :task AND status = 'todo'
+""")
+TASK = "analyse_garments"  # of `service.jobs`
 
 LAST = text("""
     SELECT started_at, finished_at, total,
@@ -134,8 +139,12 @@ def begun(engine: Engine, *, duplicate_similarity: float) -> Iterator[Record | N
 
 
 def cancel_analysis(engine: Engine) -> None:
-    """Ask the analysis under way, if there is one, to stop; what was stored before stays."""
+    """Let one that waits for a worker never begin, and ask the one under way to stop.
+
+    What was stored before stays.
+    """
     with engine.begin() as connection:
+        connection.execute(CANCEL_WAITING, {"task": TASK})
         connection.execute(CANCEL)
 
 

@@ -59,7 +59,7 @@ def refresh_report(stored_report: str) -> tuple[dict[str, Any], int, dict[str, s
 @routes.post("/<stored_report>/cancel")
 @operation(Analysis, 202, scope="admin", refuses=(ReportNotFound,))
 def cancel_report(stored_report: str) -> tuple[dict[str, Any], int]:
-    """Stop the analysis under way, if there is one. What was stored before stays."""
+    """Stop the analysis that waits or is under way, if there is one. What was stored before stays."""
     _require_stored(stored_report)
     cancel_analysis(studio().engine)
     return analysis_standing(studio().engine).as_dict(), 202
