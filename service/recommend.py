@@ -29,13 +29,13 @@ from service.domain import (
     Method,
     Recommendation,
 )
-from service.errors import CatalogEmpty, InvalidParameter, LabelUnknown, ModelMoved
+from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown, ModelMoved
 from service.labels import canonical, spelt
 from service.model import Model
 from service.studio import Studio
 
 MOST = 100  # neighbours in one answer
-ATTEMPTS = 3  # where the catalog is given another model while it answers
+ATTEMPTS = 3  # where the catalog is given another model, or loses the garment, while it answers
 
 Answer = TypeVar("Answer")
 _Found = tuple[tuple[str, ...], tuple[Match, ...], Method]
@@ -118,7 +118,6 @@ def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> 
 
     garment_id: None for one by chance. Raises `GarmentNotFound`, and what `similar_to_photo` raises.
     """
-    number = garment_id if garment_id is not None else studio.read(random_garment).id
 
     def ask(engine: Engine, there: Collection[str] | None = None) -> tuple[Garment, _Found]:
         with reading(engine) as connection:
@@ -132,11 +131,15 @@ def similar_to_garment(studio: Studio, garment_id: int | None, query: Query) -> 
             )
 
     for attempt in range(ATTEMPTS):
+        number = garment_id if garment_id is not None else studio.read(random_garment).id
         try:
             garment, (searched, matches, method) = _read(studio, query, ask)
             break
         except ModelMoved:
             if attempt == ATTEMPTS - 1:
+                raise
+        except GarmentNotFound:
+            if attempt == ATTEMPTS - 1 or garment_id is not None:
                 raise
     return Recommendation(
         labels=_certain(garment),

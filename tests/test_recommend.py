@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
-from service.domain import LabelConfidence
+from service.catalog import delete_garment, random_garment
+from service.domain import Garment, LabelConfidence
 from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
 from service.ingest import ingest
 from service.labels import given_label, number_or_name
 from service.recommend import (
+    ATTEMPTS,
     Query,
     labels_to_search,
     similar_to_garment,
@@ -131,6 +133,25 @@ def test_a_floor_of_similarity_leaves_out_the_rest(studio: Studio, drawn: Path) 
 def test_an_empty_catalog_says_what_to_do(studio: Studio) -> None:
     with pytest.raises(CatalogEmpty, match="fashion-studio ingest"):
         similar_to_garment(studio, None, Query())
+
+
+def test_a_drawn_garment_that_is_deleted_meanwhile_is_drawn_again(
+    studio: Studio, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(studio, drawn / "garments.csv")
+    gone: list[int] = []
+
+    def draw(engine: Engine) -> Garment:
+        garment = random_garment(engine)
+        if len(gone) < ATTEMPTS - 1:
+            gone.append(garment.id)
+            delete_garment(engine, garment.id)
+        return garment
+
+    monkeypatch.setattr("service.recommend.random_garment", draw)
+    answer = similar_to_garment(studio, None, Query())
+    assert len(gone) == ATTEMPTS - 1
+    assert answer.garment.id not in gone
 
 
 def test_an_unknown_id_is_named(studio: Studio) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from sqlalchemy import text
 
 from service.catalog import (
     count_by_label,
@@ -55,6 +56,19 @@ def test_a_draw_survives_a_wide_gap(engine, loader):
 
 def test_an_empty_catalog_has_no_random_garment(engine, model_id):
     with pytest.raises(CatalogEmpty, match="fashion-studio ingest"):
+        random_garment(engine)
+
+
+def test_a_catalog_that_is_emptied_while_one_draws_is_empty(engine, fill, monkeypatch):
+    fill(1)
+
+    def empty(low, high):
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM garment"))
+        return low
+
+    monkeypatch.setattr("service.catalog.garments.single.random.randint", empty)
+    with pytest.raises(CatalogEmpty):
         random_garment(engine)
 
 

@@ -103,6 +103,8 @@ def random_garment(engine: Engine) -> Garment:
         chosen = next((throw for throw in throws if throw in hits), None)
         if chosen is None:
             chosen = connection.scalar(NEXT, {"id": throws[0]})
+    if chosen is None:  # those above the throw were deleted since, and maybe all
+        return random_garment(engine)
     return garment_by_id(engine, chosen)
 
 
