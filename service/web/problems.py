@@ -13,7 +13,12 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, g, jsonify, request
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    RequestEntityTooLarge,
+    default_exceptions,
+)
 
 from service.errors import (
     BodyTooLarge,
@@ -77,15 +82,21 @@ def register(app: Flask) -> None:
 @catalog.get("/problems/<code>")
 def explain(code: str) -> dict[str, Any]:
     """What a code means; every place that raises it says more in its detail."""
-    known = {error.code: error for error in _family(FashionStudioError)}
+    known = {
+        _code(error()): (error().name, status, error().description)
+        for status, error in default_exceptions.items()
+    } | {
+        error.code: (error.title(), error.status, error().detail)
+        for error in _family(FashionStudioError)
+    }
     if code not in known:
         abort(404)
-    error = known[code]
+    title, status, description = known[code]
     return {
         "type": f"/problems/{code}",
-        "title": error.title(),
-        "status": error.status,
-        "description": error().detail,
+        "title": title,
+        "status": status,
+        "description": description,
     }
 
 
@@ -121,8 +132,11 @@ def _framework(error: HTTPException) -> Response:
             return refused(ImageTooLarge("The request is larger than allowed."))
         return refused(BodyTooLarge())
     headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
-    code = re.sub(r"\W+", "_", error.name.lower())
-    return problem(code, error.name, status, error.description or error.name, headers)
+    return problem(_code(error), error.name, status, error.description or error.name, headers)
+
+
+def _code(error: HTTPException) -> str:
+    return re.sub(r"\W+", "_", error.name.lower())
 
 
 def _no_http(_error: ParseException) -> Response:

@@ -101,6 +101,17 @@ def test_a_problems_type_says_what_it_means(client: FlaskClient) -> None:
     assert document["description"]
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("PUT", "/api/v1/classify")])
+def test_the_type_of_the_frameworks_problems_is_there_too(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    said = client.open(path, method=method).get_json()
+    document = client.get(said["type"]).get_json()
+    assert (document["status"], document["title"]) == (said["status"], said["title"])
+    assert document["description"] == said["detail"]
+    assert document["type"] == said["type"]
+
+
 @pytest.mark.parametrize("path", ["/", "/api/v1/nothing", "/healthz", "/static/studio.css"])
 def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
     headers = client.get(path).headers
