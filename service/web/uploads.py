@@ -141,7 +141,7 @@ def filename_of(part: FileStorage) -> str:
 
 
 def size_of(part: FileStorage) -> int:
-    """Bytes; none of them is read."""
+    """Bytes; none of them is read, and the next read begins with the first."""
     size = part.stream.seek(0, os.SEEK_END)
     part.stream.seek(0)
     return size

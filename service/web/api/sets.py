@@ -106,7 +106,6 @@ def _labelled(form: SetForm, model: Model) -> list[SetImage]:
 
 def _label(part: FileStorage, limits: Limits, predict: Any) -> SetImage:
     name = filename_of(part)
-    part.seek(0)
     try:
         check_bytes(size_of(part), limits)  # before one part of a large form is held whole
         prediction = predict(part.read())
