@@ -170,6 +170,23 @@ def test_a_store_that_is_away_is_no_picture_that_is_gone(
     assert counts(ingest(shop, locate(PHOTOS))) == (6, 0, 0, 6, 0)
 
 
+def test_where_the_store_is_needed_the_api_says_that_it_may_be_away(
+    client: FlaskClient, shop: Studio, filled: ObjectStore
+) -> None:
+    shop.settings = shop.settings.model_copy(update={"import_roots": (f"s3://{BUCKET}",)})
+    paths = client.get("/openapi.json").get_json()["paths"]
+    filled.stop()
+    for method, path, json in (
+        ("get", "/api/v1/garments/{garment_id}/image", None),
+        ("patch", "/api/v1/garments/{garment_id}", {"label": "Tee"}),
+        ("post", "/api/v1/imports", {"source": PHOTOS}),
+    ):
+        answer = client.open(path.format(garment_id=1), method=method.upper(), json=json)
+        assert (answer.status_code, answer.json["code"]) == (503, "storage_unavailable")
+        (declared,) = paths[path][method]["responses"]["503"]["content"].values()
+        assert "storage_unavailable" in declared["examples"], path
+
+
 def test_a_store_that_hangs_is_given_up(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ def read_garment(garment_id: str) -> dict[str, Any]:
 
 
 @routes.patch("/<garment_id>")
-@operation(Garment, scope="write", refuses=(GarmentNotFound, LabelUnknown))
+@operation(Garment, scope="write", refuses=(GarmentNotFound, LabelUnknown, StorageUnavailable))
 def change_garment(garment_id: str, json: NewLabel) -> dict[str, Any]:
     """Give a garment another label.
 
@@ -115,7 +115,7 @@ def delete_garment(garment_id: str) -> tuple[str, int]:
 @routes.get("/<garment_id>/image")
 @operation(
     scope="read",
-    refuses=(GarmentNotFound, PictureGone),
+    refuses=(GarmentNotFound, PictureGone, StorageUnavailable),
     description="the picture",
     content={kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURE_TYPES},
     headers={"ETag": "of these very bytes", "Cache-Control": FRESH},

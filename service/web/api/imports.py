@@ -7,7 +7,13 @@ from typing import Any
 from flask import Blueprint, url_for
 
 from service import catalog
-from service.errors import ImportNotFound, ImportsDisabled, SourceForbidden, SourceInvalid
+from service.errors import (
+    ImportNotFound,
+    ImportsDisabled,
+    SourceForbidden,
+    SourceInvalid,
+    StorageUnavailable,
+)
 from service.jobs import request_import
 from service.schemas import Import, ImportList
 from service.web.context import studio
@@ -23,7 +29,7 @@ routes = Blueprint("imports", __name__, url_prefix="/imports")
     Import,
     202,
     scope="admin",
-    refuses=(ImportsDisabled, SourceForbidden, SourceInvalid),
+    refuses=(ImportsDisabled, SourceForbidden, SourceInvalid, StorageUnavailable),
     headers={"Location": "where to watch it"},
 )
 def add_import(json: ImportBody) -> tuple[dict[str, Any], int, dict[str, str]]:
