@@ -82,7 +82,10 @@ class Settings(BaseSettings):
         default=32, ge=1, description="requests worked on at once in each process; more are refused"
     )
     request_seconds: float = Field(
-        default=30, gt=0, description="longest time an answer may take, in seconds"
+        default=30,
+        gt=0,
+        description="seconds after which a request begins no other photo, and each of its statements "
+        "is stopped",
     )
     rate_limit: str | None = Field(
         default=None, description="requests of one client, such as 600/minute; unset: no limit"
