@@ -59,16 +59,17 @@ class Json(DefaultJSONProvider):
     ensure_ascii = False
 
 
-def create_app(studio: Studio) -> Flask:
+def create_app(studio: Studio, *, published: bool = False) -> Flask:
     """The page, the API and the probes over an open studio.
 
     The network is loaded by the first photo; `service.web.server` does it before a worker accepts.
+    published: see `Context`.
     """
     app = App(__name__)
     app.json = Json(app)
     app.url_map.merge_slashes = False  # its redirects would be HTML
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
-    app.extensions[EXTENSION] = Context(studio)
+    app.extensions[EXTENSION] = Context(studio, published)
     observe(app, studio)
     follow_writes(app, studio.replicas)
     app.register_blueprint(api)

@@ -26,10 +26,14 @@ Result = TypeVar("Result")
 
 
 class Context:
-    """Made once a process, after the fork. inferred: the network has answered at least once."""
+    """Made once a process, after the fork. inferred: the network has answered at least once.
 
-    def __init__(self, studio: Studio) -> None:
+    published: whoever started it said where others reach it, see `service.web.server.serve`.
+    """
+
+    def __init__(self, studio: Studio, published: bool = False) -> None:
         self.studio = studio
+        self.published = published
         self.inferred = False
         self.missing = ""  # what the probe logged last
         settings = studio.settings

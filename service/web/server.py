@@ -92,7 +92,7 @@ def serve(
         "child_exit": _forget_counts,
     }
     found = {"database_url": url, "database_password_file": None, "access": access}
-    server = Server(settings.model_copy(update=found), options, report)
+    server = Server(settings.model_copy(update=found), bool(published_at), options, report)
     arbiter = Supervisor(server, Companion() if background else None)
     # Once a worker has said why it cannot start, gunicorn's own lines about that are noise
     arbiter.log.error_log.addFilter(lambda record: not failures.poll())
@@ -123,8 +123,11 @@ class Log(Logger):
 class Server(BaseApplication):
     """What gunicorn runs. `load` is called by each worker after its fork."""
 
-    def __init__(self, settings: Settings, options: dict[str, Any], report: Connection) -> None:
+    def __init__(
+        self, settings: Settings, published: bool, options: dict[str, Any], report: Connection
+    ) -> None:
         self.settings = settings
+        self.published = published
         self.options = options
         self.report = report
         super().__init__()
@@ -145,7 +148,7 @@ class Server(BaseApplication):
                 threads=CONNECTIONS,
                 statement_seconds=self.settings.request_seconds,
             )
-            app = create_app(studio)
+            app = create_app(studio, published=self.published)
             app.extensions[EXTENSION].warm_up()
             return app
         except FashionStudioError as error:

@@ -11,6 +11,7 @@ from service.errors import SettingsInvalid
 from service.keys import create_key
 from service.settings import load_settings
 from service.studio import Studio
+from service.web.app import create_app
 
 from .asking import require_problem
 from .conftest import warm
@@ -102,6 +103,16 @@ def test_without_keys_behind_a_trusted_proxy_its_connection_counts(studio: Studi
     for proxies, status in ((0, 404), (1, 403)):  # 0: a port of a container, published on loopback
         answer = behind(studio, proxies).get(GARMENT, environ_base=elsewhere)
         assert answer.status_code == status, proxies
+
+
+def test_without_keys_what_is_published_on_this_machine_alone_is_answered(studio: Studio) -> None:
+    """The stack of containers: nginx names the gateway of their network, from where its own machine asks."""
+    studio.settings = studio.settings.model_copy(update={"trusted_proxies": 1})
+    client = create_app(studio, published=True).test_client()
+    gateway = {"X-Forwarded-For": "172.18.0.1", "X-Real-IP": "172.18.0.1"}
+    assert client.get(GARMENT, headers=gateway).status_code == 404
+    answer = client.get(GARMENT, headers=gateway | {"Host": "shop.example"})
+    require_problem(answer, 403, "forbidden")
 
 
 @pytest.mark.parametrize("given", ["-1", "all"])
