@@ -128,9 +128,10 @@ def _settle(
     ]
     changed = sum(outcome.changed for outcome in batch)
     if run is None:
-        new = [o.photo.image_path for o in batch if o.changed and o.photo.known is None]
-        added = len(set(new) - fresh) - len(moves)
-        updated = changed - len(new)
+        new = [
+            o.photo.image_path for o in batch if o.changed and (o.photo.known or o.moved) is None
+        ]
+        added, updated = len(set(new) - fresh), changed - len(new)
         fresh.update(new)
     else:
         last = printable(batch[-1].photo.item.name) if batch else run.last_item
