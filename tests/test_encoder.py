@@ -130,6 +130,16 @@ def test_serving_never_imports_tensorflow_or_keras(home: Path, drawn: Path) -> N
     subprocess.run([sys.executable, "-c", code, str(photo)], check=True, env=environment)
 
 
+@pytest.mark.parametrize("module", ["openvino", "convert", "quantize", "layout"])
+def test_nothing_is_reported_to_the_makers_of_openvino(module: str) -> None:
+    code = (
+        f"import sys, service.encoder.{module}, openvino.tools.ovc as ovc\n"
+        "print(type(ovc.telemetry).__module__, sys.modules['openvino_telemetry'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "openvino.tools.ovc.telemetry_stub None\n", done.stderr
+
+
 def test_a_conversion_that_cannot_be_stored_leaves_nothing(tmp_path: Path, drawn: Path) -> None:
     photo = next(drawn.glob("images/*.jpg"))
     small = "ulimit -f 4000; exec "  # no file above 4 MB, as on a full disk

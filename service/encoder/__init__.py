@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,10 @@ __all__ = [
     "Card",
     "read_card",
 ]
+
+
+# With it OpenVINO and NNCF report each import, and more, to their makers: of that nobody was asked here
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class Encoder(Protocol):
