@@ -41,9 +41,7 @@ COMMANDS = {  # name: module of this package that holds it
 }
 
 
-HELP: tuple[type[click.UsageError], ...] = tuple(
-    [click.exceptions.NoArgsIsHelpError] if hasattr(click.exceptions, "NoArgsIsHelpError") else []
-)  # click before 8.2 shows it and returns
+HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click before 8.2 shows it and returns
 
 
 class Commands(click.Group):

@@ -56,9 +56,7 @@ def _from_elsewhere() -> str | None:
     """What of a request says that it is not of a program on this machine."""
     if not is_loopback(_hostname(request.host)):
         return f"is for {request.host}"
-    if (
-        context().published
-    ):  # on this machine alone, or there would be a key; what is between is known
+    if context().published:  # on this machine alone, or there would be a key
         return None
     if context().studio.settings.trusted_proxies and not is_loopback(request.remote_addr or ""):
         return f"comes from {request.remote_addr}"
