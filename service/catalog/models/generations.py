@@ -11,17 +11,15 @@ answers those processes that have not moved yet, until it is dropped.
 
 from __future__ import annotations
 
-import psycopg
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import reading
 from service.catalog.database.patience import until_free
+from service.catalog.database.rights import permitted
 from service.catalog.garments.categories import add_categories
 from service.catalog.models.beside import beside, generation_schema
 from service.catalog.models.privileges import owner_of_garments, require_open_rows, require_own
 from service.catalog.schema.tables import HNSW_PREFIX
-from service.errors import DatabaseUnfit
 
 KEPT = text("""
     SELECT nspname FROM pg_namespace
@@ -192,7 +190,10 @@ def generation_bytes(engine: Engine, model_id: int) -> int:
 
 def _make(connection: Connection, schema: str) -> None:
     quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
-    try:
+    with permitted(
+        "keep a second model",
+        "Let an administrator GRANT CREATE ON DATABASE, and let the table's owner do it.",
+    ):
         owner = owner_of_garments(connection)
         run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted} AUTHORIZATION {owner}")
         run(
@@ -204,13 +205,6 @@ def _make(connection: Connection, schema: str) -> None:
             run(connection, statement)
         # Whose views are asked as their owner, who has to be this table's owner as well
         run(connection, f"ALTER TABLE {quoted}.garment OWNER TO {owner}")
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-            raise DatabaseUnfit(
-                f"The database user may not keep a second model: {str(error.orig).splitlines()[0]}. "
-                "Let an administrator GRANT CREATE ON DATABASE, and let the table's owner do it."
-            ) from None
-        raise
 
 
 def _drop(connection: Connection, schema: str) -> None:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
 from service.catalog.database.patience import take_lock
+from service.catalog.database.rights import permitted
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
 from service.catalog.similarity.shelves import (
     THRESHOLD,
@@ -28,7 +28,7 @@ from service.catalog.similarity.shelves import (
     leftovers,
     shelves,
 )
-from service.errors import DatabaseUnavailable, DatabaseUnfit
+from service.errors import DatabaseUnavailable
 
 LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for every version
 PROGRESS_EVERY = 0.5  # seconds
@@ -151,15 +151,9 @@ def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
         waits = Building("", "waiting for another builder", 0, 0)
         take_lock(connection, LOCK, lambda: progress(waits))
         try:
-            connection.execute(PATIENCE)
-            yield connection
-        except DBAPIError as error:
-            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-                raise DatabaseUnfit(
-                    f"The database user may not build indexes: {str(error.orig).splitlines()[0]}. "
-                    "Let the table's owner run `fashion-studio index`."
-                ) from None
-            raise
+            with permitted("build indexes", "Let the table's owner run `fashion-studio index`."):
+                connection.execute(PATIENCE)
+                yield connection
         finally:
             connection.invalidate()  # closes the session, and with it the lock and the settings
 

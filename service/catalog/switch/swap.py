@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import psycopg
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.patience import until_free
+from service.catalog.database.rights import permitted
 from service.catalog.models.beside import generation_schema
 from service.catalog.models.generations import has_same_shape, run
 from service.catalog.models.privileges import (
@@ -116,15 +115,11 @@ def swap(
         catch_up(reembedding, False)
         return False
 
-    try:
+    with permitted(
+        "swap models",
+        "Nothing was changed; let the table's owner do it, with CREATE on the database and the schema.",
+    ):
         until_free(attempt)
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-            raise DatabaseUnfit(
-                f"The database user may not swap models: {str(error.orig).splitlines()[0]}. Nothing was "
-                "changed; let the table's owner do it, with CREATE on the database and the schema."
-            ) from None
-        raise
 
 
 def _try(
