@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -161,24 +160,22 @@ def engine_of_the_test(settings: Settings) -> Iterator[Any]:
 
 @pytest.mark.usefixtures("catalog")
 def test_it_starts_within_five_seconds_and_without_tensorflow() -> None:
-    port = free_port()
-    began = time.monotonic()
-    with served(port, "--no-worker") as process:
-        server = Server(port, process)
-        while not server.ready():
-            assert time.monotonic() - began < 60
-            time.sleep(0.05)
-        seconds = time.monotonic() - began
-        assert similar(server) == 200
-        workers = psutil.Process(process.pid).children()
-        libraries = {library.path for worker in workers for library in worker.memory_maps()}
+    libraries: set[str] = set()
+    for _ in range(3):  # other tests take turns with it: one start alone may last twice its time
+        port = free_port()
+        began = time.monotonic()
+        with served(port, "--no-worker") as process:
+            server = Server(port, process)
+            while not server.ready():
+                assert time.monotonic() - began < 60
+                time.sleep(0.05)
+            seconds = time.monotonic() - began
+            assert similar(server) == 200
+            workers = psutil.Process(process.pid).children()
+            libraries = {library.path for worker in workers for library in worker.memory_maps()}
+        if seconds < 5:
+            break
+    else:
+        pytest.fail(f"its last start of three took {seconds:.1f} s")
     assert any("openvino" in path for path in libraries)
     assert not any("site-packages/tensorflow" in path for path in libraries)
-    assert seconds < 5 * slowness()
-
-
-def slowness() -> float:
-    """How many times slower this machine is than an idle one, by the start of a bare Python."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import numpy, sqlalchemy, flask"], check=True)
-    return max(1.0, (time.monotonic() - began) / 0.8)
