@@ -92,7 +92,9 @@ class Recommender:
         if self.answer is None:
             self.get_similar()
         assert self.answer is not None
-        return recommendation_sheet(self._asked, self.answer, self.studio.images.read)
+        return recommendation_sheet(
+            self._asked, self.answer, self.studio.images.read, self.studio.limits
+        )
 
     def _read(self, image_path: str) -> bytes | None:
         return read_if_there(self.studio.images.read, image_path)
@@ -149,5 +151,6 @@ class Counter:
         """Every photo of the last count with its label, under the top categories."""
         if not self.images:
             raise ImageMissing("There is nothing to show: call count() with some photos first.")
-        drawn = [(read(file, self.studio.limits), label, sure) for file, label, sure in self.images]
-        return set_sheet(drawn, self._counts, unread=len(self.errors))
+        limits = self.studio.limits
+        drawn = [(read(file, limits), label, sure) for file, label, sure in self.images]
+        return set_sheet(drawn, self._counts, len(self.errors), limits)

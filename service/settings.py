@@ -110,6 +110,14 @@ class Settings(BaseSettings):
             return value
         return [root for root in re.split(rf"{re.escape(os.pathsep)}(?!//)", value) if root]
 
+    @field_validator("home", "database_password_file", "model", "image_root", "import_roots")
+    @classmethod
+    def _expanded(cls, value: Path | str | tuple[str, ...] | None) -> object:
+        """What begins with `~` is a home folder: no shell has read it in a unit of systemd, say."""
+        if value is None:
+            return None
+        return tuple(map(_at_home, value)) if isinstance(value, tuple) else _at_home(value)
+
     @field_validator("replica_url", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
@@ -129,7 +137,7 @@ class Settings(BaseSettings):
 
         Raises `HomeNotWritable` where it cannot be made or written.
         """
-        path = self.home.expanduser().absolute().joinpath(*parts)
+        path = self.home.absolute().joinpath(*parts)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -143,6 +151,13 @@ class Settings(BaseSettings):
                 "Set FASHION_STUDIO_HOME to a folder that can be written."
             )
         return path
+
+
+def _at_home(path: Path | str) -> Path | str:
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise ValueError("nobody on this machine has the home folder that it begins with")
+    return Path(expanded) if isinstance(path, Path) else expanded
 
 
 def load_settings() -> Settings:

@@ -31,6 +31,7 @@ WIDE = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.tt
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 NOTHING = "No garment"
+USUAL = Limits()
 
 
 class Tile(NamedTuple):
@@ -42,12 +43,15 @@ class Tile(NamedTuple):
 
 
 def recommendation_sheet(
-    query: bytes | None, answer: Recommendation, read: Callable[[str], bytes]
+    query: bytes | None,
+    answer: Recommendation,
+    read: Callable[[str], bytes],
+    limits: Limits = USUAL,
 ) -> Pillow.Image:
     """The query on the left, its matches in a grid on the right, each with its cosine similarity.
 
     query: the asked picture's bytes. read: a match's bytes by its image_path. A picture that is
-    None or cannot be read is an empty frame that says so.
+    None, beyond `limits` or cannot be read is an empty frame that says so.
     """
     tiles = [
         Tile(read_if_there(read, match.image_path), match.label, similarity(match.similarity))
@@ -65,7 +69,7 @@ def recommendation_sheet(
         (right + MARGIN, max(MARGIN + rows * (side[1] + CAPTION) + MARGIN // 2, below)),
         PAPER,
     )
-    _place(sheet, query, (MARGIN, MARGIN, *BIG))
+    _place(sheet, query, (MARGIN, MARGIN, *BIG), limits)
     draw = ImageDraw.Draw(sheet)
     place = (
         "all categories" if len(answer.searched_labels) > 3 else ", ".join(answer.searched_labels)
@@ -81,12 +85,15 @@ def recommendation_sheet(
         _write(draw, (MARGIN, y), text, size, ink, BIG[0], serif=serif)
         y += round(size * 1.6) if serif else 32
     for place_of, tile in zip(_places(many, columns, left, MARGIN, side), tiles, strict=True):
-        _tile(sheet, tile, (*place_of, *side))
+        _tile(sheet, tile, (*place_of, *side), limits)
     return sheet
 
 
 def set_sheet(
-    images: Sequence[tuple[bytes, str | None, float]], counts: Sequence[LabelCount], unread: int = 0
+    images: Sequence[tuple[bytes, str | None, float]],
+    counts: Sequence[LabelCount],
+    unread: int = 0,
+    limits: Limits = USUAL,
 ) -> Pillow.Image:
     """Every picture with its label and confidence, under a bar chart of the top categories.
 
@@ -120,7 +127,8 @@ def set_sheet(
     for place, (data, label, sure) in zip(
         _places(many, columns, MARGIN, below, box), images, strict=True
     ):
-        _tile(sheet, Tile(data, label or NOTHING, percent(sure) if label else ""), (*place, *box))
+        tile = Tile(data, label or NOTHING, percent(sure) if label else "")
+        _tile(sheet, tile, (*place, *box), limits)
     return sheet
 
 
@@ -171,21 +179,23 @@ def _places(
     ]
 
 
-def _tile(sheet: Pillow.Image, tile: Tile, box: tuple[int, int, int, int]) -> None:
+def _tile(sheet: Pillow.Image, tile: Tile, box: tuple[int, int, int, int], limits: Limits) -> None:
     x, y, width, height = box
-    _place(sheet, tile.data, box)
+    _place(sheet, tile.data, box, limits)
     draw = ImageDraw.Draw(sheet)
     number = _font(18, tile.right).getlength(tile.right)
     _write(draw, (x + width, y + height + 10), tile.right, 18, SOFT, width, -1)
     _write(draw, (x, y + height + 10), tile.left, 18, INK, width - number - 12)
 
 
-def _place(sheet: Pillow.Image, data: bytes | None, box: tuple[int, int, int, int]) -> None:
+def _place(
+    sheet: Pillow.Image, data: bytes | None, box: tuple[int, int, int, int], limits: Limits
+) -> None:
     """Draw a picture into a frame with round corners; one that cannot be read is said in it."""
     x, y, width, height = box
     frame = Pillow.new("RGB", (width, height), TILE)
     try:
-        pixels = decode(data or b"", Limits(), side=max(width, height)).pixels
+        pixels = decode(data or b"", limits, side=max(width, height)).pixels
     except FashionStudioError:
         draw, text = ImageDraw.Draw(frame), "no picture"
         draw.text((width / 2, height / 2), text, SOFT, _font(18, text), anchor="mm")

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageColor
 
+from service.decode import Limits
 from service.domain import LabelConfidence, LabelCount, Match, Recommendation
 from service.errors import ImageUndecodable
 from service.show import (
@@ -75,6 +76,20 @@ def test_a_picture_that_is_gone_is_an_empty_frame() -> None:
     assert is_all(drawn[MARGIN + 20 : MARGIN + 100, MARGIN + 20 : MARGIN + 200], TILE)
     second = left + WIDTH + GAP
     assert not is_all(drawn[MARGIN + 20 : MARGIN + 100, second + 20 : second + WIDTH - 20], TILE)
+
+
+def test_a_picture_beyond_the_usual_limits_is_shown_where_they_were_raised() -> None:
+    large = encoded(picture(120, 150))
+    frame = MARGIN + 20, slice(MARGIN + 20, MARGIN + 200)
+    for limits, empty in (
+        (Limits(max_pixels=120 * 150), False),
+        (Limits(max_pixels=120 * 150 - 1), True),
+    ):
+        answer = recommendation_sheet(large, answered(0), lambda _: large, limits)
+        assert is_all(pixels(answer)[frame], TILE) is empty
+        counted = set_sheet([(large, "Dress", 0.9)], [], 0, limits)
+        below = slice(counted.height - 200, counted.height - 120)
+        assert is_all(pixels(counted)[below, MARGIN + 90 : MARGIN + 110], TILE) is empty
 
 
 def test_a_picture_fills_its_frame_unless_it_would_lose_much() -> None:

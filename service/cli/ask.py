@@ -111,7 +111,7 @@ def similar(
                 if path is not None
                 else read_if_there(studio.images.read, name)
             )
-            _save(recommendation_sheet(asked, answer, studio.images.read), show)
+            _save(recommendation_sheet(asked, answer, studio.images.read, studio.limits), show)
     if as_json:
         print_json(answer.as_dict())
     else:
@@ -145,7 +145,7 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
                 (read(Path(image["path"]), studio.limits), image["label"], image["confidence"])
                 for image in read_well
             ]
-            _save(set_sheet(drawn, counts, unread=len(images) - len(drawn)), show)
+            _save(set_sheet(drawn, counts, len(images) - len(drawn), studio.limits), show)
     if as_json:
         print_json(
             {

@@ -49,7 +49,7 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
         picture = studio.settings.folder("demo") / "sample.png"
         read = studio.images.read
         asked = read_if_there(read, answer.garment.image_path)
-        recommendation_sheet(asked, answer, read).save(picture)
+        recommendation_sheet(asked, answer, read, studio.limits).save(picture)
     if as_json:
         print_json(answer.as_dict())
     else:

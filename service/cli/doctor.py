@@ -105,7 +105,7 @@ def _import_roots(settings: Settings) -> str:
 def _is_folder(root: str) -> bool:
     with reached(root):
         try:
-            return is_folder(locate(root).expanduser())
+            return is_folder(locate(root))
         except OSError:  # closed to this user, or its share is gone
             return False
 

@@ -63,7 +63,7 @@ def forget_bundle(settings: Settings, digest: str) -> None:
 
 
 def kept_at(settings: Settings, digest: str) -> Path:
-    return settings.home.expanduser().absolute() / "bundles" / digest[:16]
+    return settings.home.absolute() / "bundles" / digest[:16]
 
 
 def _alike(one: Path, other: Path) -> bool:

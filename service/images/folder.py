@@ -29,7 +29,7 @@ class FolderImages:
     and is overwritten by the next."""
 
     def __init__(self, root: str | None) -> None:
-        self.folder = Path(root or ".").expanduser().absolute()
+        self.folder = Path(root or ".").absolute()
         if root is not None and not os.path.isdir(self.folder):
             raise SettingsInvalid(f"FASHION_STUDIO_IMAGE_ROOT={root} is no folder.")
 

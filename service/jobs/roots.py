@@ -16,7 +16,7 @@ def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Loc
     outside of them whether or not it is there, `SourceInvalid` for what is not there, and
     `StorageUnavailable`.
     """
-    roots = tuple(locate(root).expanduser().resolve() for root in settings.import_roots)
+    roots = tuple(locate(root).resolve() for root in settings.import_roots)
     if not roots:
         raise ImportsDisabled()
     if "\0" in source or not (is_url(source) or os.path.isabs(source)):

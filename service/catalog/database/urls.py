@@ -44,7 +44,7 @@ def database_url(settings: Settings) -> str | None:
             f"FASHION_STUDIO_DATABASE_URL has a password, and {name} is set too. Leave one out."
         )
     try:
-        password = file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or "it is no text"
         raise SettingsInvalid(f"{name}={file} cannot be read: {said}.") from None
