@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -80,6 +81,8 @@ def main(arguments: list[str] | None = None) -> Any:
     except click.ClickException as error:
         _fail(error.format_message(), 1)
     except (click.Abort, KeyboardInterrupt):
+        # The embedded database still has to stop; impatience would leave it running, and a traceback
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _fail("Stopped.", 130)
     except InvalidParameter as error:
         _fail(error.detail, 2)
