@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.artifacts import bring
+from service.artifacts import bring, export_features
 from service.artifacts.npz import FeatureWriter
 from service.catalog import is_empty
 from service.studio import Studio
@@ -48,7 +48,11 @@ def test_killed_in_the_middle_it_goes_on(
     summary = json.loads(done.stdout)
     assert (summary["seen"], summary["unchanged"]) == (rows, killed_at)
     assert summary["added"] == rows - killed_at
-    assert [path for path, _ in stored(studio)] == [f"{i}.jpg" for i in range(rows)]
+    copies = tmp_path / "copy.csv", tmp_path / "copy.npz"
+    export_features(studio, *copies)
+    lines, values = read(*copies)
+    assert [line["image_name"] for line in lines] == [f"{i}.jpg" for i in range(rows)]
+    assert np.array_equal(values, features.astype(np.float16))
 
 
 RESIDENT = """
