@@ -6,25 +6,30 @@ from alembic.util import CommandError
 from service.catalog.database.engine import open_database
 from service.catalog.database.server import check_server
 from service.catalog.schema.migration import migration_lock
+from service.catalog.schema.revision import VERSION_TABLE, version_schema
 from service.catalog.schema.tables import HNSW_PREFIX, QUEUE_PREFIX, metadata
 from service.errors import FashionStudioError
 from service.settings import load_settings
 
 
 def is_ours(_thing, name, kind, _reflected, _compare_to) -> bool:
-    """Not ours to compare: similarity indexes, which come and go with the labels, and the job queue's
-    tables, which have its own schema."""
-    foreign = {"index": HNSW_PREFIX, "table": QUEUE_PREFIX}.get(kind)
-    return foreign is None or not (name or "").startswith(foreign)
+    """Not ours to compare: similarity indexes, which come and go with the labels, the job queue's
+    tables, which have its own schema, and alembic's own."""
+    foreign = {"index": (HNSW_PREFIX,), "table": (QUEUE_PREFIX, VERSION_TABLE)}.get(kind, ())
+    return not (name or "").startswith(foreign)
 
 
 def run(connection) -> None:
+    schema = version_schema(connection)
+    connection.rollback()  # each revision begins a transaction of its own
     context.configure(
         connection=connection,
         target_metadata=metadata,
         include_object=is_ours,
         compare_server_default=True,
         transaction_per_migration=True,
+        version_table=VERSION_TABLE,
+        version_table_schema=schema,
     )
     with context.begin_transaction():
         context.run_migrations()

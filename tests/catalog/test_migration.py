@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pgvector import HalfVector
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from service.catalog import (
     attach,
@@ -21,15 +21,12 @@ from service.catalog import (
     require_head,
     similar,
 )
-from service.catalog.schema.migration import (
-    _scripts,
-    migration_lock,
-    migrations_folder,
-    revisions,
-)
+from service.catalog.schema.migration import _scripts, migration_lock
+from service.catalog.schema.revision import migrations_folder, revisions
 from service.catalog.schema.tables import metadata
 from service.errors import (
     DatabaseUnavailable,
+    DatabaseUnfit,
     InvalidParameter,
     SchemaOutdated,
 )
@@ -142,6 +139,29 @@ def test_a_database_of_a_newer_version_is_left_alone(engine):
     for call in (require_head, migrate):
         with pytest.raises(SchemaOutdated, match=r"9999.*Upgrade Fashion Studio"):
             call(engine)
+
+
+def test_beside_another_programs_alembic_it_has_a_schema_of_its_own(empty, empty_database_url):
+    """Also where the shop has tables of the same names."""
+    shop = {"alembic_version": ("version_num", "'0005'"), "garment": ("name", "'coat'")}
+    with empty.begin() as connection:
+        for table, (column, value) in shop.items():
+            connection.execute(text(f"CREATE TABLE {table} AS SELECT {value} AS {column}"))
+        connection.execute(text("CREATE SCHEMA studio"))
+    with pytest.raises(DatabaseUnfit, match=r"schema public is another program's.*CREATE SCHEMA"):
+        migrate(empty)
+    url = make_url(empty_database_url).update_query_dict({"options": "-csearch_path=studio,public"})
+    own = open_engine(url.render_as_string(hide_password=False))
+    with pytest.raises(SchemaOutdated, match="is empty"):
+        require_head(own)
+    assert migrate(own) == HEAD
+    require_head(own)
+    assert migrate(own, "base") == "base"
+    own.dispose()
+    with empty.connect() as connection:
+        for table, (column, value) in shop.items():
+            found = connection.scalars(text(f"SELECT {column} FROM {table}")).all()
+            assert found == [value.strip("'")]
 
 
 def test_a_second_migrator_waits_and_finds_nothing_to_do(empty, empty_database_url):

@@ -15,7 +15,8 @@ from service.catalog.database import pgtools
 from service.catalog.database.pgtools import Running, Tools, running
 from service.catalog.database.server import check_server
 from service.catalog.models.generations import kept_generations
-from service.catalog.schema.migration import current_revision, migrate, require_known
+from service.catalog.schema.migration import migrate
+from service.catalog.schema.revision import current_revision, require_known
 from service.catalog.schema.tables import QUEUE_PREFIX
 from service.errors import CatalogNotEmpty, DatabaseUnavailable, RestoreFailed
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database import pgtools
 from service.catalog.database.pgtools import Tools, running
-from service.catalog.schema.migration import current_revision, require_known
+from service.catalog.schema.revision import current_revision, require_known
 from service.catalog.schema.tables import metadata
 from service.errors import (
     BackupFailed,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,13 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from service.catalog.database.engine import own_session
 from service.catalog.database.patience import take_lock
 from service.catalog.database.server import check_server
+from service.catalog.schema.revision import (
+    current_revision,
+    migrations_folder,
+    require_known,
+    revisions,
+)
 from service.errors import (
     DatabaseUnavailable,
     DatabaseUnfit,
     DowngradeRefused,
     FashionStudioError,
     InvalidParameter,
-    SchemaAhead,
     SchemaOutdated,
 )
 
@@ -110,8 +114,7 @@ def _so_far(connection: Connection, before: str | None) -> str:
 
 
 def require_head(engine: Engine) -> None:
-    """Raises `SchemaOutdated` unless the database is at the newest revision; `SchemaAhead`, which is
-    one, where a later version has migrated it."""
+    """Raises `SchemaOutdated` unless the database is at the newest revision, also as `require_known`."""
     with engine.connect() as connection:
         current = _current(connection)
     if current is None:
@@ -122,23 +125,6 @@ def require_head(engine: Engine) -> None:
         raise SchemaOutdated(
             f"The database is at revision {current}; this version of Fashion Studio needs {head}. "
             "Run `fashion-studio migrate`."
-        )
-
-
-def current_revision(connection: Connection) -> str | None:
-    """The schema's revision; None where there is no catalog."""
-    if connection.scalar(text("SELECT to_regclass('alembic_version')::text")) is None:
-        return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
-
-
-def require_known(revision: str | None) -> None:
-    """Raises `SchemaAhead` for a revision that only a newer version of Fashion Studio knows."""
-    if revision is not None and revision not in revisions():
-        raise SchemaAhead(
-            f"The database is at revision {revision}, which this version of Fashion Studio does not "
-            "know: a newer one has migrated it. Upgrade Fashion Studio."
         )
 
 
@@ -160,19 +146,6 @@ def migration_lock(engine: Engine) -> Iterator[Connection]:
             yield connection
         finally:
             connection.invalidate()  # closes the session, and with it the lock and the setting
-
-
-def migrations_folder() -> Path:
-    """Where the revisions are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[2]
-    packaged = package / "migrations"
-    return packaged if packaged.is_dir() else package.parent / "migrations"
-
-
-def revisions() -> list[str]:
-    """Every revision of the schema, the oldest first: a revision's file begins with its number."""
-    files = (migrations_folder() / "versions").glob("*.py")
-    return sorted(file.name.partition("_")[0] for file in files)
 
 
 def _config() -> Config:
