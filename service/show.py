@@ -29,7 +29,7 @@ SERIF = ("Palatino.ttc", "LiberationSerif-Regular.ttf", "georgia.ttf", "DejaVuSe
 WIDE = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
+Box = tuple[int, int, int, int]  # left, top, width, height
 NOTHING = "No garment"
 USUAL = Limits()
 
@@ -71,9 +71,8 @@ def recommendation_sheet(
     )
     _place(sheet, query, (MARGIN, MARGIN, *BIG), limits)
     draw = ImageDraw.Draw(sheet)
-    place = (
-        "all categories" if len(answer.searched_labels) > 3 else ", ".join(answer.searched_labels)
-    )
+    names = answer.searched_labels
+    place = "all categories" if len(names) > 3 else ", ".join(names)
     lines = [
         (answer.labels[0].label if answer.recognised else NOTHING, 44, INK, True),
         (_beside(answer), 20, SOFT, False),
@@ -179,7 +178,7 @@ def _places(
     ]
 
 
-def _tile(sheet: Pillow.Image, tile: Tile, box: tuple[int, int, int, int], limits: Limits) -> None:
+def _tile(sheet: Pillow.Image, tile: Tile, box: Box, limits: Limits) -> None:
     x, y, width, height = box
     _place(sheet, tile.data, box, limits)
     draw = ImageDraw.Draw(sheet)
@@ -188,9 +187,7 @@ def _tile(sheet: Pillow.Image, tile: Tile, box: tuple[int, int, int, int], limit
     _write(draw, (x, y + height + 10), tile.left, 18, INK, width - number - 12)
 
 
-def _place(
-    sheet: Pillow.Image, data: bytes | None, box: tuple[int, int, int, int], limits: Limits
-) -> None:
+def _place(sheet: Pillow.Image, data: bytes | None, box: Box, limits: Limits) -> None:
     """Draw a picture into a frame with round corners; one that cannot be read is said in it."""
     x, y, width, height = box
     frame = Pillow.new("RGB", (width, height), TILE)
