@@ -15,6 +15,7 @@ const garment = $("garment");
 const path = `/garments/${garment.dataset.id}`;
 let near = "auto";
 let leaving = null; // the timer of a removal that can still be taken back
+let offer = null; // the toast that says so
 
 // --- what is like it ------------------------------------------------------------------------------
 
@@ -78,8 +79,8 @@ function remove() {
   calm();
   mark(true);
   leaving = setTimeout(() => commit().then((done) => done && location.assign("/catalog")), SECONDS * 1000);
-  const shown = toast("Garment removed.", { text: "Undo", act: takeBack });
-  shown.querySelector("button").focus();
+  offer = toast("Garment removed.", { text: "Undo", act: takeBack });
+  offer.querySelector("button").focus();
 }
 
 function takeBack() {
@@ -99,6 +100,7 @@ function mark(going) {
 async function commit() {
   clearTimeout(leaving);
   leaving = null;
+  offer.remove();
   try {
     await ask(path, { method: "DELETE", keepalive: true });
     return true;
