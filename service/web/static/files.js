@@ -29,9 +29,10 @@ export function takeFiles(take) {
     event.preventDefault();
     inside = 0;
     document.body.classList.remove("dragging");
+    const dropped = event.dataTransfer.types.includes("Files"); // the browser says so until the event is over
     const files = await filesOf(event.dataTransfer);
     if (files.length) take(files);
-    else if (event.dataTransfer.types.includes("Files")) toast("There is no picture in that folder.");
+    else if (dropped) toast("There is no picture in that folder.");
   });
 }
 
@@ -45,11 +46,15 @@ async function filesOf(transfer) {
   return found.flat();
 }
 
-async function walk(entry) {
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    return isPicture(file) ? [file] : [];
-  }
+// What cannot be read is no picture either.
+const walk = (entry) => (entry.isFile ? pictureOf(entry) : picturesIn(entry)).catch(() => []);
+
+async function pictureOf(entry) {
+  const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+  return isPicture(file) ? [file] : [];
+}
+
+async function picturesIn(entry) {
   const reader = entry.createReader();
   const entries = [];
   for (;;) {
