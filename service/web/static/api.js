@@ -1,15 +1,29 @@
 // The HTTP API asked from the page: answers, or a Problem that says what went wrong.
 
+import { held } from "./hold.js";
+
 const API = "/api/v1";
 const AWAY = "The server does not answer. Is it still running, and are you still connected?";
+const REVOKED = "Your key is no longer taken. Sign in again in another tab, then try again here.";
 
-// As the API's problem+json has it; code is "" where nothing answered.
+// As the API's problem+json has it; code is "" where nothing answered, or something before the server.
+// wait: seconds after which to ask again, where the answer says so.
 export class Problem extends Error {
-  constructor(detail, code = "", status = 0) {
+  constructor(detail, code = "", status = 0, wait = 0) {
     super(detail);
     this.name = "Problem";
     this.code = code;
     this.status = status;
+    this.wait = wait;
+  }
+
+  get lost() {
+    return !this.code && !this.status;
+  }
+
+  // Whether the same may do another time: what was asked is not at fault.
+  get passing() {
+    return this.lost || [401, 408, 429].includes(this.status) || this.status >= 500;
   }
 }
 
@@ -28,7 +42,7 @@ export async function ask(path, { json, ...options } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem(AWAY);
   }
-  return understand(response.status, text);
+  return understand(response.status, text, response.headers.get("Retry-After"));
 }
 
 // A form sent with progress: sent(bytes, total) while it goes. Rejects as `ask`.
@@ -39,7 +53,7 @@ export function send(path, form, { sent, signal } = {}) {
     request.upload.addEventListener("progress", ({ loaded, total }) => sent?.(loaded, total));
     request.addEventListener("load", () => {
       try {
-        resolve(understand(request.status, request.responseText));
+        resolve(understand(request.status, request.responseText, request.getResponseHeader("Retry-After")));
       } catch (problem) {
         reject(problem);
       }
@@ -59,7 +73,8 @@ export function form(field, files, further = {}) {
   return body;
 }
 
-function understand(status, text) {
+function understand(status, text, wait) {
+  if (status === 401 && held()) throw new Problem(REVOKED, "unauthorized", status);
   if (status === 401) location.reload(); // the key was revoked: the page asks for another
   if (status === 204) return null;
   let answer = null;
@@ -69,7 +84,7 @@ function understand(status, text) {
     // a proxy's page
   }
   if (status < 200 || status > 299 || answer === null) {
-    throw new Problem(answer?.detail ?? `The server answered ${status}.`, answer?.code, status);
+    throw new Problem(answer?.detail ?? `The server answered ${status}.`, answer?.code, status, Number(wait) || 0);
   }
   return answer;
 }

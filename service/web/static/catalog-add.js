@@ -1,130 +1,107 @@
 // Photos on their way into the catalog: a few at a time, each with its outcome, to be stopped and gone on with.
 
-import { ask, form } from "./api.js";
-import { caption, picture } from "./card.js";
-import { $, make, megabytes, percent, plural } from "./dom.js";
-import { calm, say, trouble } from "./say.js";
+import { ask, form, Problem } from "./api.js";
+import { drawAdded, drawBegun, drawGoing, drawOver, drawWrong } from "./catalog-add-view.js";
+import { $, megabytes } from "./dom.js";
+import { stillReadable } from "./files.js";
+import { hold } from "./hold.js";
+import { patiently } from "./patience.js";
+import { calm, trouble } from "./say.js";
 
 const AT_ONCE = 3;
-const TRIES = 6; // of a photo that a busy server refuses
-const SHOWN = 24; // of the newest
-const BUSY = ["overloaded", "rate_limited", "database_unavailable", "timeout"];
 
-let waiting = [];
+let waiting = []; // {file, label}
 let count = null; // {all, added, there, wrong}; null while nothing is under way
+let stalled = false; // until somebody says that it goes on
 let newest = 0; // id above which a garment is new
 let seen = new Set(); // ids that came since
 let stop = new AbortController();
+let letGo = null; // of the page
 
 // files: at least one. While photos are on their way more may come.
 export async function startAdding(files) {
-  waiting.push(...files);
+  const label = $("add-label").value;
+  waiting.push(...files.map((file) => ({ file, label })));
   if (count) {
     count.all += files.length;
-    return draw();
+    return stalled ? goOn() : drawGoing(count, stalled);
   }
   count = { all: files.length, added: 0, there: 0, wrong: 0 };
   stop = new AbortController();
-  $("adding-wrong").replaceChildren();
-  $("adding-done").replaceChildren();
-  $("adding").hidden = false;
-  $("adding-title").focus();
-  addEventListener("beforeunload", hold);
+  letGo = hold();
+  drawBegun();
   await goOn();
 }
 
 async function goOn() {
+  stalled = false;
   calm();
-  draw();
+  drawGoing(count, stalled);
   try {
     newest ||= (await ask("/garments?order=newest&limit=1", { signal: stop.signal })).garments[0]?.id ?? 0;
     const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
-    const failed = ended.find(({ status }) => status === "rejected");
-    if (failed) throw failed.reason;
+    stop.signal.throwIfAborted();
+    if (waiting.length) throw ended.find(({ status }) => status === "rejected").reason;
     finish();
   } catch (error) {
-    if (error.name === "AbortError") finish();
-    else trouble(error, goOn); // the connection: what waits is kept
+    if (error.name === "AbortError") return finish();
+    stalled = true;
+    drawGoing(count, stalled);
+    trouble(error, goOn);
   }
 }
 
 async function work() {
   while (waiting.length) {
     stop.signal.throwIfAborted();
-    const file = waiting.shift();
+    const photo = waiting.shift();
     try {
-      drawAdded(await add(file), file);
+      take(await add(photo), photo.file.name);
     } catch (error) {
-      if (error.name === "AbortError" || !error.code || error.status === 403) {
-        waiting.unshift(file); // not this photo's fault
+      if (!(error instanceof Problem) || error.passing || error.status === 403) {
+        waiting.push(photo); // behind the others, which may fare better
         throw error;
       }
       count.wrong += 1;
-      $("adding-wrong").append(make("li", {}, make("span", {}, file.name), make("span", { class: "reason" }, error.message)));
+      drawWrong(photo.file.name, error.message);
     }
-    draw();
+    drawGoing(count, stalled);
   }
 }
 
-async function add(file) {
+async function add({ file, label }) {
   const most = Number(document.body.dataset.maxImage);
-  if (file.size > most) {
-    throw Object.assign(new Error(`It has ${megabytes(file.size)}; at most ${megabytes(most)} are taken.`), { code: "image_too_large" });
-  }
-  for (let tries = 1; ; tries++) {
-    try {
-      const body = form("image", [file], { label: $("add-label").value });
-      return await ask("/garments", { method: "POST", body, signal: stop.signal });
-    } catch (error) {
-      if (!BUSY.includes(error.code) || tries === TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** tries));
-    }
+  if (file.size > most) throw new Problem(`It has ${megabytes(file.size)}; at most ${megabytes(most)} are taken.`, "image_too_large");
+  try {
+    const body = form("image", [file], { label });
+    return await patiently(() => ask("/garments", { method: "POST", body, signal: stop.signal }), stop.signal);
+  } catch (error) {
+    if (!error.lost || (await stillReadable(file))) throw error;
+    throw new Problem("It can no longer be read. Was it moved or changed?", "image_gone");
   }
 }
 
-function drawAdded(garment, file) {
+function take(garment, name) {
   const there = garment.id <= newest || seen.has(garment.id);
   seen.add(garment.id);
   count[there ? "there" : "added"] += 1;
-  const number = there ? "was there" : garment.label_source === "given" ? "given" : percent(garment.confidence);
-  $("adding-done").prepend(make("a", { class: "card", href: `/garments/${garment.id}`, "aria-label": `${file.name}: ${garment.label}, ${number}` },
-    picture(garment.image_url, { name: file.name }), caption(garment.label, number)));
-  while ($("adding-done").children.length > SHOWN) $("adding-done").lastChild.remove();
-}
-
-function draw() {
-  const done = count.added + count.there + count.wrong;
-  $("adding-title").textContent = `Adding ${plural(count.all, "photo")}`;
-  $("adding-bar").max = count.all;
-  $("adding-bar").value = done;
-  $("adding-bar").hidden = $("adding-stop").hidden = false;
-  $("adding-over").hidden = true;
-  $("adding-note").textContent = outcome(`${done.toLocaleString("en")} of ${count.all.toLocaleString("en")} sent`);
-}
-
-function outcome(first) {
-  return [first, count.there && `${count.there} there already`, count.wrong && `${count.wrong} not taken`]
-    .filter(Boolean).join(" · ");
+  drawAdded(garment, name, there);
 }
 
 function finish() {
-  removeEventListener("beforeunload", hold);
-  const left = waiting.length;
+  letGo();
+  drawOver(count, waiting.length);
   waiting = [];
-  $("adding-title").textContent = `${plural(count.added, "photo")} added`;
-  $("adding-bar").hidden = $("adding-stop").hidden = true;
-  $("adding-over").hidden = !count.added && !count.there;
-  $("adding-note").textContent = outcome(left ? `Stopped, ${left} not sent` : "Done");
-  say(`${$("adding-title").textContent}. ${$("adding-note").textContent}`);
+  stalled = false;
   newest = 0;
   seen = new Set();
   count = null;
 }
 
-const hold = (event) => event.preventDefault(); // the browser asks before the page is left
-
+$("adding-go-on").addEventListener("click", goOn);
 $("adding-stop").addEventListener("click", () => {
   stop.abort();
-  if (!$("trouble").hidden) finish(); // nothing is on its way that could notice
+  if (!stalled) return; // who is at work notices
   calm();
+  finish();
 });

@@ -36,6 +36,19 @@ export function takeFiles(take) {
   });
 }
 
+// Not where it was moved or changed since: what sends it then fails like a lost connection. Of a file that is gone
+// the browser says that it is empty, and only its stream that it is gone.
+export async function stillReadable(file) {
+  const reader = file.stream().getReader();
+  try {
+    await reader.read();
+    await reader.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const isPicture = (file) => file.type.startsWith("image/") || PICTURE.test(file.name);
 
 // Of folders only the pictures, by name; single files as they are, so that a wrong one is said to be so.

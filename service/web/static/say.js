@@ -24,15 +24,14 @@ export function toast(text, undo = null) {
 }
 
 // What went wrong, on top of the page until `calm`. again: tries the same once more, and is offered
-// where that may help: no connection, too much to do, a fault of the server.
+// where that may help: no connection, no key any more, too much to do, a fault of the server.
 export function trouble(error, again = null) {
   if (error.name === "AbortError") return;
   const known = error instanceof Problem;
-  const passing = known && (error.status === 429 || error.status >= 500 || !error.code);
   if (!known) console.error(error);
   const text = known ? error.message : "The page has a fault; the browser's console says more.";
   const parts = [make("div", {}, make("strong", {}, "That did not work"), text)];
-  if (again && passing) {
+  if (again && known && error.passing) {
     parts.push(button("Try again", () => {
       calm();
       again();
