@@ -1,21 +1,26 @@
 // A set sent part by part: each part is answered in good time, however many photos there are.
 
-import { ask, form, send } from "./api.js";
+import { ask, form, Problem, send } from "./api.js";
+import { stillReadable } from "./files.js";
 
 const PHOTOS = 8; // most in a part
 const BYTES = 16e6; // beyond which a part takes no further photo
 
 // id: a set that has the first of the files already, from an earlier try; null for none.
 // sent(photos): how many are on their way or there, in parts of one. named(set): the set so far.
-// Resolves to the whole set. Rejects as `send`, and what is stored until then stays.
-export async function sendSet(files, { id, sent, named, signal }) {
+// enough(): whether no further part is to be sent. Resolves to the set. Rejects as `send`, and what is stored until then stays.
+export async function sendSet(files, { id, sent, named, enough, signal }) {
   let set = id ? await ask(`/sets/${id}`, { signal }) : null;
   if (set) named(set);
-  while (!set || set.images.length < files.length) {
+  while (!set || (!enough() && set.images.length < files.length)) {
     const there = set?.images.length ?? 0;
     const part = partFrom(files, there);
     const arriving = (bytes, total) => sent(there + (part.length * bytes) / total);
-    set = await send(set ? `/sets/${set.id}/images` : "/sets", form("images", part), { sent: arriving, signal });
+    try {
+      set = await send(set ? `/sets/${set.id}/images` : "/sets", form("images", part), { sent: arriving, signal });
+    } catch (error) {
+      throw error.lost ? ((await goneFrom(part)) ?? error) : error;
+    }
     named(set);
   }
   return set;
@@ -25,4 +30,11 @@ function partFrom(files, first) {
   let [last, bytes] = [first, 0];
   while (last < files.length && last - first < PHOTOS && bytes < BYTES) bytes += files[last++].size;
   return files.slice(first, last);
+}
+
+async function goneFrom(part) {
+  for (const file of part) {
+    if (!(await stillReadable(file))) return new Problem(`${file.name} can no longer be read. Was it moved or changed? Choose the photos again.`, "image_gone");
+  }
+  return null;
 }

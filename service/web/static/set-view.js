@@ -16,6 +16,7 @@ export function drawGoing(files) {
   $("going-title").textContent = plural(files.length, "photo");
   $("going-bar").max = files.length;
   $("going-note").textContent = "Sending the first ones";
+  $("stop").textContent = "Stop";
   $("going-photos").replaceChildren(...files.map((file) => make("div", { class: "card" }, picture(file, file.name))));
   drawSent(0);
 }
@@ -36,6 +37,14 @@ export function drawNamed({ images }) {
   });
   $("going-note").textContent = `${images.length} of ${tiles.length} named`;
   drawSent(images.length);
+}
+
+// Returns what a screen reader hears.
+export function drawStopping() {
+  const said = "Stopping after the photos that are on their way";
+  $("going-note").textContent = said;
+  $("stop").textContent = "Stop at once";
+  return said;
 }
 
 // files: the photos in the set's order, as far as this browser has them. chosen: the only label shown, or

@@ -5,16 +5,19 @@ import { placeholders } from "./card.js";
 import { csv, save } from "./csv.js";
 import { $, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
+import { hold } from "./hold.js";
 import { keep, stored } from "./photos.js";
 import { dropPreviews, keepPreviews, previewsOf, recentSets } from "./previews.js";
 import { sendSet } from "./send-set.js";
 import { calm, say, toast, trouble } from "./say.js";
-import { drawGoing, drawNamed, drawRecent, drawSent, drawSet } from "./set-view.js";
+import { drawGoing, drawNamed, drawRecent, drawSent, drawSet, drawStopping } from "./set-view.js";
+import { share } from "./share.js";
 
 const sets = new Map(); // id -> its answer
 const photos = new Map(); // id -> its photos, as far as this browser has them
 let current = new AbortController();
 let going = null; // the id of the set that is being sent, once it has one
+let stopping = false; // once the part on its way is named
 
 async function show() {
   const id = location.pathname.split("/")[2];
@@ -70,7 +73,9 @@ async function askAbout(files, id = null) {
   const { maxImages } = document.body.dataset;
   current.abort();
   const mine = (current = new AbortController());
+  const letGo = hold();
   going = id;
+  stopping = false;
   calm();
   try {
     if (files.length > maxImages) {
@@ -80,54 +85,44 @@ async function askAbout(files, id = null) {
     open("going");
     $("going-title").focus();
     say(`Sending ${plural(files.length, "photo")}`);
-    const set = await sendSet(files, { id, sent: drawSent, signal: mine.signal, named: (soFar) => {
+    const set = await sendSet(files, { id, sent: drawSent, signal: mine.signal, enough: () => stopping, named: (soFar) => {
       going = soFar.id;
       sets.set(going, soFar);
       photos.set(going, files);
       drawNamed(soFar);
     } });
     if (mine.signal.aborted) return;
-    keepPreviews(set.id, files);
-    history.pushState(null, "", `/sets/${set.id}`);
-    await show();
+    await showNamed(set.id);
     scrollTo(0, 0);
     $("set-title").focus();
   } catch (error) {
     if (mine.signal.aborted) return;
     const begun = going;
-    await show();
+    await (begun ? showNamed(begun) : show());
     trouble(error, () => askAbout(files, begun));
+  } finally {
+    letGo();
   }
 }
 
 // What is named by now is a set too.
-function stop() {
-  if (going) {
-    const { images } = sets.get(going);
-    keepPreviews(going, photos.get(going).slice(0, images.length));
-    history.pushState(null, "", `/sets/${going}`);
-  }
+function showNamed(id) {
+  keepPreviews(id, photos.get(id).slice(0, sets.get(id).images.length));
+  if (location.pathname !== `/sets/${id}`) history.pushState(null, "", `/sets/${id}`);
   return show();
+}
+
+// What is on its way is named by the server anyhow, and so waited for; who stops again waits no longer.
+function stop() {
+  if (stopping) return going ? showNamed(going) : show();
+  stopping = true;
+  say(drawStopping());
 }
 
 async function similar(file) {
   const key = keep(file);
   await stored();
   location.assign(`/?photo=${key}`);
-}
-
-async function share() {
-  const address = location.origin + location.pathname;
-  const touch = matchMedia("(pointer: coarse)").matches;
-  try {
-    if (touch && navigator.share) await navigator.share({ title: document.title, url: address });
-    else {
-      await navigator.clipboard.writeText(address);
-      toast("The address is copied. Who opens it sees names, not pictures.");
-    }
-  } catch (error) {
-    if (error.name !== "AbortError") toast(`Copy this address: ${address}`); // the clipboard needs https
-  }
 }
 
 function download() {
