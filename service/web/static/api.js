@@ -23,7 +23,8 @@ export class Problem extends Error {
 
   // Whether the same may do another time: what was asked is not at fault.
   get passing() {
-    return this.lost || [401, 408, 429].includes(this.status) || this.status >= 500;
+    const elsewhere = !this.code && this.status < 400; // a proxy's page to sign in, say
+    return elsewhere || [401, 408, 429].includes(this.status) || this.status >= 500;
   }
 }
 

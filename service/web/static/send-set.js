@@ -34,7 +34,8 @@ function partFrom(files, first) {
 
 async function goneFrom(part) {
   for (const file of part) {
-    if (!(await stillReadable(file))) return new Problem(`${file.name} can no longer be read. Was it moved or changed? Choose the photos again.`, "image_gone");
+    if (await stillReadable(file)) continue;
+    return new Problem(`${file.name} can no longer be read. Was it moved or changed? Choose the photos again.`, "image_gone");
   }
   return null;
 }
