@@ -149,7 +149,7 @@ async function surprise() {
   const how = { label: "auto", ...tuned() };
   calm();
   try {
-    const found = await ask(`/garments/random/similar?${parameters(how)}`);
+    const found = await ask(`/garments/random/similar?${parameters(how)}`, { signal: current.signal });
     const question = { garment: String(found.query.id), ...how };
     answers.set(address(question), found);
     go(question);

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from .finding import answered, ask_about, cards
+from .finding import CHOOSE, answered, ask_about, cards
+from .site import Site
 from .visitor import Visitor
 
 
@@ -115,6 +117,22 @@ def test_surprise_me_shows_a_garment_and_what_is_like_it(visitor: Visitor) -> No
     assert "garment=" in page.url
     expect(page.locator("#crop")).to_be_hidden()
     visitor.look("garment")
+
+
+def test_a_surprise_that_comes_late_changes_nothing(
+    site: Site, visit: Callable[[Site, str], Visitor], photo: Path
+) -> None:
+    visitor = visit(site, "desktop")
+    page = visitor.open("/")
+    with visitor.held("garments/random"):
+        with page.expect_request(re.compile("garments/random")):
+            page.locator("#home [data-random]").click()
+        page.set_input_files(CHOOSE, photo)
+        answered(page)
+        asked = page.url
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(200)
+    assert page.url == asked
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
