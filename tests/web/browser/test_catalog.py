@@ -103,6 +103,20 @@ def test_filters_show_what_meets_all_of_them(at_own: Visitor) -> None:
     assert cards(page) == 48
 
 
+def test_filters_work_on_after_a_search_that_does_not_leave_the_page(
+    own: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(own, "desktop")
+    page = visitor.open("/catalog")
+    page.route(re.compile(r"/catalog\?"), lambda route: route.fulfill(status=204))  # one stays
+    with page.expect_response(re.compile("label=Dress$")):
+        page.get_by_label("Category").select_option("Dress")
+    page.unroute_all()
+    page.get_by_label("Text in the path").fill("winter")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/catalog?label=Dress&q=winter")
+
+
 def test_conditions_of_a_chart_are_shown_and_can_be_taken_away(at_own: Visitor) -> None:
     page = at_own.open("/catalog?label=Dress&max_confidence=0.5&order=oldest")
     chip = page.get_by_role("link", name="Without: network at most 50 % sure")
