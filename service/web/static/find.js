@@ -2,6 +2,7 @@
 
 import { ask, form, Problem, send } from "./api.js";
 import { blobUrl, photoOf } from "./asked.js";
+import { mendPictures } from "./catalog-pictures.js";
 import { chooseBox } from "./crop.js";
 import { $, megabytes } from "./dom.js";
 import { takeFiles } from "./files.js";
@@ -189,6 +190,7 @@ $("other").addEventListener("change", () => {
 });
 $("crop").addEventListener("click", crop);
 $("tune").open = matchMedia("(min-width: 50.01rem)").matches;
+mendPictures($("home"));
 takeFiles(askAbout);
 addEventListener("popstate", show);
 show();
