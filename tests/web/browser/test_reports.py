@@ -92,6 +92,15 @@ def test_rows_lead_to_garments_and_are_saved(at_reports: Visitor, reported: Site
     expect(page.locator("#garments .card")).to_have_count(8)
 
 
+def test_no_cell_of_a_table_is_a_formula(site: Site, visit: Callable[[Site, str], Visitor]) -> None:
+    page = visit(site, "desktop").open("/")
+    written = page.evaluate(
+        """import("/static/csv.js").then(({ csv }) =>
+            csv([["=1+1", '=LINK("x")', "+1", "-b.jpg", "@a", "\\ta"], ["a=1", -0.5, null]]))"""
+    )
+    assert written == ("'=1+1,\"'=LINK(\"\"x\"\")\",'+1,'-b.jpg,'@a,'\ta\r\na=1,-0.5,\r\n")
+
+
 def test_a_report_that_is_not_there_is_said(visitor: Visitor) -> None:
     visitor.forgiven.append("404")
     page = visitor.open("/overview/none")
