@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from service.catalog import Row
 from service.client import ApiError, Client
@@ -156,6 +157,28 @@ def test_a_garment_gets_another_label(at_own: Visitor, own: Site) -> None:
     page.get_by_role("button", name="In all").click()
     expect(page.get_by_role("button", name="In all")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#near .card[href]")).to_have_count(12)
+
+
+def test_neighbours_are_those_that_were_asked_for_last(
+    own: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(own, "desktop")
+    page = visitor.page
+    with visitor.held("/similar") as waiting:
+        visitor.open("/garments/42")
+        for label in ("Romper", "Tee"):
+            page.get_by_label("Its label").select_option(label)
+            expect(page.locator("h1")).to_have_text(label)
+        while len(waiting) < 3:
+            page.wait_for_timeout(20)
+        first, _, last = waiting
+        last.fulfill(json=last.fetch().json() | {"matches": []})
+        expect(page.locator("#near-none")).to_have_text("There is no other in its category.")
+        with suppress(Error):  # the page gave it up
+            first.fulfill(status=503)
+        page.wait_for_timeout(200)
+        expect(page.locator("#trouble")).to_be_hidden()
+        expect(page.locator("#near-none")).to_be_visible()
 
 
 def test_a_removal_is_taken_back_or_done_when_the_page_is_left(at_own: Visitor, own: Site) -> None:
