@@ -100,11 +100,12 @@ class Wire:
 
 
 def part(field: str, photo: Photo) -> tuple[str, tuple[str, bytes]]:
-    """A file of a form. The server goes by its content; the name is for people."""
+    """A file of a form. The server goes by its content; the name is for people, and need not be UTF-8."""
     if isinstance(photo, bytes):
         return field, ("photo", photo)
     path = Path(photo)
-    return field, (path.name, path.read_bytes())
+    name = path.name.encode(errors="replace").decode()
+    return field, (name, path.read_bytes())
 
 
 def query_of(**values: Any) -> Mapping[str, Any]:

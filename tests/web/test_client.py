@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -106,6 +107,14 @@ def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) ->
     with Client(live.url + "/docs", key=live.key) as lost, pytest.raises(ApiError) as nowhere:
         lost.garment(1)
     assert nowhere.value.code == "not_found"
+
+
+def test_a_file_may_have_any_name(ask: Client, tmp_path: Path) -> None:
+    photo = tmp_path / os.fsdecode(b"not-utf-8-\xff.jpg")
+    photo.write_bytes(JPEG)
+    kept = ask.add_set([photo])
+    assert kept.images[0].filename == "not-utf-8-?.jpg"
+    ask.delete_set(kept.id)
 
 
 def test_a_server_that_is_not_there() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from service.catalog import RECALL_MINIMUM, kept_recall, leftovers, read_report, shelves
 from service.show import percent
-from service.web.auth import authorize
+from service.web.auth import authorize, may
 from service.web.context import studio
 from service.web.pages.frame import pages, render
 
@@ -40,6 +40,7 @@ def overview() -> str:
         wanted=RECALL_MINIMUM,
         percent=percent,
         rows=ROWS,
+        may_analyse=may("admin"),
     )
 
 

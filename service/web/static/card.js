@@ -4,6 +4,7 @@ import { make } from "./dom.js";
 
 const SIZES = "(max-width: 50rem) 45vw, 14rem";
 const FIRST = 6; // pictures of a gallery that are on screen at once: they do not wait to be scrolled to
+const PATIENCE = 2000; // milliseconds until a picture that did not come is asked for again
 
 // A garment's picture, sized for the grid. One that cannot be shown becomes a tile with its name.
 export function picture(imageUrl, { place = FIRST, name = "" } = {}) {
@@ -18,7 +19,18 @@ export function picture(imageUrl, { place = FIRST, name = "" } = {}) {
     srcset: [240, 480].map((width) => `${imageUrl}?width=${width} ${width}w`).join(", "),
     src: `${imageUrl}?width=240`,
   });
-  image.addEventListener("error", () => image.replaceWith(blank(name || "The picture cannot be shown")));
+  return mended(image, name || "The picture cannot be shown");
+}
+
+// The image, which is asked for once more where it does not come, and then becomes a tile with its name: what
+// a server with too much to do refuses is not missing. failed: it did not come the first time already.
+export function mended(image, name, failed = false) {
+  const again = () => setTimeout(() => {
+    image.addEventListener("error", () => image.replaceWith(blank(name)), { once: true });
+    image.src += ""; // said anew, the same addresses are asked again
+  }, PATIENCE);
+  if (failed) again();
+  else image.addEventListener("error", again, { once: true });
   return image;
 }
 

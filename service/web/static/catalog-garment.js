@@ -14,26 +14,29 @@ const SECONDS = 10; // as long as a toast with a button stays
 const garment = $("garment");
 const path = `/garments/${garment.dataset.id}`;
 let near = "auto";
+let asked = new AbortController(); // for the newest neighbours; older ones are dropped
 let leaving = null; // the timer of a removal that can still be taken back
 let offer = null; // the toast that says so
 
 // --- what is like it ------------------------------------------------------------------------------
 
 async function showNeighbours() {
-  const asked = near;
+  asked.abort();
+  const { signal } = (asked = new AbortController());
   $("near-none").hidden = true;
   $("near").replaceChildren(...placeholders(6));
   try {
-    const { query, matches } = await ask(`${path}/similar?n=${NEIGHBOURS}&label=${asked}`);
-    if (asked !== near) return;
+    const { query, matches } = await ask(`${path}/similar?n=${NEIGHBOURS}&label=${near}`, { signal });
     $("near").replaceChildren(...matches.map((match, place) => {
       const number = similarity(match.similarity);
       const says = `${match.label}, similarity ${number}: garment ${match.id}`;
       return judged(card(match, { href: `/garments/${match.id}`, number, place, says }), query, match);
     }));
     showVerdicts(query);
+    $("near-none").textContent = near === "any" ? "There is no other garment." : "There is no other in its category.";
     $("near-none").hidden = matches.length > 0;
   } catch (error) {
+    if (signal.aborted) return;
     $("near").replaceChildren();
     trouble(error, showNeighbours);
   }

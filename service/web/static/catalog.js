@@ -81,7 +81,7 @@ if (list) {
 $("filters")?.addEventListener("change", (event) => {
   if (event.target.matches("select")) event.target.form.requestSubmit();
 });
-$("filters")?.addEventListener("submit", ({ target }) => {
-  for (const field of target.elements) field.disabled = field.value === ""; // a short address
+$("filters")?.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name); // a short address
 });
 if (!("readsOnly" in document.body.dataset)) takeFiles(startAdding);

@@ -1,11 +1,13 @@
 // Tables as files, as RFC 4180 has them.
 
+const FORMULA = /^[=+\-@\t\r]/; // how a text begins that spreadsheets would compute: an apostrophe keeps it a text
+
 export function csv(rows) {
   return rows.map((row) => row.map(cell).join(",") + "\r\n").join("");
 }
 
 function cell(value) {
-  const text = String(value ?? "");
+  const text = typeof value === "string" && FORMULA.test(value) ? `'${value}` : String(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

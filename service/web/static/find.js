@@ -1,7 +1,9 @@
 // Find similar: the address says what is shown, the API is asked, the answer is drawn.
 
 import { ask, form, Problem, send } from "./api.js";
-import { chooseBox, cut } from "./crop.js";
+import { blobUrl, photoOf } from "./asked.js";
+import { mendPictures } from "./catalog-pictures.js";
+import { chooseBox } from "./crop.js";
 import { $, megabytes } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { drawAsked, drawFailed, drawLabelOnly, drawMatches, drawWaiting } from "./matches.js";
@@ -12,7 +14,6 @@ import { calm, say, trouble } from "./say.js";
 const FEW = 12; // placeholders
 const REMEMBERED = 40;
 const answers = new Map(); // what was asked -> its answer, so that "back" is instant
-const addresses = new WeakMap(); // file -> its blob URL
 let shown = null; // the question whose answer is on the page
 let current = new AbortController(); // the newest question's; an older answer is dropped
 
@@ -99,12 +100,6 @@ function focusOf(again) {
 
 // --- asking ---------------------------------------------------------------------------------------
 
-async function photoOf({ photo, crop }) {
-  const file = await recall(photo);
-  if (!file) throw new Problem("A photo stays in the browser that asked about it, and this one is no longer here. Choose it again.", "photo_gone");
-  return crop ? cut(file, crop) : file;
-}
-
 async function answer(question, photo, signal) {
   const key = address(question);
   if (!answers.has(key)) {
@@ -124,11 +119,6 @@ async function fresh(question, photo, signal) {
     if (error.code !== "catalog_empty") throw error;
     return { classified: await send("/classify", form("image", [photo]), { signal }) };
   }
-}
-
-function blobUrl(file) {
-  if (!addresses.has(file)) addresses.set(file, URL.createObjectURL(file));
-  return addresses.get(file);
 }
 
 // --- what people do -------------------------------------------------------------------------------
@@ -160,7 +150,7 @@ async function surprise() {
   const how = { label: "auto", ...tuned() };
   calm();
   try {
-    const found = await ask(`/garments/random/similar?${parameters(how)}`);
+    const found = await ask(`/garments/random/similar?${parameters(how)}`, { signal: current.signal });
     const question = { garment: String(found.query.id), ...how };
     answers.set(address(question), found);
     go(question);
@@ -200,6 +190,7 @@ $("other").addEventListener("change", () => {
 });
 $("crop").addEventListener("click", crop);
 $("tune").open = matchMedia("(min-width: 50.01rem)").matches;
+mendPictures($("home"));
 takeFiles(askAbout);
 addEventListener("popstate", show);
 show();

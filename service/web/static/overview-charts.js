@@ -2,7 +2,7 @@
 // one a link to the garments behind it. Nothing here asks the server.
 
 import { make, percent, plural } from "./dom.js";
-import { catalog, columns, day, list, nothing, number, range, track } from "./overview-parts.js";
+import { catalog, columns, day, first, list, nothing, number, range, since, track } from "./overview-parts.js";
 
 const CONFUSIONS = 8;
 
@@ -28,7 +28,7 @@ export function confidence(rows) {
   })))];
 }
 
-export function growth(rows) {
+export function growth(rows, more) {
   const days = rows.toReversed().map((row) => ({ ...row, count: row.added }));
   if (days.length < 2) {
     return nothing(make("a", { href: catalog({ added_from: days[0].day, added_to: days[0].day }) },
@@ -38,10 +38,10 @@ export function growth(rows) {
     name: "Garments added",
     href: ({ from, to }) => catalog({ added_from: from, added_to: to }),
     said: ({ count, days: inside }) => `${plural(count, "garment")} added, ${number(inside.at(-1).garments)} in all`,
-  })];
+  }), ...since(days, more)];
 }
 
-export function agreement(rows) {
+export function agreement(rows, more) {
   if (!rows.length) return nothing("No garment has a given label.");
   const labels = [...new Map(rows.map((row) => [row.label, row.agreement]))];
   const parts = [list(labels.map(([label, agreed]) => ({
@@ -59,5 +59,5 @@ export function agreement(rows) {
         make("a", { class: "button", href: catalog({ label, predicted_label, label_source: "given" }) },
           `${label} for ${predicted_label}`, make("span", { class: "number" }, number(garments))))));
   }
-  return parts;
+  return [...parts, ...first(rows, more)];
 }

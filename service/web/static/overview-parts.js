@@ -85,6 +85,14 @@ function spans(days) {
   return found;
 }
 
+// Below a chart that the limit of a report cut.
+export const since = (days, more) => cut(more, `Since ${day(days[0].day)}: the days before are not shown.`);
+export const first = (rows, more) => cut(more, `Drawn from the first ${number(rows.length)} rows alone.`);
+
+function cut(more, text) {
+  return more ? [make("p", { class: "soft tiny" }, text)] : [];
+}
+
 export function nothing(...said) {
   return [make("p", { class: "soft" }, ...said)];
 }

@@ -2,12 +2,13 @@
 // Each function takes a report's rows and gives the elements that show them.
 
 import { make, percent, plural, similarity } from "./dom.js";
-import { catalog, columns, day, list, nothing, number, range, rowsOf, track } from "./overview-parts.js";
+import { catalog, columns, day, first, list, nothing, number, range, rowsOf, since, track } from "./overview-parts.js";
 
 const WANTED = 0.9; // the precision that is said
 
-// rows: a category of a day each, the newest first.
-export function sets(rows) {
+// rows: a category of a day each, the newest first. more: the last day may be cut, and is left out.
+export function sets(found, more) {
+  const rows = more ? found.filter((row) => row.day !== found.at(-1).day) : found;
   if (!rows.length) {
     return nothing("No photos were sent yet. Those sent under ", make("a", { href: "/sets" }, "Photos"), " are counted here, day by day.");
   }
@@ -27,7 +28,7 @@ export function sets(rows) {
     drawn: track([count / labels[0][1], ""]),
     said: `${number(count)} · ${percent(count / all)}`,
     title: `${plural(count, "photo")}, ${percent(count / all)}: see the garments of the catalog`,
-  })))];
+  }))), ...since(days, more)];
 }
 
 function sum(rows, column) {
@@ -48,7 +49,7 @@ export function models(rows) {
 }
 
 // rows: a category and a wanted precision each.
-export function thresholds(rows) {
+export function thresholds(rows, more) {
   if (!rows.length) return nothing("Too few garments have given labels, or neighbours, to measure it.");
   if (!rows.some((row) => row.wanted_precision === WANTED && row.similarity !== null)) {
     return nothing("In no category is any similarity enough for 90 %: neighbours mostly have other labels. ",
@@ -68,5 +69,5 @@ export function thresholds(rows) {
         ? `from a similarity of ${similarity(mark.similarity)} on, ${percent(mark.precision)} of ${plural(mark.pairs, "neighbour")} have its label`
         : "no similarity is enough for 90 %",
     };
-  }))];
+  })), ...first(rows, more)];
 }

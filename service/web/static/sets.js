@@ -148,8 +148,8 @@ async function forget() {
 
 $("share").addEventListener("click", share);
 $("csv").addEventListener("click", download);
-$("forget").addEventListener("click", forget);
+$("forget")?.addEventListener("click", forget);
 $("stop").addEventListener("click", stop);
-takeFiles(askAbout);
+if (!("readsOnly" in document.body.dataset)) takeFiles(askAbout);
 addEventListener("popstate", show);
 show();

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
@@ -17,6 +18,7 @@ from service.catalog import Row, open_engine
 from service.client import Client
 from service.keys import create_key
 
+from ..serving import wait_for
 from .site import Opening, Site, pictures_of, serving
 from .visitor import SIZES, Visitor
 
@@ -85,6 +87,7 @@ def locked(opening: Opening, drawn: Path, rows: list[Row]) -> Iterator[tuple[Sit
         engine = open_engine(site.database_url)
         key, _ = create_key(engine, "reader", ["read"])
         engine.dispose()
+        wait_for(lambda: httpx.get(site.url).status_code == 401)  # it looks for keys each second
         yield site, key
 
 

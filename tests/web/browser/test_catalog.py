@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from service.catalog import Row
 from service.client import ApiError, Client
@@ -103,6 +104,20 @@ def test_filters_show_what_meets_all_of_them(at_own: Visitor) -> None:
     assert cards(page) == 48
 
 
+def test_filters_work_on_after_a_search_that_does_not_leave_the_page(
+    own: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(own, "desktop")
+    page = visitor.open("/catalog")
+    page.route(re.compile(r"/catalog\?"), lambda route: route.fulfill(status=204))  # one stays
+    with page.expect_response(re.compile("label=Dress$")):
+        page.get_by_label("Category").select_option("Dress")
+    page.unroute_all()
+    page.get_by_label("Text in the path").fill("winter")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/catalog?label=Dress&q=winter")
+
+
 def test_conditions_of_a_chart_are_shown_and_can_be_taken_away(at_own: Visitor) -> None:
     page = at_own.open("/catalog?label=Dress&max_confidence=0.5&order=oldest")
     chip = page.get_by_role("link", name="Without: network at most 50 % sure")
@@ -142,6 +157,28 @@ def test_a_garment_gets_another_label(at_own: Visitor, own: Site) -> None:
     page.get_by_role("button", name="In all").click()
     expect(page.get_by_role("button", name="In all")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#near .card[href]")).to_have_count(12)
+
+
+def test_neighbours_are_those_that_were_asked_for_last(
+    own: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(own, "desktop")
+    page = visitor.page
+    with visitor.held("/similar") as waiting:
+        visitor.open("/garments/42")
+        for label in ("Romper", "Tee"):
+            page.get_by_label("Its label").select_option(label)
+            expect(page.locator("h1")).to_have_text(label)
+        while len(waiting) < 3:
+            page.wait_for_timeout(20)
+        first, _, last = waiting
+        last.fulfill(json=last.fetch().json() | {"matches": []})
+        expect(page.locator("#near-none")).to_have_text("There is no other in its category.")
+        with suppress(Error):  # the page gave it up
+            first.fulfill(status=503)
+        page.wait_for_timeout(200)
+        expect(page.locator("#trouble")).to_be_hidden()
+        expect(page.locator("#near-none")).to_be_visible()
 
 
 def test_a_removal_is_taken_back_or_done_when_the_page_is_left(at_own: Visitor, own: Site) -> None:

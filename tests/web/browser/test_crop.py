@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from ...pictures import encoded, picture
 from .finding import CHOOSE, answered, ask_about
+from .site import Site
 from .visitor import Visitor
 
 
@@ -81,3 +83,27 @@ def test_a_photo_is_cropped_before_the_answer_is_there(visitor: Visitor, photo: 
     page.go_back()
     expect(page).not_to_have_url(re.compile("crop="))
     answered(page)
+
+
+def test_a_part_is_cut_once_and_keeps_its_address(
+    site: Site, visit: Callable[[Site, str], Visitor], photo: Path
+) -> None:
+    visitor = visit(site, "desktop")
+    visitor.page.add_init_script("""
+        window.made = 0;
+        const make = URL.createObjectURL;
+        URL.createObjectURL = (file) => (made++, make(file));
+    """)
+    page = ask_about(visitor, photo)
+    page.click("#crop")
+    page.get_by_role("button", name="Use this part").click()
+    page.wait_for_url("**crop=*")
+    answered(page)
+    for _ in range(2):
+        page.go_back()
+        expect(page).not_to_have_url(re.compile("crop="))
+        answered(page)
+        page.go_forward()
+        expect(page).to_have_url(re.compile("crop="))
+        answered(page)
+    assert page.evaluate("made") == 2  # the photo and its part

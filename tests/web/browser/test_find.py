@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from .finding import answered, ask_about, cards
+from .finding import CHOOSE, answered, ask_about, cards
+from .site import Site
 from .visitor import Visitor
 
 
@@ -115,6 +117,58 @@ def test_surprise_me_shows_a_garment_and_what_is_like_it(visitor: Visitor) -> No
     assert "garment=" in page.url
     expect(page.locator("#crop")).to_be_hidden()
     visitor.look("garment")
+
+
+def test_a_surprise_that_comes_late_changes_nothing(
+    site: Site, visit: Callable[[Site, str], Visitor], photo: Path
+) -> None:
+    visitor = visit(site, "desktop")
+    page = visitor.open("/")
+    with visitor.held("garments/random"):
+        with page.expect_request(re.compile("garments/random")):
+            page.locator("#home [data-random]").click()
+        page.set_input_files(CHOOSE, photo)
+        answered(page)
+        asked = page.url
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(200)
+    assert page.url == asked
+
+
+def test_pictures_that_are_refused_under_load_are_asked_for_again(
+    site: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(site, "desktop")
+    visitor.forgiven.append("status of 503")
+    refused = set()
+
+    def refuse(route: Route) -> None:
+        """Each at first; those of garments with an odd id always."""
+        address = route.request.url
+        odd = int(re.findall(r"garments/(\d+)/", address)[0]) % 2
+        if odd or address not in refused:
+            refused.add(address)
+            route.fulfill(status=503)
+        else:
+            route.continue_()
+
+    visitor.page.route(re.compile("/image"), refuse)
+    for path, gallery in (("/", "#home"), ("/?garment=2&label=any", "#matches")):
+        refused.clear()
+        page = visitor.open(path)
+        shown = page.locator(f"{gallery} a.card")
+        shown.last.scroll_into_view_if_needed()
+        page.wait_for_function(
+            """gallery => [...document.querySelectorAll(`${gallery} a.card`)].every((card) =>
+                card.querySelector(".blank") || card.querySelector("img").naturalWidth)""",
+            arg=gallery,
+        )
+        tiles = shown.evaluate_all(
+            "all => all.map((card) => [card.search, card.querySelector('.blank')?.textContent])"
+        )
+        for address, name in tiles:
+            odd = int(address.removeprefix("?garment=")) % 2
+            assert name.endswith(".jpg") if odd else name is None
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

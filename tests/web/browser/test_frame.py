@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from service.catalog import open_engine
+from service.client import Client
+from service.keys import create_key
+
 from .site import Site
 from .visitor import SIZES, Visitor
 
@@ -51,11 +55,11 @@ def test_all_scripts_are_named_in_the_head(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_key_is_asked_for_kept_and_forgotten(
-    locked: tuple[Site, str], visit: Callable[[Site, str], Visitor], size: str, drawn: Path
+    locked: tuple[Site, str], visit: Callable[[Site, str], Visitor], size: str
 ) -> None:
     site, key = locked
     visitor = visit(site, size)
-    visitor.forgiven.append("status of 40[13]")
+    visitor.forgiven.append("status of 401")
     page = visitor.open("/?garment=1")
     visitor.look("key")
     page.get_by_label("API key").fill("fs_wrong")
@@ -64,8 +68,30 @@ def test_a_key_is_asked_for_kept_and_forgotten(
     page.get_by_label("API key").fill(key)
     page.keyboard.press("Enter")
     expect(page.locator("#query-note")).to_contain_text("Garment 1")  # where they wanted to go
-    page.goto("/sets")
-    page.set_input_files("#home input[multiple] >> nth=0", next(drawn.rglob("*.jpg")))
-    expect(page.locator("#trouble")).to_contain_text("this needs write")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_a_key_that_may_only_read_is_offered_to_send_and_start_nothing(
+    locked: tuple[Site, str], visit: Callable[[Site, str], Visitor], drawn: Path
+) -> None:
+    site, key = locked
+    engine = open_engine(site.database_url)
+    writing, _ = create_key(engine, "writer", ["write"])
+    engine.dispose()
+    with Client(site.url, key=writing) as client:
+        sent = client.add_set([next(drawn.rglob("*.jpg"))])
+    visitor = visit(site, "phone")
+    visitor.forgiven.append("status of 401")
+    page = visitor.open(f"/sets/{sent.id}")
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#set-title")).to_have_text("1 photo")
+    expect(page.get_by_role("button", name="Forget this set")).to_have_count(0)
+    page.goto("/sets")
+    expect(page.locator("#home")).to_contain_text("sends no photos")
+    expect(page.locator("input[type=file]")).to_have_count(0)
+    visitor.look("sets-to-readers")
+    page.goto("/overview")
+    expect(page.locator("#analysis")).to_contain_text("compared with all others")
+    expect(page.locator("#analysis button")).to_have_count(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from service.catalog import REPORTS
 from service.client import Client
@@ -122,6 +122,44 @@ def test_garments_are_compared_when_that_is_asked_and_again_when_they_change(
     expect(page.get_by_role("button", name="Make it anew")).to_be_visible()
     page.locator("#mislabels").scroll_into_view_if_needed()
     visitor.look("overview-compared")
+
+
+def test_a_comparison_that_nobody_works_on_is_said_to_be_none(
+    site: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(site, "desktop")
+    page = visitor.page
+    page.clock.install()
+    page.route(re.compile("refresh$"), lambda route: route.fulfill(status=202, json={}))
+    opened(visitor)
+    page.get_by_role("button", name="Compare them now").click()
+    expect(page.locator("#analysis")).to_contain_text("waits for its turn")
+
+    def look() -> None:
+        with page.expect_response(re.compile("mislabels")) as response:
+            page.clock.run_for(1500)
+        response.value.finished()
+
+    def progress(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"progress": {"done": 12, "total": 33}})
+
+    page.route(re.compile("mislabels"), progress, times=1)
+    look()
+    expect(page.locator("#analysis")).to_contain_text("12 of 33 garments")
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, writable: true })")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for _ in range(5):
+        page.clock.run_for(1500)
+    assert asked == []  # nobody sees it
+    page.evaluate("document.hidden = false")
+    for _ in range(40):
+        look()
+    expect(page.locator("#analysis")).to_contain_text("Nothing is at work on it")
+    expect(page.locator("#analysis-bar")).to_be_hidden()
+    expect(page.get_by_role("button", name="Compare them now")).to_be_visible()
+    page.clock.run_for(60_000)
+    assert len(asked) == 40
 
 
 def test_an_empty_catalog_has_no_charts(

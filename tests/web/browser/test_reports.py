@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from service.catalog import REPORTS
 
@@ -45,6 +45,27 @@ def test_photos_in_sets_are_counted_by_day_and_category(
     images = [int(row.locator("td").nth(3).inner_text()) for row in day.all()]
     assert sum(images) == counts["2026-03-01"]
     at_reports.look("report-sets")
+
+
+def test_a_chart_that_is_cut_says_so(reported: Site, visit: Callable[[Site, str], Visitor]) -> None:
+    page = visit(reported, "desktop").page
+
+    def cut(route: Route) -> None:
+        route.continue_(url=re.sub(r"limit=\d+", "limit=2", route.request.url))
+
+    def cut_in_a_day(route: Route) -> None:
+        report = route.fetch().json()
+        report["rows"].append(report["rows"][-1] | {"day": "2026-02-01"})
+        route.fulfill(json=report | {"more": True})
+
+    page.route(re.compile("analytics/(growth|agreement)"), cut)
+    page.route(re.compile("analytics/sets"), cut_in_a_day)
+    page.goto("/overview")
+    expect(page.locator("#growth a")).to_have_count(2)
+    expect(page.locator("#growth")).to_contain_text("Since 5 Mar 2026: the days before")
+    expect(page.locator("#agreement")).to_contain_text("Drawn from the first 2 rows alone.")
+    expect(page.locator("#sets svg a")).to_have_count(2)
+    expect(page.locator("#sets")).to_contain_text("Since 1 Mar 2026")
 
 
 def test_a_models_garments_are_counted_and_shown(at_reports: Visitor, reported: Site) -> None:
@@ -90,6 +111,15 @@ def test_rows_lead_to_garments_and_are_saved(at_reports: Visitor, reported: Site
     page.locator("tbody tr").last.get_by_role("link").click()
     page.wait_for_url("**/catalog?added_from=2026-03-01&added_to=2026-03-01")
     expect(page.locator("#garments .card")).to_have_count(8)
+
+
+def test_no_cell_of_a_table_is_a_formula(site: Site, visit: Callable[[Site, str], Visitor]) -> None:
+    page = visit(site, "desktop").open("/")
+    written = page.evaluate(
+        """import("/static/csv.js").then(({ csv }) =>
+            csv([["=1+1", '=LINK("x")', "+1", "-b.jpg", "@a", "\\ta"], ["a=1", -0.5, null]]))"""
+    )
+    assert written == ("'=1+1,\"'=LINK(\"\"x\"\")\",'+1,'-b.jpg,'@a,'\ta\r\na=1,-0.5,\r\n")
 
 
 def test_a_report_that_is_not_there_is_said(visitor: Visitor) -> None:
