@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { card, placeholders } from "./card.js";
-import { mendPictures } from "./catalog-pictures.js";
+import { mendPictures } from "./pictures.js";
 import { leadBack } from "./catalog-place.js";
 import { $, percent, similarity } from "./dom.js";
 import { calm, say, toast, trouble } from "./say.js";

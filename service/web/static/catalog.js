@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { startAdding } from "./catalog-add.js";
-import { mendPictures } from "./catalog-pictures.js";
+import { mendPictures } from "./pictures.js";
 import { leave, placeLeft } from "./catalog-place.js";
 import { card } from "./card.js";
 import { $, percent, plural } from "./dom.js";

@@ -2,7 +2,7 @@
 
 import { ask, form, Problem, send } from "./api.js";
 import { blobUrl, photoOf } from "./asked.js";
-import { mendPictures } from "./catalog-pictures.js";
+import { mendPictures } from "./pictures.js";
 import { chooseBox } from "./crop.js";
 import { $, megabytes } from "./dom.js";
 import { takeFiles } from "./files.js";
