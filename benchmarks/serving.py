@@ -30,7 +30,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from garments import load
-from peers.studio import BATCH, store
+from peers.pgvector import VACUUM
+from peers.studio import BATCH, session, store
 
 from service.catalog import build_indexes
 from service.collection import Recipe, draw_collection
@@ -96,6 +97,8 @@ def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]
         print(f"loading {arguments.garments} garments …", file=sys.stderr)
         garments = fill(studio, arguments.garments)
         build_indexes(studio.engine)
+        with session(studio) as connection:
+            connection.execute(VACUUM)  # now, rather than by itself beside what is measured
     (home / "post.lua").write_text(POST.format(photo=photo) + REPORT.format())
     (home / "get.lua").write_text(GET.format(garments=garments) + REPORT.format())
     pixels = fit(decode(photo.read_bytes(), Limits(), side=300).pixels, studio.card.input_size)
@@ -162,7 +165,17 @@ def together_per_second(encoder, pixels, seconds: float) -> float:  # type: igno
 
 
 def wrk(script: Path, url: str, clients: int, seconds: int) -> dict[str, float]:
-    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "-s", str(script), url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{clients}",
+        f"-d{seconds}s",
+        "--timeout",
+        "30s",
+        "-s",
+        str(script),
+        url,
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"^\{.*\}$", said, re.MULTILINE)
     assert found is not None, said
