@@ -165,17 +165,8 @@ def together_per_second(encoder, pixels, seconds: float) -> float:  # type: igno
 
 
 def wrk(script: Path, url: str, clients: int, seconds: int) -> dict[str, float]:
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{clients}",
-        f"-d{seconds}s",
-        "--timeout",
-        "30s",
-        "-s",
-        str(script),
-        url,
-    ]
+    load = ["-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s"]
+    command = ["wrk", *load, "-s", str(script), url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"^\{.*\}$", said, re.MULTILINE)
     assert found is not None, said

@@ -164,6 +164,18 @@ def test_beside_another_programs_alembic_it_has_a_schema_of_its_own(empty, empty
             assert found == [value.strip("'")]
 
 
+def test_who_may_not_make_tables_is_told_what_to_grant(empty, empty_database_url):
+    with empty.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS migrator"))
+        connection.execute(text("CREATE ROLE migrator LOGIN"))
+    other = open_engine(make_url(empty_database_url).set(username="migrator").render_as_string())
+    with pytest.raises(DatabaseUnfit, match=r"may not migrate: .*denied.* grant CREATE"):
+        migrate(other)
+    other.dispose()
+    with empty.begin() as connection:
+        connection.execute(text("DROP ROLE migrator"))
+
+
 def test_a_second_migrator_waits_and_finds_nothing_to_do(empty, empty_database_url):
     other = open_engine(empty_database_url)
     reached = []

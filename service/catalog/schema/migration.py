@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
 from service.catalog.database.patience import take_lock
+from service.catalog.database.rights import permitted
 from service.catalog.database.server import check_server
 from service.catalog.schema.revision import (
     current_revision,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for every version
 LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
 LOCK_TIMEOUT = "10s"  # for a table's lock: queries queue behind a migration that waits for it
+GRANTS = "Let an administrator run CREATE EXTENSION vector, and grant CREATE on the schema."
 
 TAKEN = (
     psycopg.errors.DuplicateTable,
@@ -66,11 +68,12 @@ def migrate(engine: Engine, to: str = "head") -> str:
         config = _config()
         config.attributes["connection"] = connection
         try:
-            if target is None or target in _ancestors(scripts, current):
-                _check_downgrade(scripts, connection, current, target)
-                command.downgrade(config, target or "base")
-            else:
-                command.upgrade(config, target)
+            with permitted("migrate", GRANTS):
+                if target is None or target in _ancestors(scripts, current):
+                    _check_downgrade(scripts, connection, current, target)
+                    command.downgrade(config, target or "base")
+                else:
+                    command.upgrade(config, target)
         except DBAPIError as error:
             said = _said_of(error, lambda: _so_far(connection, current))
             if said is None:
@@ -91,11 +94,6 @@ def _said_of(error: DBAPIError, so_far: Callable[[], str]) -> FashionStudioError
         return DatabaseUnfit(
             f"Another program's tables are in the way: {first}. {so_far()}; give Fashion Studio a "
             "database or a schema of its own."
-        )
-    if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-        return DatabaseUnfit(
-            f"The database user may not migrate: {first}. Let an administrator run CREATE EXTENSION "
-            "vector, and grant CREATE on the schema."
         )
     if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
         return DowngradeRefused(
