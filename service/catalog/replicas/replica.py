@@ -116,6 +116,7 @@ class Replica:
         """End what waits for it: a machine that stands still keeps its connections open, and quiet."""
         for driver in list(self._busy.values()):
             with suppress(psycopg.Error, OSError), socket(fileno=os.dup(driver.fileno())) as shared:
+                driver.fileno()  # still open, so the number was no other connection's by then
                 shared.shutdown(SHUT_RDWR)
 
     def close(self) -> None:
