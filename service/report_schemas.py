@@ -45,19 +45,22 @@ class Progress(Schema):
 
 class Analysis(Schema):
     """How the stored reports stand: when they were made, what is wrong with them, and how many garments
-    are through where they are being made. Each is null where there is nothing to say."""
+    are through where they are being made. Each of these is null where there is nothing to say. `queued`:
+    an analysis waits for a worker."""
 
     made_at: datetime | None
     complaint: str | None
     progress: Progress | None
+    queued: bool
 
 
 class Report(Schema):
     """A report on the catalog: rows as objects, whose keys `columns` explains.
 
     `more` says that `limit` left rows out. A `stored` report was made at `made_at`, which is null where
-    it never was; `note` says what is to be known or done before it is trusted, and `progress` how many
-    garments are through where it is being made. The others are of the catalog as it is.
+    it never was; `note` says what is to be known or done before it is trusted, `progress` how many
+    garments are through where it is being made, and `queued` whether that waits for a worker. The others
+    are of the catalog as it is.
     """
 
     report: Annotated[str, Field(examples=["categories"])]
@@ -69,3 +72,4 @@ class Report(Schema):
     made_at: datetime | None
     note: str | None
     progress: Progress | None
+    queued: bool

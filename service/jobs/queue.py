@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import psycopg
 from procrastinate.exceptions import AlreadyEnqueued
@@ -47,15 +48,16 @@ def request_analysis(studio: Studio) -> Standing:
     Returns how the stored reports stand meanwhile.
     """
     stands = analysis_standing(studio.engine)
-    if stands.progress is None:
-        with suppress(AlreadyEnqueued):
-            in_transaction(
-                studio.engine,
-                lambda connection: analyse_garments.configure(
-                    connection=connection, queueing_lock="analysis"
-                ).defer(),
-            )
-    return stands
+    if stands.progress is not None:
+        return stands
+    with suppress(AlreadyEnqueued):
+        in_transaction(
+            studio.engine,
+            lambda connection: analyse_garments.configure(
+                connection=connection, queueing_lock="analysis"
+            ).defer(),
+        )
+    return replace(stands, queued=True)
 
 
 def request_switch(studio: Studio, model: ModelRecord, options: Options) -> SwitchRecord:

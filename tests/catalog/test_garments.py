@@ -72,6 +72,20 @@ def test_a_catalog_that_is_emptied_while_one_draws_is_empty(engine, fill, monkey
         random_garment(engine)
 
 
+def test_a_garment_that_is_removed_while_one_draws_is_drawn_again(engine, fill, monkeypatch):
+    fill(2)
+    removed = []
+
+    def remove(engine, garment_id):
+        if not removed:
+            removed.append(garment_id)
+            delete_garment(engine, garment_id)
+        return garment_by_id(engine, garment_id)
+
+    monkeypatch.setattr("service.catalog.garments.single.garment_by_id", remove)
+    assert [random_garment(engine).id] == list({1, 2} - set(removed))
+
+
 def test_counts_are_in_the_models_order_and_include_empty_labels(engine, loader, model_id):
     assert [count.count for count in count_by_label(engine)] == [0, 0, 0]
     loader.write([row("a.jpg", label="Blazer"), row("b.jpg"), row("c.jpg"), row("d.jpg")])

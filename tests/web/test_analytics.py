@@ -52,7 +52,10 @@ def test_a_stored_report_is_made_in_the_background(empty: FlaskClient, studio: S
     answer = empty.post("/api/v1/analytics/duplicates/refresh")
     assert answer.status_code == 202
     assert answer.headers["Location"] == "/api/v1/analytics/duplicates"
-    assert Analysis.model_validate(answer.get_json()).made_at is None
+    stands = Analysis.model_validate(answer.get_json())
+    assert (stands.made_at, stands.queued) == (None, True)
+    waits = {name: empty.get(f"/api/v1/analytics/{name}").get_json()["queued"] for name in REPORTS}
+    assert waits == {name: name in STORED for name in REPORTS}
     assert empty.post("/api/v1/analytics/outliers/refresh").status_code == 202  # the same analysis
     assert queue_state(studio.engine, silence=60).jobs == {"todo": 1}
 
@@ -63,7 +66,8 @@ def test_an_analysis_that_waits_is_cancelled_and_one_can_be_asked_for_again(
     for waited in ({"cancelled": 1}, {"cancelled": 2}):
         empty.post("/api/v1/analytics/outliers/refresh")
         answer = empty.post("/api/v1/analytics/duplicates/cancel")
-        assert (answer.status_code, answer.get_json()["progress"]) == (202, None)
+        stands = Analysis.model_validate(answer.get_json())
+        assert (answer.status_code, stands.progress, stands.queued) == (202, None, False)
         assert queue_state(studio.engine, silence=60).jobs == waited
     empty.post("/api/v1/analytics/outliers/refresh")
     assert queue_state(studio.engine, silence=60).jobs == {"cancelled": 2, "todo": 1}

@@ -108,6 +108,7 @@ class Report:
             "made_at": stands and stands["made_at"],
             "note": self.note,
             "progress": stands and stands["progress"],
+            "queued": stands is not None and stands["queued"],
         }
 
 

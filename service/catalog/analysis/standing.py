@@ -48,6 +48,9 @@ CANCEL_WAITING = text("""
     SELECT procrastinate_cancel_job_v1(id, false, false) FROM procrastinate_jobs
     WHERE task_name = :task AND status = 'todo'
 """)
+WAITS = text("""
+    SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = :task AND status = 'todo')
+""")
 TASK = "analyse_garments"  # of `service.jobs`
 
 LAST = text("""
@@ -74,12 +77,13 @@ class Standing:
     """How the stored reports stand.
 
     made_at: when they were made; None: never. complaint: why they are not to be trusted, if so.
-    progress: (done, total) garments of an analysis under way.
+    progress: (done, total) garments of an analysis under way. queued: one waits for a worker.
     """
 
     made_at: datetime | None
     complaint: str | None
     progress: tuple[int, int] | None
+    queued: bool
 
     def as_dict(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -88,6 +92,7 @@ class Standing:
             "made_at": self.made_at and self.made_at.isoformat(),
             "complaint": self.complaint,
             "progress": progress and {"done": progress[0], "total": progress[1]},
+            "queued": self.queued,
         }
 
 
@@ -158,10 +163,12 @@ def standing(connection: Connection) -> Standing:
     """`analysis_standing` on a connection."""
     running = connection.execute(UNDER_WAY, {"silence": SILENCE}).one_or_none()
     progress = None if running is None else (running.done, running.total)
+    queued = bool(connection.scalar(WAITS, {"task": TASK}))
     last = connection.execute(LAST).one_or_none()
     if last is None:
-        return Standing(None, "The neighbours of the garments were never searched.", progress)
-    return Standing(last.finished_at, _complaint(connection, last), progress)
+        never = "The neighbours of the garments were never searched."
+        return Standing(None, never, progress, queued)
+    return Standing(last.finished_at, _complaint(connection, last), progress, queued)
 
 
 def _complaint(connection: Connection, last: Row) -> str | None:

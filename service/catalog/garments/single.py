@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,9 +104,10 @@ def random_garment(engine: Engine) -> Garment:
         chosen = next((throw for throw in throws if throw in hits), None)
         if chosen is None:
             chosen = connection.scalar(NEXT, {"id": throws[0]})
-    if chosen is None:  # those above the throw were deleted since, and maybe all
-        return random_garment(engine)
-    return garment_by_id(engine, chosen)
+    with suppress(GarmentNotFound):
+        if chosen is not None:
+            return garment_by_id(engine, chosen)
+    return random_garment(engine)  # those that were hit were deleted since, and maybe all
 
 
 def count_by_label(engine: Engine) -> list[LabelCount]:

@@ -50,7 +50,14 @@ def report_rows(report: str) -> str:
     authorize("read")
     found = studio().read(lambda engine: read_report(engine, report, limit=ROWS))
     groups = [(str(value), list(rows)) for value, rows in groupby(found.rows, key=itemgetter(0))]
-    return render("report.html", report=found, groups=groups, shown=shown, behind=behind)
+    return render(
+        "report.html",
+        report=found,
+        groups=groups,
+        shown=shown,
+        behind=behind,
+        may_analyse=may("admin"),
+    )
 
 
 def shown(value: Any) -> str:

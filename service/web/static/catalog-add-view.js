@@ -16,14 +16,26 @@ export function drawBegun() {
 
 // stalled: nothing goes on until somebody says so.
 export function drawGoing(count, stalled) {
-  const done = count.added + count.there + count.wrong;
+  const done = drawDone(count);
   $("adding-title").textContent = `Adding ${plural(count.all, "photo")}`;
-  $("adding-bar").max = count.all;
-  $("adding-bar").value = done;
+  $("adding-stop").textContent = "Stop";
   $("adding-bar").hidden = $("adding-stop").hidden = false;
   $("adding-go-on").hidden = !stalled;
   $("adding-over").hidden = true;
   $("adding-note").textContent = outcome(count, `${done.toLocaleString("en")} of ${count.all.toLocaleString("en")} sent`);
+}
+
+export function drawStopping(count) {
+  drawDone(count);
+  $("adding-stop").textContent = "Stop at once";
+  say($("adding-note").textContent = "Stopping after the photos that are on their way");
+}
+
+function drawDone(count) {
+  const done = count.added + count.there + count.wrong;
+  $("adding-bar").max = count.all;
+  $("adding-bar").value = done;
+  return done;
 }
 
 // there: whether the catalog had it.
@@ -38,13 +50,19 @@ export function drawWrong(name, reason) {
   $("adding-wrong").append(make("li", {}, make("span", {}, name), make("span", { class: "reason" }, reason)));
 }
 
-// left: how many were not sent.
-export function drawOver(count, left) {
+// left: how many were not sent. unsure: how many were sent and got no answer.
+export function drawOver(count, left, unsure) {
   $("adding-title").textContent = `${plural(count.added, "photo")} added`;
   $("adding-bar").hidden = $("adding-stop").hidden = $("adding-go-on").hidden = true;
   $("adding-over").hidden = !count.added && !count.there;
-  $("adding-note").textContent = outcome(count, left ? `Stopped, ${left} not sent` : "Done");
+  $("adding-note").textContent = outcome(count, stopped(left, unsure));
   say(`${$("adding-title").textContent}. ${$("adding-note").textContent}`);
+}
+
+function stopped(left, unsure) {
+  if (!left && !unsure) return "Done";
+  return ["Stopped", left && `${left} not sent`, unsure && `${unsure} without an answer, which may be there`]
+    .filter(Boolean).join(", ");
 }
 
 function outcome(count, first) {

@@ -13,6 +13,7 @@ import { calm, say, trouble } from "./say.js";
 
 const FEW = 12; // placeholders
 const REMEMBERED = 40;
+const GONE = ["photo_gone", "garment_gone"]; // then there is nothing to show beside
 const answers = new Map(); // what was asked -> its answer, so that "back" is instant
 let shown = null; // the question whose answer is on the page
 let current = new AbortController(); // the newest question's; an older answer is dropped
@@ -70,7 +71,7 @@ async function show() {
   } catch (error) {
     if (mine.signal.aborted) return;
     if (!again) drawFailed();
-    open(error.code === "photo_gone" ? "home" : "find");
+    open(!again && GONE.includes(error.code) ? "home" : "find");
     trouble(error, show);
   } finally {
     if (!mine.signal.aborted) {
@@ -112,12 +113,21 @@ async function answer(question, photo, signal) {
 
 async function fresh(question, photo, signal) {
   const how = parameters(question);
-  if (!photo) return ask(`/garments/${encodeURIComponent(question.garment)}/similar?${how}`, { signal });
+  if (!photo) return likeGarment(question.garment, how, signal);
   try {
     return await send(`/similar?${how}`, form("image", [photo]), { signal });
   } catch (error) {
     if (error.code !== "catalog_empty") throw error;
     return { classified: await send("/classify", form("image", [photo]), { signal }) };
+  }
+}
+
+async function likeGarment(id, how, signal) {
+  try {
+    return await ask(`/garments/${encodeURIComponent(id)}/similar?${how}`, { signal });
+  } catch (error) {
+    if (error.code !== "garment_not_found") throw error;
+    throw new Problem(`Garment ${id} is no longer in the catalog. Start from another one, or from a photo.`, "garment_gone");
   }
 }
 

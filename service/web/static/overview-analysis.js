@@ -5,7 +5,7 @@ import { $, plural } from "./dom.js";
 import { calm, say, trouble } from "./say.js";
 
 const LOOK = 1500; // milliseconds between looks at an analysis under way
-const QUIET = 40; // looks without progress: where a worker died, another one has begun anew long before
+const QUIET = 10; // looks at nothing: a worker that has begun counts the garments before it says so
 
 const analyse = $("analyse"); // only who may ask for an analysis has the button
 let looking = false;
@@ -18,17 +18,17 @@ export function followAnalysis(done) {
 }
 
 // report: any of the stored ones.
-export function drawAnalysis({ made_at: made, note, progress }) {
-  $("analysis").hidden = !note && !progress && !looking;
+export function drawAnalysis({ made_at: made, note, progress, queued }) {
+  if ((progress || queued) && !looking) look(made);
+  $("analysis").hidden = !note && !looking;
   $("analysis-bar").hidden = !progress;
-  offer(!progress && !looking);
+  offer(!looking);
   if (progress) {
     said("Garments are compared with all others.", `${progress.done.toLocaleString("en")} of ${plural(progress.total, "garment")}`);
     $("analysis-bar").max = Math.max(progress.total, 1);
     $("analysis-bar").value = progress.done;
-    if (!looking) look(made);
   } else if (looking) {
-    said("The comparison waits for its turn.");
+    said("The comparison waits for its turn.", queued ? "It begins as soon as a worker is free." : "");
   } else if (made) {
     said("What follows is out of date.", `It was made ${new Date(made).toLocaleString("en-GB")}.`);
   } else {
@@ -51,9 +51,9 @@ async function request() {
   analyse.disabled = true;
   try {
     const report = await ask("/analytics/mislabels?limit=1");
-    await ask("/analytics/mislabels/refresh", { method: "POST" });
+    const stands = await ask("/analytics/mislabels/refresh", { method: "POST" });
     look(report.made_at);
-    drawAnalysis(report);
+    drawAnalysis({ ...report, ...stands });
   } catch (error) {
     trouble(error);
   } finally {
@@ -72,11 +72,11 @@ async function look(before) {
       report = await ask("/analytics/mislabels?limit=1");
       if (report.made_at !== before) return over();
       drawAnalysis(report);
-      quiet = report.progress ? 0 : quiet + 1;
+      quiet = report.progress || report.queued ? 0 : quiet + 1;
     }
     looking = false;
     drawAnalysis(report);
-    say($("analysis-note").textContent = "Nothing is at work on it: no worker has begun it, or it was cancelled or failed.");
+    say($("analysis-note").textContent = "Nothing is at work on it: it was cancelled, or failed.");
   } catch (error) {
     looking = false;
     offer(true);

@@ -15,9 +15,8 @@ import { share } from "./share.js";
 
 const sets = new Map(); // id -> its answer
 const photos = new Map(); // id -> its photos, as far as this browser has them
-let current = new AbortController();
-let going = null; // the id of the set that is being sent, once it has one
-let stopping = false; // once the part on its way is named
+let current = new AbortController(); // of the view that is asked for
+let sending = null; // the newest: {id: once the set has one, stopping: once the part on its way is named, left, cut}
 
 async function show() {
   const id = location.pathname.split("/")[2];
@@ -72,10 +71,9 @@ function open(id) {
 async function askAbout(files, id = null) {
   const { maxImages } = document.body.dataset;
   current.abort();
-  const mine = (current = new AbortController());
+  leave();
+  const mine = (sending = { id, stopping: false, left: false, cut: new AbortController() });
   const letGo = hold();
-  going = id;
-  stopping = false;
   calm();
   try {
     if (files.length > maxImages) {
@@ -85,37 +83,64 @@ async function askAbout(files, id = null) {
     open("going");
     $("going-title").focus();
     say(`Sending ${plural(files.length, "photo")}`);
-    const set = await sendSet(files, { id, sent: drawSent, signal: mine.signal, enough: () => stopping, named: (soFar) => {
-      going = soFar.id;
-      sets.set(going, soFar);
-      photos.set(going, files);
-      drawNamed(soFar);
-    } });
-    if (mine.signal.aborted) return;
+    const set = await sendSet(files, { id, signal: mine.cut.signal, enough: () => mine.stopping,
+      sent(photos) {
+        if (!mine.left) drawSent(photos);
+      },
+      named(soFar) {
+        mine.id = soFar.id;
+        sets.set(mine.id, soFar);
+        photos.set(mine.id, files);
+        if (!mine.left) drawNamed(soFar);
+      },
+    });
+    if (mine.left) return sayLeft(set.id);
     await showNamed(set.id);
     scrollTo(0, 0);
     $("set-title").focus();
   } catch (error) {
-    if (mine.signal.aborted) return;
-    const begun = going;
-    await (begun ? showNamed(begun) : show());
-    trouble(error, () => askAbout(files, begun));
+    if (mine.cut.signal.aborted) return;
+    if (mine.left) return mine.id && sayLeft(mine.id);
+    await (mine.id ? showNamed(mine.id) : show());
+    trouble(error, () => askAbout(files, mine.id));
   } finally {
     letGo();
   }
 }
 
+// The page goes on to something else. What is on its way is named by the server anyhow, and so waited for.
+function leave() {
+  if (sending) sending.left = sending.stopping = true;
+}
+
+async function sayLeft(id) {
+  await keepNamed(id);
+  if (!$("home").hidden) await home();
+  const [there, all] = [sets.get(id).images.length, photos.get(id).length];
+  toast(`${there} of ${plural(all, "photo")} were sent, and are a set.`, { text: "Show it", act: () => {
+    leave();
+    showNamed(id);
+  } });
+}
+
+function keepNamed(id) {
+  return keepPreviews(id, photos.get(id).slice(0, sets.get(id).images.length));
+}
+
 // What is named by now is a set too.
 function showNamed(id) {
-  keepPreviews(id, photos.get(id).slice(0, sets.get(id).images.length));
+  keepNamed(id);
   if (location.pathname !== `/sets/${id}`) history.pushState(null, "", `/sets/${id}`);
   return show();
 }
 
 // What is on its way is named by the server anyhow, and so waited for; who stops again waits no longer.
 function stop() {
-  if (stopping) return going ? showNamed(going) : show();
-  stopping = true;
+  if (sending.stopping) {
+    sending.cut.abort();
+    return sending.id ? showNamed(sending.id) : show();
+  }
+  sending.stopping = true;
   say(drawStopping());
 }
 
@@ -151,5 +176,8 @@ $("csv").addEventListener("click", download);
 $("forget")?.addEventListener("click", forget);
 $("stop").addEventListener("click", stop);
 if (!("readsOnly" in document.body.dataset)) takeFiles(askAbout);
-addEventListener("popstate", show);
+addEventListener("popstate", () => {
+  leave();
+  show();
+});
 show();

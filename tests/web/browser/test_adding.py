@@ -182,7 +182,8 @@ def test_adding_that_stalled_can_be_stopped(at_filling: Visitor, photos: list[Pa
     page.get_by_role("button", name="Try again").click()  # of the list
     expect(page.locator("#trouble")).to_be_hidden()
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#adding-note")).to_have_text("Stopped, 2 not sent")
+    note = "Stopped, 2 without an answer, which may be there"
+    expect(page.locator("#adding-note")).to_have_text(note)
 
 
 def test_adding_is_stopped_beside_a_list_that_failed(
@@ -193,4 +194,21 @@ def test_adding_is_stopped_beside_a_list_that_failed(
         page.locator(CHOOSE).set_input_files(photos)
         lose_the_list(page)
         page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#adding-note")).to_have_text("Stopped, 5 not sent")
+        expect(page.locator("#adding-note")).to_contain_text("Stopping after the photos")
+        at_filling.look("adding-stopping")
+    added(page, "3 photos")  # those on their way too
+    expect(page.locator("#adding-note")).to_have_text("Stopped, 2 not sent")
+
+
+def test_who_stops_adding_twice_is_told_what_has_no_answer(
+    at_filling: Visitor, photos: list[Path]
+) -> None:
+    page = at_filling.open("/catalog")
+    with at_filling.held(ADD.pattern) as waiting:
+        page.locator(CHOOSE).set_input_files(photos)
+        while len(waiting) < 3:
+            page.wait_for_timeout(50)
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Stop at once").click()
+        note = "Stopped, 2 not sent, 3 without an answer, which may be there"
+        expect(page.locator("#adding-note")).to_have_text(note)

@@ -54,6 +54,17 @@ def test_a_photo_stays_in_its_browser(visitor: Visitor) -> None:
     expect(page.get_by_text("Choose a photo")).to_be_visible()
 
 
+def test_a_garment_that_was_removed_meanwhile_leads_to_the_start(visitor: Visitor) -> None:
+    visitor.forgiven.append("status of 404")
+    page = visitor.open("/?garment=999999")
+    expect(page.locator("#trouble")).to_contain_text("Garment 999999 is no longer in the catalog.")
+    expect(page.get_by_text("Choose a photo")).to_be_visible()
+    visitor.look("garment-gone")
+    page.locator("#home a.card").first.click()
+    answered(page)
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_an_empty_catalog_says_so_and_labels_all_the_same(
     empty_site: Site, visit: Callable[[Site, str], Visitor], size: str, tmp_path: Path

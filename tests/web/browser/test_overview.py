@@ -26,6 +26,13 @@ def opened(visitor: Visitor) -> Page:
     return page
 
 
+def look(page: Page) -> None:
+    """Let the page look once at the comparison that it follows."""
+    with page.expect_response(re.compile("mislabels")) as response:
+        page.clock.run_for(1500)
+    response.value.finished()
+
+
 def test_charts_are_as_the_catalog_is(at_reports: Visitor, reported: Site) -> None:
     page = opened(at_reports)
     at_reports.look("overview")
@@ -135,16 +142,11 @@ def test_a_comparison_that_nobody_works_on_is_said_to_be_none(
     page.get_by_role("button", name="Compare them now").click()
     expect(page.locator("#analysis")).to_contain_text("waits for its turn")
 
-    def look() -> None:
-        with page.expect_response(re.compile("mislabels")) as response:
-            page.clock.run_for(1500)
-        response.value.finished()
-
     def progress(route: Route) -> None:
         route.fulfill(json=route.fetch().json() | {"progress": {"done": 12, "total": 33}})
 
     page.route(re.compile("mislabels"), progress, times=1)
-    look()
+    look(page)
     expect(page.locator("#analysis")).to_contain_text("12 of 33 garments")
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, writable: true })")
     asked: list[str] = []
@@ -153,13 +155,35 @@ def test_a_comparison_that_nobody_works_on_is_said_to_be_none(
         page.clock.run_for(1500)
     assert asked == []  # nobody sees it
     page.evaluate("document.hidden = false")
-    for _ in range(40):
-        look()
+    for _ in range(10):
+        look(page)
     expect(page.locator("#analysis")).to_contain_text("Nothing is at work on it")
     expect(page.locator("#analysis-bar")).to_be_hidden()
     expect(page.get_by_role("button", name="Compare them now")).to_be_visible()
     page.clock.run_for(60_000)
-    assert len(asked) == 40
+    assert len(asked) == 10
+
+
+def test_a_comparison_that_waits_is_followed_until_it_is_cancelled(
+    site: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    visitor = visit(site, "phone")
+    page = visitor.page
+    page.clock.install()
+    with Client(site.url) as client:
+        client.refresh_report("mislabels")
+        opened(visitor)
+        expect(page.locator("#analysis")).to_contain_text("begins as soon as a worker is free")
+        expect(page.get_by_role("button", name="Compare them now")).to_be_hidden()
+        visitor.look("overview-waiting")
+        for _ in range(12):
+            look(page)
+        expect(page.locator("#analysis")).to_contain_text("begins as soon as a worker is free")
+        client.cancel_report("mislabels")
+    for _ in range(10):
+        look(page)
+    expect(page.locator("#analysis")).to_contain_text("Nothing is at work on it")
+    expect(page.get_by_role("button", name="Compare them now")).to_be_visible()
 
 
 def test_an_empty_catalog_has_no_charts(

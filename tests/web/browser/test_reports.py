@@ -93,6 +93,20 @@ def test_every_report_is_shown_row_by_row(
         assert visitor.context.request.get(address).ok, address
 
 
+def test_a_report_that_was_never_made_says_what_the_visitor_can_do(
+    site: Site, locked: tuple[Site, str], visit: Callable[[Site, str], Visitor]
+) -> None:
+    page = visit(site, "desktop").open("/overview/mislabels")
+    expect(page.locator(".empty")).to_contain_text("the overview has a button for it")
+    visitor = visit(locked[0], "phone")
+    visitor.forgiven.append("status of 401")
+    page = visitor.open("/overview/mislabels")
+    page.get_by_label("API key").fill(locked[1])
+    page.keyboard.press("Enter")
+    expect(page.locator(".empty")).to_contain_text("ask somebody whose key has the scope admin")
+    visitor.look("report-never-made")
+
+
 def test_rows_lead_to_garments_and_are_saved(at_reports: Visitor, reported: Site) -> None:
     page = at_reports.open("/overview")
     page.get_by_role("link", name="Garments by category, row by row").click()

@@ -209,6 +209,25 @@ def test_who_stops_twice_waits_for_nothing(
     assert len(tiles(page)) == 8
 
 
+def test_who_goes_back_finds_what_was_sent_among_the_last_sets(
+    visitor: Visitor, photos: list[Path]
+) -> None:
+    page = send(visitor, photos[:1])
+    with visitor.held(PART):
+        page.set_input_files("#set input[data-take]", [*photos, *photos])
+        expect(page.locator("#going-note")).to_have_text("8 of 24 named")
+        page.go_back()
+        expect(page.locator("#home")).to_be_visible()
+        expect(page.locator("#recent-sets a")).to_have_count(1)
+        assert asks_before_it_is_left(page)
+    expect(page.locator("#toasts")).to_contain_text("16 of 24 photos were sent")
+    expect(page.locator("#recent-sets a")).to_have_count(2)
+    visitor.look("set-left")
+    assert not asks_before_it_is_left(page)
+    page.get_by_role("button", name="Show it").click()
+    expect(page.locator("#set-title")).to_have_text("16 photos")
+
+
 def test_a_lost_connection_is_said_and_the_photos_sent_again(
     visitor: Visitor, photos: list[Path]
 ) -> None:
