@@ -22,7 +22,8 @@ test: $(VENV)/dev ## install what tests need (TensorFlow and Chromium too) and r
 
 # A file stays with one process, and each process has a Postgres of its own; tests/conftest.py says which come first.
 # OpenBLAS's threads wait for each other by spinning: two processes with two each take three times the time
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# A process that dies is named, as the test it died in; with one in its place the run would wait for ever (xdist 3.8)
+PARALLEL := --numprocesses 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engine (ARGS=--stand-ins: without a registry of images)
 	@tests/compose/run.sh $(ARGS)
