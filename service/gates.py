@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from service.model import Model
 from service.recommend import Query, labels_to_search
 from service.storage import Location, fetchers_of
 from service.studio import Studio
-from service.training.data import Sample, by_known_label, read_samples
+from service.training.data import Sample, by_known_label, read_samples, some_of
 from service.training.figures import wilson
 from service.training.held_out import split
 
@@ -139,7 +138,7 @@ def report_gates(
             searched = _searched(photo, gate, model)
             gate.labels.append(len(searched))
             gate.opened += photo.label in searched
-    timed = asked[:: math.ceil(len(asked) / TIMED)]
+    timed = some_of(asked, TIMED)
     _search(studio, model, gates, timed, progress)
     return Report(len(asked), len(timed), len(samples) - len(asked), gates)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from service.decode import SUFFIXES
 from service.errors import SourceInvalid
+from service.parquet import parquet_rows
 from service.storage import Location, P, exists, is_folder, is_remote, is_url, locate, reached, walk
 
 IMAGE, LABEL = "image_name", "category_label"
@@ -171,28 +172,9 @@ def csv_rows(source: Location, *required: str) -> Iterator[dict[str, str]]:
 
 
 def _parquet(source: Location, root: Location) -> Iterator[Item]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.ParquetFile(source if isinstance(source, Path) else source.open("rb"))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise SourceInvalid(f"{source} is not a Parquet file: {error}.") from None
-    _require_columns(source, table.schema_arrow.names, IMAGE)
-
-    def rows() -> Iterator[dict[str, str]]:
-        batches = table.iter_batches(batch_size=4096)
-        while True:
-            try:
-                found = next(batches).to_pylist()
-            except StopIteration:
-                return
-            except (pyarrow.ArrowException, OSError) as error:
-                raise SourceInvalid(f"{source} is damaged: {error}.") from None
-            for row in found:
-                yield {name: "" if value is None else str(value) for name, value in row.items()}
-
-    return _items(rows(), root)
+    columns, rows = parquet_rows(source)
+    _require_columns(source, columns, IMAGE)
+    return _items(rows, root)
 
 
 def _require_columns(source: Location, names: Sequence[str], *required: str) -> None:
@@ -232,7 +214,9 @@ def _deepfashion(annotations: Location, image_root: Location | None) -> Iterator
                 if found is not None and Path(found[1]).suffix.lower() in SUFFIXES:
                     understood = True
                     if (label := DEEPFASHION.get(int(found[2]))) is not None:
-                        yield Item(root / found[1], found[1], label)
+                        # Photos of one product lie in a folder
+                        columns = {"item": found[1].rpartition("/")[0]}
+                        yield Item(root / found[1], found[1], label, columns)
         if not understood:
             raise SourceInvalid(f"{annotations} has no line such as `img/Tee/1.jpg 18`.")
 

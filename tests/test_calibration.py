@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,14 @@ from service.encoder.prediction import softmax
 from service.encoder.write import write_calibration
 from service.errors import BundleInvalid, TrainingImpossible
 from service.settings import Settings
-from service.training.calibrate import _temperature, _threshold, calibrate, calibrate_on
+from service.training.calibrate import (
+    _first_half,
+    _helps,
+    _temperature,
+    _threshold,
+    calibrate,
+    calibrate_on,
+)
 from service.training.data import Sample
 from service.training.detector import fit_detector
 from service.training.figures import calibration_error, reliability
@@ -155,6 +163,20 @@ def test_temperature_makes_confidence_honest() -> None:
     )
     assert before > 0.1
     assert after < 0.04
+
+
+def test_a_temperature_that_was_not_measured_is_not_taken() -> None:
+    """Two photos would be as sure, or as unsure, as can be."""
+    few = made_up(3).labelled
+    assert _temperature(few) < 0.1
+    assert not _helps(few, None)
+
+
+def test_groups_whose_names_are_not_utf8_are_halved() -> None:
+    observed = made_up(40)
+    samples = tuple(replace(s, group=f"made/caf\udce9-{s.group}") for s in observed.samples)
+    half = _first_half(replace(observed, samples=samples))
+    assert 8 < half.sum() < 32
 
 
 def test_the_detector_keeps_what_it_must_and_rejects_the_rest() -> None:

@@ -78,6 +78,12 @@ def test_retrieval_of_a_known_case() -> None:
         }
     }
     assert retrieval_figures(part, "sender", ())["same_garment"] is None
+    twice = Observed(*(np.concatenate([a, a]) if isinstance(a, np.ndarray) else a + a for a in (
+        part.samples, part.features, part.logits, part.truth
+    )))  # fmt: skip
+    assert retrieval_figures(twice, "garment", ("family", "pattern")) == figures, (
+        "copies find copies"
+    )
 
 
 def test_a_bundle_is_evaluated_on_drawn_garments(home: Path, drawn: Path) -> None:

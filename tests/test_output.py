@@ -39,16 +39,20 @@ def test_a_comparison_is_told_in_whatever_order_it_was_stored(
 def test_progress_in_a_log_tells_rate_and_time_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter([0, 20, 40, 60, 80])
+    clock = iter([0, 20, 40, 60, 80, 100, 120])
     monkeypatch.setattr(output.time, "monotonic", lambda: next(clock))
     with output.progress_bar("import") as advance:
         advance(100, 400, "5 rows/s")
         advance(400, 400)
         advance(10, 30, "Tee")  # the next thing is counted anew
         advance(20, 30, "Tee")
+        advance(1000, 1200, "epoch 11")  # a run goes on
+        advance(1100, 1200, "epoch 12")
     assert capsys.readouterr().err.splitlines() == [
         "import: 100 of 400, 60 s left 5 rows/s",
         "import: 400 of 400",
         "import: 10 of 30 Tee",
-        "import: 20 of 30, 10 s left Tee",
+        "import: 20 of 30, 20 s left Tee",
+        "import: 1000 of 1200 epoch 11",
+        "import: 1100 of 1200, 20 s left epoch 12",
     ]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from service.errors import SourceInvalid
 from service.sources import folder_of, read_source
@@ -70,6 +73,25 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     assert named(table) == [("a.jpg", "3"), ("b.jpg", None)]
 
 
+def test_parquet_columns_are_what_a_csv_file_would_say(tmp_path: Path) -> None:
+    """A number that is missing makes pandas write the others as fractions, and NaN is no category."""
+    table = tmp_path / "table.parquet"
+    columns = {
+        "image_name": ["a.jpg", "b.jpg"],
+        "category_label": np.array([3, np.nan]),
+        "sender": pyarrow.array([12.0, None]),
+        "share": [0.5, np.inf],
+        "sort": pyarrow.array(["old", None]).dictionary_encode(),
+        "embedding": [[0.1] * 9] * 2,
+        "photo": [b"\xff"] * 2,
+    }
+    parquet.write_table(pyarrow.table(columns), table)
+    first, second = read_source(table)
+    assert first.columns == {"sender": "12", "share": "0.5", "sort": "old"}
+    assert (first.label, second.label) == ("3", None)
+    assert second.columns == {"sender": "", "share": "inf", "sort": ""}
+
+
 @pytest.mark.parametrize("separator", ["   ", "\t", ",", "                 "])
 @pytest.mark.parametrize("header", ["", "\ufeff", "5\nimage_name  category_label\n"])
 def test_deepfashion_annotations_in_every_spelling(
@@ -90,6 +112,7 @@ def test_deepfashion_annotations_in_every_spelling(
         ("img/B/img_1.jpg", "Dress"),
     ]
     assert items[0].file == tmp_path / "Img/img/A_Tee/img_00000002.jpg"
+    assert items[0].columns == {"item": "img/A_Tee"}, "photos of one product"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from service.encoder.bundle import SHIPPED, read_card
 from service.errors import InvalidParameter
-from service.training.data import Sample, names_of, read_samples
-from service.training.held_out import split
+from service.training.data import Sample, names_of, read_samples, some_of, telling
+from service.training.held_out import doubts, split, unlike_training
 
 
 def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -66,6 +67,57 @@ def test_a_column_that_no_photo_has_is_refused(tmp_path: Path) -> None:
     for how in ({"groups": ["photograper"]}, {"garment": "photograper"}):
         with pytest.raises(InvalidParameter, match=r"photograper. Columns are: photographer"):
             read_samples([table], **how)  # type: ignore[arg-type]
+
+
+def test_what_speaks_against_a_split_is_said(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(
+        "image_name,sender,garment\n" + "".join(f"{i}.jpg,{i},{i // 2}\n" for i in range(40))
+    )
+    groups = ["sender", "garmnet"]
+    sides = split(read_samples([table], groups=groups, garment="garment"))
+    misspelt, apart = doubts(*sides, groups, "garment")
+    assert misspelt == "No photo has the column garmnet: it holds nothing together."
+    assert apart.endswith("flatter: --group garment holds them together.")
+    groups = ["sender", "garment"]
+    sides = split(read_samples([table], groups=groups, garment="garment"))
+    assert list(doubts(*sides, groups, "garment")) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "groups", "alike"),
+    [
+        (["photos", "drawn"], ["sender"], True),
+        (["photos"], ["sender"], True),
+        (["photos"], [], False),
+        (["photos", "photos-2"], ["sender"], False),
+        (["of-another-shop"], [], True),
+    ],
+)
+def test_other_photos_than_those_held_out_are_told(
+    sources: list[str], groups: list[str], alike: bool
+) -> None:
+    learnt = {"sources": {"photos": 9, "drawn": 9}, "groups": ["sender"]}
+    card = read_card(SHIPPED).model_copy(update={"training": learnt})
+    said = unlike_training(card, sources, groups)
+    assert (said is None) is alike
+    assert said is None or "learnt from photos and drawn, with --group sender." in said
+
+
+def test_what_stands_for_no_garment_is_not_for_one_side_to_decide() -> None:
+    """Feedback without a label shows garments, and who labelled some photos `none` has said so."""
+    none = Sample(Path("hat.jpg"), "photos", None, "1", outlier=True)
+    tee, unknown = (Sample(Path("a.jpg"), "photos", label, "2") for label in ("Tee", None))
+    assert telling([tee, none], [unknown, tee]) == [[tee, none], [tee]]
+    assert telling([tee], [unknown]) == [[tee], [unknown]]
+
+
+def test_some_of_a_table_that_deals_its_categories_in_turn_are_of_all() -> None:
+    dealt = [number % 11 for number in range(3300)]
+    some = some_of(dealt, 300)
+    assert (len(some), set(some)) == (300, set(range(11)))
+    assert some_of(range(9), 300) == list(range(9))
+    assert some_of(range(999), 5) == sorted(some_of(range(999), 5))
 
 
 def test_copies_of_a_file_fall_on_one_side(tmp_path: Path) -> None:

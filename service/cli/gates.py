@@ -47,8 +47,12 @@ def gates(
     not seen, or, where SOURCE and --group are those of its training, --held-out.
     """
     from service.gates import report_gates
+    from service.training.data import names_of
+    from service.training.held_out import unlike_training
 
     with open_studio() as studio, progress_bar("gates") as advance:
+        if held_out and (doubt := unlike_training(studio.card, names_of(sources), groups)):
+            note(doubt)
         report = report_gates(
             studio,
             sources,

@@ -126,19 +126,20 @@ def show_building(advance: Advance) -> Callable[[Building], None]:
 
 def _progress_lines(description: str) -> Advance:
     began = last = time.monotonic()
-    before = 0
+    before = first = 0
+    whole: int | None = None
 
     def advance(done: int, total: int | None = None, text: str = "") -> None:
-        nonlocal began, last, before
+        nonlocal began, last, first, before, whole
         now = time.monotonic()
-        if done < before:  # something else is counted from here on
-            began = now
-        before = done
+        if done < before or whole not in (None, total):  # something else is counted from here on,
+            began, first = now, done  # of which a run before this one may have done a part
+        before, whole = done, total
         if now - last >= LINE_EVERY:
             last = now
             of = f" of {total}" if total else ""
-            if total and 0 < done < total and now > began:
-                of += f", {(now - began) / done * (total - done):.0f} s left"
+            if total and first < done < total and now > began:
+                of += f", {(now - began) / (done - first) * (total - done):.0f} s left"
             note(f"{description}: {done}{of} {text}".rstrip())
 
     return advance

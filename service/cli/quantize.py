@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
@@ -30,13 +29,13 @@ def quantize(
     from service.encoder import read_card
     from service.encoder.quantize import PICTURES, require_nncf
     from service.encoder.quantize import quantize as make
-    from service.training.data import read_samples
+    from service.training.data import read_samples, some_of
     from service.training.pixels import load_pixels
 
     settings, card = load_settings(), read_card(bundle)
     require_nncf()
     samples = read_samples(sources, image_root=image_root)
-    chosen = samples[:: math.ceil(len(samples) / PICTURES) or 1]
+    chosen = some_of(samples, PICTURES)
     with progress_bar("quantize") as advance:
         cache = settings.folder("training", "pictures")
         _, pictures = load_pixels(chosen, card.input_size, Limits.of(settings), cache, advance)

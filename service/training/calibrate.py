@@ -24,7 +24,7 @@ from service.encoder.write import write_calibration
 from service.errors import TrainingImpossible
 from service.settings import Settings
 from service.storage import Location
-from service.training.data import Sample, by_known_label, read_samples
+from service.training.data import Sample, by_known_label, read_samples, telling
 from service.training.detector import fit_detector
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.held_out import split
@@ -76,7 +76,7 @@ def calibrate_on(
     """
     encoder: Encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     labels = encoder.card.labels
-    training, held_out = (by_known_label(side, labels)[0] for side in (training, held_out))
+    training, held_out = (by_known_label(side, labels)[0] for side in telling(training, held_out))
     fitted = training[:: math.ceil(len(training) / FITTED) or 1]
     limits = Limits.of(settings)
     seen = observe(encoder, fitted, limits, lambda n, of: progress("photos trained on", n, of))
@@ -115,7 +115,12 @@ def _features(encoder: Encoder, pictures: Iterable[np.ndarray]) -> np.ndarray:
 def _first_half(held: Observed) -> np.ndarray:
     """(n,) bool: half of the groups, the same in every run."""
     return np.array(
-        [hashlib.sha256(f"half/{s.group}".encode()).digest()[0] < 128 for s in held.samples], bool
+        [
+            # As in `held_out`: a file's name need not be UTF-8
+            hashlib.sha256(f"half/{s.group}".encode(errors="surrogateescape")).digest()[0] < 128
+            for s in held.samples
+        ],
+        bool,
     )
 
 
@@ -146,7 +151,8 @@ def _threshold(held: Observed, detector: Detector, keep: float) -> float:
 
 def _helps(held: Observed, figures: dict[str, Any] | None) -> bool:
     first = (figures or {}).get(held.labelled.sources[0])
-    return not first or first["calibration_error_after"] < first["calibration_error_before"]
+    # What too few photos say is not measured: the temperature would run to one end
+    return bool(first) and first["calibration_error_after"] < first["calibration_error_before"]
 
 
 def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] | None:

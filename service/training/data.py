@@ -6,12 +6,17 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
 
 from service.errors import InvalidParameter, LabelUnknown, TrainingImpossible
 from service.labels import given_label
 from service.sources import LABEL, Item, read_source
 from service.storage import Location
 from service.summary import printable
+
+T = TypeVar("T")
 
 NONE = "none"  # in place of a label: the photo shows none of the categories
 
@@ -106,6 +111,24 @@ def require_column(samples: Sequence[Sample], columns: Sequence[str]) -> None:
         raise InvalidParameter(
             f"No photo has the column {' or '.join(columns)}. Columns are: {known}."
         )
+
+
+def some_of(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, in their order; by chance, the same in every run. Every k-th would be of
+    one category where a source deals them in turn."""
+    chosen = np.random.default_rng(0).permutation(len(items))[:most]
+    return [items[place] for place in sorted(chosen)]
+
+
+def telling(*sides: Sequence[Sample]) -> list[list[Sample]]:
+    """Those of each side that say what they show.
+
+    A photo without a label stands for what is no garment of the labels, unless some photo, on whatever
+    side, is labelled `none`: then it says nothing.
+    """
+    if not any(sample.outlier for side in sides for sample in side):
+        return [list(side) for side in sides]
+    return [[s for s in side if s.label is not None or s.outlier] for side in sides]
 
 
 def by_known_label(

@@ -16,7 +16,7 @@ from service.encoder.prediction import softmax
 from service.errors import SourceInvalid
 from service.settings import Settings
 from service.training.calibrate import share
-from service.training.data import Sample, by_known_label
+from service.training.data import Sample, by_known_label, telling
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.observe import Observed, observe
 from service.training.retrieval import retrieval_figures
@@ -43,7 +43,8 @@ def evaluate(
     `SourceInvalid` where fewer than two categories are left, `StorageUnavailable`.
     """
     card = read_card(bundle)
-    known, strange = by_known_label(samples, card.labels)
+    (telling_ones,) = telling(samples)
+    known, strange = by_known_label(telling_ones, card.labels)
     unknown = sorted({str(sample.label) for sample in strange})
     _require_two_labels(known, card, unknown)
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))

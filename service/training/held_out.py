@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from service.encoder.bundle import Card
 from service.grouping import components
 from service.storage import Location, each, read_bytes, size_of
 from service.training.data import Sample
@@ -37,6 +38,48 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     for sample, group in zip(samples, groups, strict=True):
         sides[group in held].append(sample)
     return sides
+
+
+def doubts(
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    groups: Collection[str],
+    garment: str | None,
+) -> Iterator[str]:
+    """What speaks against figures of this split, a line each."""
+    columns = {column for sample in (*training, *held_out) for column in sample.columns}
+    for group in sorted(set(groups) - columns):
+        yield f"No photo has the column {group}: it holds nothing together."
+    if garment is not None:
+        both = {s.garment for s in training} & {s.garment for s in held_out}
+        if both:
+            yield (
+                f"{len(both)} garments have photos on both sides, and figures of such photos flatter: "
+                f"--group {garment} holds them together."
+            )
+
+
+def unlike_training(card: Card, sources: Iterable[str], groups: Collection[str]) -> str | None:
+    """Why photos that a bundle has learnt from may be among those that these sources hold out; None where
+    nothing says so.
+
+    sources: as `names_of` calls them. Of sources with other names than those of the training nothing is
+    known: they may be photos that the bundle never saw.
+    """
+    learnt = card.training.get("sources", {})
+    named = set(sources)
+    by = card.training.get("groups")  # a bundle of before does not say it
+    if named.isdisjoint(learnt) or (
+        named <= set(learnt) and (by is None or set(by) == set(groups))
+    ):
+        return None
+    told = ""
+    if by is not None:
+        told = f", with {' '.join(f'--group {name}' for name in by)}" if by else ", without --group"
+    return (
+        f"{card.title} learnt from {' and '.join(learnt)}{told}. With other --data or --group other photos "
+        "are held out, most of which it knows: give the same, or the figures flatter."
+    )
 
 
 def large_enough(samples: Sequence[Sample], at_least: int) -> set[str]:

@@ -45,10 +45,9 @@ class Observed:
 
     @property
     def is_other(self) -> np.ndarray:
-        """(n,) bool, photos that show none of the labels: those that say so, or, where no photo does,
-        all without a label."""
-        outliers = np.array([sample.outlier for sample in self.samples], bool)
-        return outliers if outliers.any() else self.truth < 0
+        """(n,) bool, photos that show none of the labels. Those of which that is not said are left out
+        beforehand, see `data.telling`."""
+        return self.truth < 0
 
     @property
     def sources(self) -> tuple[str, ...]:

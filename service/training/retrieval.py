@@ -23,9 +23,9 @@ def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -
     `same_garment`: among photos with another one of the same garment, those that find one first, and
     among the first ten. `precision_at_9`: share of the nine nearest of the same category, other photos
     of the same garment left out. `attributes`: share of the nearest nine of the same category that
-    agree in a column, beside the share that chance would give.
+    agree in a column, beside the share that chance would give. Copies of a photo count once.
     """
-    known = part.labelled
+    known = _once(part.labelled)
     embeddings = unit(known.features)
     nearest = neighbours(embeddings, min(DEPTH, max(1, len(known) - 1)))
     garments = known.column(garment)
@@ -43,6 +43,14 @@ def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -
             if (figures := _agreement(known, name, garments, nearest, within)) is not None
         },
     }
+
+
+def _once(known: Observed) -> Observed:
+    """The first of photos with the very same embedding: each copy would find another one."""
+    _, first = np.unique([hash(row.tobytes()) for row in known.features], return_index=True)
+    chosen = np.zeros(len(known), bool)
+    chosen[first] = True
+    return known.where(chosen)
 
 
 def _first(chosen: np.ndarray, n: int) -> np.ndarray:

@@ -34,7 +34,7 @@ from service.training.data import (
 )
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
-from service.training.held_out import HELD_OUT, large_enough, selected, split
+from service.training.held_out import HELD_OUT, doubts, large_enough, selected, split
 from service.training.network import FEATURES, LOGITS
 from service.training.pixels import load_pixels
 from service.training.plan import Plan
@@ -98,6 +98,14 @@ def train_bundle(
     tasks, names = selection.tasks, list(names_of(selection.sources))
     training, held_out = _chosen(selection)
     labels = label_order([*training, *held_out], _usual_order())
+    unseen = [sample for sample in held_out if sample.label is not None]
+    if not unseen:
+        raise TrainingImpossible(
+            "Nothing can be held out: every group has more than a fifth of the photos of its source. "
+            "Give more photos, or let --group hold fewer together."
+        )
+    for doubt in doubts(training, held_out, selection.groups, selection.garment):
+        log(doubt)
     initial, origin = initial_weights(weights, plan.backbone, labels)
     run = settings.folder("training", _key(training, held_out, plan, tasks, initial))
     side = round(max(*plan.sizes, plan.input_size) * MARGIN)
@@ -124,14 +132,8 @@ def train_bundle(
         data = load("reading photos", training)
         if untaught := [name for name in labels if name not in {s.label for s in data.samples}]:
             raise TrainingImpossible(
-                f"No photo of {untaught[0]} that can be read is left to learn from. Give more, or let "
-                "--group hold fewer together."
-            )
-        unseen = [sample for sample in held_out if sample.label is not None]
-        if not unseen:
-            raise TrainingImpossible(
-                "Nothing can be held out: every group has more than a fifth of the photos of its source. "
-                "Give more photos, or let --group hold fewer together."
+                f"No photo of {untaught[0]} is left to learn from: those that can be read are all held "
+                "out. Give more of it, or leave it out with --min-photos."
             )
         watched = [sample for sample in unseen if sample.source == names[0]]
         held = load("reading held-out photos", watched or unseen)
@@ -144,6 +146,7 @@ def train_bundle(
             "labels": labels,
             "training": {
                 "sources": {name: sum(s.source == name for s in data.samples) for name in names},
+                "groups": list(selection.groups),
                 "started_from": origin,
                 "plan": asdict(plan),
                 "tasks": {task: len(data.targets.classes[task]) for task in tasks},
