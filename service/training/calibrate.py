@@ -151,8 +151,11 @@ def _threshold(held: Observed, detector: Detector, keep: float) -> float:
 
 def _helps(held: Observed, figures: dict[str, Any] | None) -> bool:
     first = (figures or {}).get(held.labelled.sources[0])
-    # What too few photos say is not measured: the temperature would run to one end
-    return bool(first) and first["calibration_error_after"] < first["calibration_error_before"]
+    if (
+        first is None
+    ):  # of too few photos nothing is measured, and the temperature would run to one end
+        return False
+    return bool(first["calibration_error_after"] < first["calibration_error_before"])
 
 
 def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] | None:
