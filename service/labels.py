@@ -16,9 +16,11 @@ def canonical(name: str, known: Sequence[str]) -> str:
 
 
 def spelt(name: str, known: Sequence[str]) -> str | None:
-    """The known label of that name, whatever its case; None where there is none."""
-    wanted = name.strip().casefold()
-    return next((label for label in known if label.casefold() == wanted), None)
+    """The known label of that name, else one of that name in another case; None where there is none."""
+    name = name.strip()
+    if name in known:
+        return name
+    return next((label for label in known if label.casefold() == name.casefold()), None)
 
 
 def number_or_name(label: str, known: Sequence[str]) -> int | str:

@@ -12,7 +12,7 @@ from service.catalog import delete_garment, random_garment
 from service.domain import Garment, LabelConfidence
 from service.errors import CatalogEmpty, GarmentNotFound, InvalidParameter, LabelUnknown
 from service.ingest import ingest
-from service.labels import given_label, number_or_name
+from service.labels import given_label, number_or_name, spelt
 from service.recommend import (
     ATTEMPTS,
     Query,
@@ -171,6 +171,14 @@ def test_top_counts_in_sql(studio: Studio) -> None:
 def test_a_name_that_is_a_number_is_that_name() -> None:
     """A bundle that was trained on numbered categories has such names, in the order of text."""
     assert [given_label(label, KNOWN) for label in ("2", "2.0", "tOP")] == ["Dress", "Dress", "Top"]
+
+
+def test_of_names_that_differ_in_case_alone_each_is_itself() -> None:
+    known = ("Dress", "dress", "Tee")
+    assert [spelt(name, known) for name in known] == list(known)
+    assert [spelt(name, known) for name in (" dress ", "DRESS", "tee", "Sari")] == [
+        "dress", "Dress", "Tee", None,
+    ]  # fmt: skip
 
 
 def test_a_label_is_written_so_that_it_is_read_as_itself() -> None:

@@ -5,7 +5,13 @@
 """
 
 from service.artifacts.bring import import_features
-from service.artifacts.give import export_features
+from service.artifacts.give import export_features, labels_of_others
 from service.artifacts.save import save_all_features, save_all_labels
 
-__all__ = ["save_all_labels", "save_all_features", "import_features", "export_features"]
+__all__ = [
+    "save_all_labels",
+    "save_all_features",
+    "import_features",
+    "export_features",
+    "labels_of_others",
+]

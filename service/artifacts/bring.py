@@ -69,8 +69,13 @@ def import_features(
                 "are another's. Nothing was imported."
             )
         model = studio.model  # whose embeddings they are taken for, also where another takes over
-        loader = BulkLoader(studio.engine, model.id)
         run = Run.start(studio.engine, source=f"{csv}, {npz}", labels=labels)
+
+        def waits(at: Building) -> None:
+            run.beat()  # which says where the import was cancelled
+            building(at)
+
+        loader = BulkLoader(studio.engine, model.id, building=waits)
         batches = _batches(csv, features, model.labels, labels)
         with recorded(run), closing(_ahead(batches)) as ready:
             run.beat(total=named)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureWriter
-from service.catalog import all_embeddings
+from service.catalog import all_embeddings, count_by_label
+from service.domain import LabelCount
 from service.errors import CatalogEmpty
 from service.labels import number_or_name
 from service.sources import IMAGE, LABEL
@@ -52,3 +53,12 @@ def export_features(
                 done += len(paths)
                 progress(done, count)
     return count
+
+
+def labels_of_others(studio: Studio) -> list[LabelCount]:
+    """Labels that were given, and that the bundle lacks: a catalog where nobody gave them knows them not, and
+    takes no row with one, or takes it for the label of that number or nearly that name."""
+    own = studio.model.card.labels
+    return [
+        found for found in count_by_label(studio.engine) if found.count and found.label not in own
+    ]

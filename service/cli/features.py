@@ -75,13 +75,21 @@ def export_features(csv: Path, npz: Path, as_json: bool) -> None:
     holds float16. Whose a label is, confidence and the photo's hash are not in these files.
     """
     from service.artifacts import export_features as write
+    from service.artifacts import labels_of_others
 
     with open_studio() as studio, progress_bar("export-features") as advance:
         count = write(studio, csv, npz, progress=advance)
+        others = labels_of_others(studio)
     if as_json:
         print_json({"garments": count, "csv": str(csv), "npz": str(npz)})
     else:
         note(f"{count} garments: {csv}, {npz}")
+    if others:
+        note(
+            f"{sum(found.count for found in others)} of the garments have a given label that the bundle "
+            f"lacks, such as {others[0].label}: an import into an empty catalog refuses them or takes "
+            "another label. `backup` keeps them."
+        )
 
 
 @click.command("save-labels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from service.backup.archive import PICTURES
 from service.catalog import (
     attach,
     build_indexes,
+    index_name,
     leftovers,
     migrate,
     open_engine,
     require_head,
     shelves,
+    similar,
 )
 from service.errors import (
     CatalogNotEmpty,
@@ -93,6 +96,21 @@ def test_a_catalog_that_is_not_empty_is_kept_unless_told(
     assert contents(engine) | {"import_run": None} == before | {"import_run": None}
 
 
+def test_what_is_replaced_goes_in_without_the_indexes_that_were_there(
+    engine: Engine, shelve: Callable[..., np.ndarray], root: Images, file: Path
+) -> None:
+    """600 are fewer than an index is built for, and enough that one which is there would stay."""
+    vectors = shelve("Tee", 600)
+    build_indexes(engine, threshold=500)
+    before = [similar(engine, vector, labels=["Tee"], n=9, exact=True) for vector in vectors[::200]]
+    assert similar(engine, vectors[0], labels=["Tee"], n=9)[1] == "hnsw"
+    back_up(engine, root, file)
+    restore(engine, root, file, replace=True)
+    assert (shelves(engine)[0].state, shelves(engine, threshold=500)[0].due) == ("none", "build")
+    after = [similar(engine, vector, labels=["Tee"], n=9) for vector in vectors[::200]]
+    assert after == before
+
+
 @pytest.mark.parametrize("schema", ["Shop", 'the "shop"'])
 def test_a_schema_whose_name_needs_quotes_is_one(
     other: Engine, empty_database_url: str, root: Images, file: Path, schema: str
@@ -112,8 +130,11 @@ def test_a_schema_whose_name_needs_quotes_is_one(
     catalog.Run.start(shop, source="/photos", labels="given")
     assert back_up(shop, root, file).rows["garment"] == 1
     loader.write([row("b.jpg")])
+    with shop.begin() as connection:
+        connection.execute(text(f"CREATE INDEX {index_name('Tee')} ON garment (id)"))
     restore(shop, root, file, replace=True)
     with shop.connect() as connection:
+        assert connection.scalar(text(f"SELECT to_regclass('{index_name('Tee')}')")) is None
         assert connection.scalar(text("SELECT count(*) FROM garment")) == 1
         assert connection.scalar(text("SELECT state FROM import_run")) == "interrupted"
     assert migrate(shop, "base") == "base"

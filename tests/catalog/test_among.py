@@ -95,13 +95,32 @@ def test_without_any_the_refusal_says_how_to_make_one(engine):
     [
         ("1 / (number - number) = 1", "division by zero"),
         ("CAST(photo AS int) = 1", "invalid input"),
+        ("fetched(number)", "no such file"),
     ],
 )
 def test_a_view_that_fails_is_one_line(product, labels, condition, said):
-    own(product, view("broken", condition))
+    own(
+        product,
+        """CREATE FUNCTION fetched(number bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'no such file' USING ERRCODE = 'fdw_error'; END $$""",
+        view("broken", condition),
+    )
     with pytest.raises(AmongUnknown, match=f"^among_broken cannot be searched among: .*{said}"):
         similar(product, embedding(1), labels=labels, n=9, among="broken")
     assert similar(product, embedding(1), labels=labels, n=9)[0]
+
+
+@pytest.mark.parametrize("labels", [["Tee"], ["Dress"]])
+def test_a_materialized_view_that_was_never_filled_is_one_line(product, labels):
+    own(
+        product,
+        """CREATE MATERIALIZED VIEW among_later AS
+           SELECT photo AS image_path FROM product WITH NO DATA""",
+    )
+    with pytest.raises(AmongUnknown, match=r'^among_later .* "among_later" has not been populated'):
+        similar(product, embedding(1), labels=labels, n=9, among="later")
+    own(product, "REFRESH MATERIALIZED VIEW among_later")
+    assert similar(product, embedding(1), labels=labels, n=9, among="later")[0]
 
 
 def test_one_that_the_service_may_not_read_is_one_line(product):

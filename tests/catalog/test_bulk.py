@@ -20,6 +20,7 @@ from service.catalog import (
     shelves,
 )
 from service.catalog.loading.batches import require_serving
+from service.catalog.similarity.indexes import LOCK
 from service.errors import BundleMismatch, LabelUnknown
 
 from .samples import BUNDLE, clustered, embedding, row
@@ -142,8 +143,7 @@ def test_an_index_goes_where_the_import_is_large_for_its_shelf(
     for label in ("Tee", "Dress"):
         shelve(label, 200)
         build_indexes(engine, threshold=100)
-    vectors = clustered(count, 5).astype(np.float16)
-    rows = [bare(f"{i}.jpg", embedding=vector) for i, vector in enumerate(vectors)]
+    rows = tees(count)
     bulk = BulkLoader(engine, model_id)
     for start in range(0, count, 10):
         bulk.write(rows[start : start + 10], progress)
@@ -151,3 +151,55 @@ def test_an_index_goes_where_the_import_is_large_for_its_shelf(
     bulk = BulkLoader(engine, model_id)
     bulk.write(rows, progress)
     assert [shelf.state for shelf in shelves(engine)] == [state, "valid", "none"]
+
+
+def tees(count):
+    vectors = clustered(count, 5).astype(np.float16)
+    return [bare(f"{i}.jpg", embedding=vector) for i, vector in enumerate(vectors)]
+
+
+def test_an_index_that_is_built_amid_a_large_import_goes_again(engine, bulk, shelve, progress):
+    """As the worker builds it every ten minutes, as often as it comes."""
+    shelve("Tee", 200)
+    rows = tees(60)
+    bulk.write(rows[:30], progress)
+    for start in (30, 45):
+        build_indexes(engine, threshold=100)
+        assert shelves(engine)[0].state == "valid"
+        bulk.write(rows[start : start + 15], progress)
+        assert shelves(engine)[0].state == "none"
+
+
+def test_one_that_is_built_amid_a_small_import_stays(engine, bulk, shelve, progress):
+    shelve("Tee", 200)
+    bulk.write(tees(4), progress)
+    build_indexes(engine, threshold=100)
+    bulk.write(tees(8), progress)
+    assert shelves(engine)[0].state == "valid"
+
+
+def test_an_import_that_another_model_overtook_leaves_its_indexes(engine, bulk, shelve, progress):
+    shelve("Tee", 200)
+    build_indexes(engine, threshold=100)
+    with engine.begin() as connection:  # as a swap leaves it
+        connection.execute(text("UPDATE model SET serving = false"))
+    with pytest.raises(BundleMismatch):
+        bulk.write(tees(60), progress)
+    assert shelves(engine)[0].state == "valid"
+
+
+def test_who_waits_for_a_builder_is_told_so_and_can_end_it(engine, model_id, shelve, progress):
+    shelve("Tee", 200)
+    build_indexes(engine, threshold=100)
+
+    def end(building):
+        raise KeyError(building.phase)
+
+    bulk = BulkLoader(engine, model_id, building=end)
+    with engine.connect() as builder:
+        builder.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        with pytest.raises(KeyError, match="waiting for another builder"):
+            bulk.write(tees(60), progress)
+        builder.invalidate()
+    assert len(content(engine)) == 200
+    assert shelves(engine)[0].state == "valid"

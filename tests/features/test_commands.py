@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import text
 
-from service.artifacts import bring, export_features
+from service.artifacts import bring, export_features, import_features
 from service.artifacts.npz import FeatureWriter
 from service.catalog import is_empty
 from service.studio import Studio
@@ -116,6 +117,28 @@ def test_by_the_commands_alone(environment: dict[str, str], drawn: Path, tmp_pat
     done = run("import-features", *options((files[0], files[0])))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "is no .npz file" in done.stderr
+
+
+def test_given_labels_that_the_bundle_lacks_are_counted_when_they_go_out(
+    environment: dict[str, str], studio: Studio, tmp_path: Path
+) -> None:
+    import_features(studio, *write(tmp_path, vectors(3)))
+    copies = tmp_path / "copy.csv", tmp_path / "copy.npz"
+    done = run("export-features", *options(copies))
+    assert done.stderr == f"3 garments: {copies[0]}, {copies[1]}\n"
+    with studio.engine.begin() as connection:
+        connection.execute(text("INSERT INTO category (name, position) VALUES ('Sari', 99)"))
+        connection.execute(text("UPDATE garment SET label = 'Sari' WHERE id > 1"))
+    done = run("export-features", *options(copies), "--json")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(
+        "2 of the garments have a given label that the bundle lacks, such as Sari:"
+    )
+    with studio.engine.begin() as connection:
+        connection.execute(text("DELETE FROM garment"))
+        connection.execute(text("DELETE FROM category WHERE name = 'Sari'"))
+    summary = json.loads(run("import-features", *options(copies), "--json").stdout)
+    assert (summary["added"], [one["row"] for one in summary["rejects"]]) == (1, [2, 3])
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess:

@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from service.artifacts import export_features, import_features
-from service.catalog import garment_by_id, get_import
+from service.catalog import Building, build_indexes, cancel_import, garment_by_id, get_import
+from service.catalog.imports import runs
+from service.catalog.similarity.indexes import LOCK
+from service.errors import ImportCancelled
 from service.ingest import ingest
 from service.studio import Studio
 
@@ -90,6 +94,32 @@ def test_into_a_filled_catalog(studio: Studio, tmp_path: Path, small_batches: No
     assert after[:6] == before[:6]
     assert after[6] == ("6.jpg", "Dress")
     assert len(after) == 40
+
+
+def test_one_that_waits_for_a_builder_says_so_and_can_be_cancelled(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files(count: int) -> tuple[Path, Path]:
+        return write(tmp_path, vectors(count), [(f"{i}.jpg", "Tee") for i in range(count)])
+
+    monkeypatch.setattr(runs, "BEAT_EVERY", 0.05)
+    import_features(studio, *files(1100))
+    build_indexes(studio.engine)
+    told = []
+    with studio.engine.connect() as builder:
+        builder.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        builder.commit()
+
+        def building(at: Building) -> None:
+            told.append(at.phase)
+            cancel_import(studio.engine, 2)
+
+        with pytest.raises(ImportCancelled):
+            import_features(studio, *files(1300), building=building)
+        builder.invalidate()
+    assert set(told) == {"waiting for another builder"}
+    assert get_import(studio.engine, 2).state == "cancelled"
+    assert len(stored(studio)) == 1100
 
 
 def test_labels_are_given_or_the_bundles_own(studio: Studio, tmp_path: Path) -> None:

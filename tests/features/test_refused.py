@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from service.artifacts.npz import FeatureReader
 from service.catalog import get_import, is_empty
 from service.errors import CatalogEmpty, InvalidParameter, SourceInvalid, StorageFull
 from service.studio import Studio
+from service.summary import Summary
 
 from .conftest import read, vectors, write
 
@@ -133,6 +135,22 @@ def test_damage_amid_the_array_is_said_and_an_intact_file_puts_it_right(
     rows, array = read(*copies)
     order = [int(row["image_name"].removesuffix(".jpg")) for row in rows]
     assert np.array_equal(array.astype(np.float16), vectors(40).astype(np.float16)[order])
+
+
+def test_files_of_a_folder_whose_name_is_not_utf8(studio: Studio, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    files = write(folder, vectors(3))
+    assert import_features(studio, *files).added == 3
+    run = get_import(studio.engine, 1)
+    assert (run.state, run.source.count("\\udcff")) == ("done", 2)
+
+    def fail(summary: Summary, total: int) -> None:
+        raise SourceInvalid(f"{files[0]} is at fault.")
+
+    with pytest.raises(SourceInvalid):
+        import_features(studio, *files, progress=fail)
+    assert "\\udcff/labels.csv is at fault" in (get_import(studio.engine, 2).error or "")
 
 
 def test_an_empty_catalog_leaves_no_files(studio: Studio, tmp_path: Path) -> None:

@@ -17,12 +17,23 @@ from service.catalog.database.server import check_server
 from service.catalog.models.generations import kept_generations
 from service.catalog.schema.migration import migrate
 from service.catalog.schema.revision import current_revision, require_known
-from service.catalog.schema.tables import QUEUE_PREFIX
+from service.catalog.schema.tables import HNSW_PREFIX, QUEUE_PREFIX
 from service.errors import CatalogNotEmpty, DatabaseUnavailable, RestoreFailed
 
 BY_THEMSELVES = ("model", "category")
 """Tables that `attach` fills before there is a garment."""
 
+# Which are kept where a table is emptied: every row would be led through their graphs. They are built anew
+# at the end
+DROP_INDEXES = """
+DO $drop$ DECLARE index regclass; BEGIN
+    FOR index IN SELECT indexrelid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+                 WHERE indrelid = to_regclass({garments}) AND starts_with(relname::text, {prefix})
+    LOOP
+        EXECUTE 'DROP INDEX ' || index;
+    END LOOP;
+END $drop$;
+"""
 # Names come with their schema, because a dump begins by emptying the search path.
 # Imports and switches that waited or ran: their jobs stay behind. Before there was a queue, the
 # migration does it.
@@ -181,9 +192,12 @@ def _prologue(schema: str, rows: dict[str, int], replace: bool) -> str:
         if replace
         else [sql.SQL("DELETE FROM {};").format(sql.Identifier(schema, t)) for t in BY_THEMSELVES]
     )
+    exact = sql.SQL(DROP_INDEXES).format(
+        garments=_named(sql.Identifier(schema, "garment")), prefix=sql.Literal(HNSW_PREFIX)
+    )
     # Rows come back as they were; a trigger would change them once more
     resting = [sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER;").format(table) for table in names]
-    return _script([*emptied, *resting])
+    return _script([*emptied, exact, *resting])
 
 
 def _epilogue(schema: str, rows: dict[str, int]) -> str:

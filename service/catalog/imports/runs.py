@@ -93,7 +93,8 @@ class Run:
     def start(cls, engine: Engine, *, source: str, labels: LabelSource) -> Self:
         """Open the record of an import that begins now."""
         with engine.begin() as connection:
-            run_id = connection.execute(START, {"source": source, "labels": labels}).scalar_one()
+            values = {"source": _storable(source), "labels": labels}
+            run_id = connection.execute(START, values).scalar_one()
         return cls(run_id, engine, source, labels)
 
     @classmethod
@@ -148,7 +149,7 @@ class Run:
         self, state: Literal["done", "failed", "cancelled", "interrupted"], error: str | None = None
     ) -> None:
         """Close the record. error: why, in one line, where it failed."""
-        self._execute(FINISH, state=state, error=error)
+        self._execute(FINISH, state=state, error=error and _storable(error))
 
     def put_back(self) -> None:
         """Let another worker go on with it, unless it was cancelled meanwhile."""
@@ -205,5 +206,5 @@ def record(connection: Connection, progress: Progress, *, added: int, updated: i
 
 
 def _storable(said: str) -> str:
-    """Text as Postgres can hold it: a path may be rejected for the very bytes that it cannot."""
+    """Text as Postgres can hold it: a path may have, and be rejected for, the very bytes that it cannot."""
     return said.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 import psycopg
@@ -14,8 +14,8 @@ from service.catalog.database.patience import UNHURRIED
 from service.catalog.imports import runs
 from service.catalog.loading.batches import require_labels, require_serving
 from service.catalog.loading.rows import Row, insert, upsert
-from service.catalog.similarity.indexes import drop_index
-from service.catalog.similarity.shelves import shelves
+from service.catalog.similarity.indexes import Watcher, drop_index
+from service.catalog.similarity.shelves import index_name
 
 REBUILD_SHARE = 0.1
 """A shelf gives its index up when one import writes more than this share of its garments."""
@@ -26,18 +26,33 @@ STORED = text("""
     FROM garment WHERE image_path = ANY (:paths)
 """)
 
+# Labels with an index and no more than so many garments, which are counted no further. Those of another
+# model that has taken over are none of this import's.
+OUTGROWN = text("""
+    SELECT shelf.label FROM unnest(
+        CAST(:labels AS text[]), CAST(:indexes AS text[]), CAST(:few AS bigint[])
+    ) AS shelf (label, name, few)
+    WHERE EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(name) AND indisvalid
+                                             AND indrelid = to_regclass('garment'))
+      AND NOT EXISTS (SELECT FROM garment WHERE garment.label = shelf.label OFFSET few)
+      AND EXISTS (SELECT FROM model WHERE id = :model_id AND serving)
+""")
+
 
 class BulkLoader:
     """The writer of one import. Not for use by several threads.
 
     Where an import turns out large for a label with a similarity index, the index is dropped: searches
-    of the label are exact until `build_indexes`, after the import, has built it again.
+    of the label are exact until `build_indexes`, after the import, has built it again. So is one that
+    is built meanwhile. building: called while a builder is waited for; what it raises ends the write.
     """
 
-    def __init__(self, engine: Engine, model_id: int) -> None:
+    def __init__(
+        self, engine: Engine, model_id: int, *, building: Watcher = lambda building: None
+    ) -> None:
         self._engine = engine
         self._model_id = model_id
-        self._indexed = {s.label: s.rows for s in shelves(engine) if s.state == "valid"}
+        self._building = building
         self._written: Counter[str] = Counter()
 
     def write(self, rows: Sequence[Row], progress: runs.Progress) -> tuple[int, int]:
@@ -49,7 +64,7 @@ class BulkLoader:
         stored = self._stored(rows)
         new = [row for row in rows if row.image_path not in stored]
         changed = [row for row in rows if stored.get(row.image_path) is False]
-        self._make_way(row.label for row in (*new, *changed))
+        self._make_way([row.label for row in (*new, *changed)])
         try:
             return self._store(new, changed, progress)
         except psycopg.errors.UniqueViolation:  # another loader was quicker with one of the paths
@@ -85,10 +100,17 @@ class BulkLoader:
             runs.record(connection, progress, added=added, updated=updated)
         return added, updated
 
-    def _make_way(self, labels: Iterable[str]) -> None:
+    def _make_way(self, labels: Sequence[str]) -> None:
         """Drop the indexes that cost more to keep up than to build again."""
         self._written.update(labels)
-        for label, rows in list(self._indexed.items()):
-            if self._written[label] > REBUILD_SHARE * rows:
-                drop_index(self._engine, label)
-                del self._indexed[label]
+        touched = sorted(set(labels))
+        values = {
+            "labels": touched,
+            "indexes": [index_name(label) for label in touched],
+            "few": [round(self._written[label] / REBUILD_SHARE) for label in touched],
+            "model_id": self._model_id,
+        }
+        with self._engine.connect() as connection:
+            outgrown = connection.scalars(OUTGROWN, values).all()
+        for label in outgrown:
+            drop_index(self._engine, label, progress=self._building)

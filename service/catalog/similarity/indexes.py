@@ -137,9 +137,12 @@ def _turns(engine: Engine, threshold: int, rebuild: bool) -> Iterator[tuple[Shel
                 yield shelf, due
 
 
-def drop_index(engine: Engine, label: str) -> None:
-    """Drop a label's index, where it has one; its searches are exact from then on."""
-    with _only_builder(engine, lambda building: None) as connection:
+def drop_index(engine: Engine, label: str, *, progress: Watcher = lambda building: None) -> None:
+    """Drop a label's index, where it has one; its searches are exact from then on.
+
+    progress: called while a builder is waited for; what it raises ends the waiting.
+    """
+    with _only_builder(engine, progress) as connection:
         _drop(connection, index_name(label))
 
 

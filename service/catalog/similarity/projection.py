@@ -138,12 +138,15 @@ def projection_of(connection: Connection, model_id: int) -> Projection | None:
 
 
 def kept(connection: Connection, fitted_at: datetime | None) -> Projection | None:
-    """The projection of that time, read once a process: it never changes."""
+    """The projection of that time, read once a process: it never changes. None where there is none, or
+    none any more: it goes with its model."""
     if fitted_at is None:
         return None
     last = _kept.get(connection.engine)
     if last is None or last[0] != fitted_at:
-        row = connection.execute(LOAD, {"fitted_at": fitted_at}).one()
+        row = connection.execute(LOAD, {"fitted_at": fitted_at}).one_or_none()
+        if row is None:
+            return None
         stored = np.frombuffer(row.components, np.float16).reshape(FEATURES, COMPONENTS)
         projection = Projection(np.frombuffer(row.mean, np.float32), stored.astype(np.float32))
         last = _kept[connection.engine] = fitted_at, projection

@@ -8,6 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from service.catalog import (
     Reembedding,
+    beside,
+    build_indexes,
     cancel_switch,
     category_names,
     delete_garment,
@@ -17,9 +19,11 @@ from service.catalog import (
     make_generation,
     migrate,
     only_switcher,
+    open_engine,
     open_switch,
     register,
     serving_id,
+    similar,
     start_switch,
     swap,
     unread_of,
@@ -32,7 +36,7 @@ from service.errors import (
     SwitchRunning,
 )
 
-from .conftest import COUNT, NEW, embed, execute, nearest
+from .conftest import COUNT, NEW, as_new, embed, execute, nearest
 
 
 def test_given_labels_stay_where_the_new_model_lacks_them(engine, model_id, reembedding):
@@ -103,6 +107,26 @@ def test_a_dropped_model_answers_no_more(engine, model_id, stocked, reembedding)
     drop_generation(engine, model_id)
     with pytest.raises(ModelMoved):
         nearest(engine, stocked[7], model_id=model_id)
+
+
+@pytest.mark.parametrize("query", [as_new("given/3.jpg"), COUNT + 4], ids=["photo", "garment"])
+def test_a_label_that_was_last_searched_before_a_swap_is_searched_after_the_drop(
+    engine, model_id, new_id, stocked, reembedding, query
+):
+    """By then the projection is gone that this process knows the label by."""
+    build_indexes(engine, threshold=100)
+    for label in ("Tee", "Blazer"):
+        similar(engine, stocked[7], labels=[label], n=5, model_id=model_id)
+    embed(reembedding)
+    build_indexes(beside(engine, new_id), threshold=100)
+    swap(engine, reembedding)
+    similar(engine, as_new("Tee/0/000007.jpg"), labels=["Tee"], n=5, model_id=new_id)
+    drop_generation(engine, model_id)
+    answer = similar(engine, query, labels=["Blazer"], n=5, model_id=new_id)
+    fresh = open_engine(engine.url.render_as_string(hide_password=False))
+    assert answer == similar(fresh, query, labels=["Blazer"], n=5, model_id=new_id)
+    assert len(answer[0]) == 5
+    fresh.dispose()
 
 
 def test_photos_that_cannot_be_read_hinder_the_swap_until_it_is_decided(
