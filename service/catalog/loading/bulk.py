@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 import psycopg
@@ -15,7 +15,7 @@ from service.catalog.imports import runs
 from service.catalog.loading.batches import require_labels, require_serving
 from service.catalog.loading.rows import Row, insert, upsert
 from service.catalog.similarity.indexes import Watcher, drop_index
-from service.catalog.similarity.shelves import index_name
+from service.catalog.similarity.shelves import index_name, shelves
 
 REBUILD_SHARE = 0.1
 """A shelf gives its index up when one import writes more than this share of its garments."""
@@ -26,16 +26,12 @@ STORED = text("""
     FROM garment WHERE image_path = ANY (:paths)
 """)
 
-# Labels with an index and no more than so many garments, which are counted no further. Those of another
-# model that has taken over are none of this import's.
-OUTGROWN = text("""
-    SELECT shelf.label FROM unnest(
-        CAST(:labels AS text[]), CAST(:indexes AS text[]), CAST(:few AS bigint[])
-    ) AS shelf (label, name, few)
-    WHERE EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(name) AND indisvalid
-                                             AND indrelid = to_regclass('garment'))
-      AND NOT EXISTS (SELECT FROM garment WHERE garment.label = shelf.label OFFSET few)
-      AND EXISTS (SELECT FROM model WHERE id = :model_id AND serving)
+# Of these labels those with an index; none where another model has taken over, whose indexes they are
+INDEXED = text("""
+    SELECT shelf.label FROM unnest(CAST(:labels AS text[]), CAST(:indexes AS text[])) AS shelf (label, name)
+    JOIN pg_index ON indexrelid = to_regclass(name) AND indisvalid
+                     AND indrelid = to_regclass('garment')
+    WHERE EXISTS (SELECT FROM model WHERE id = :model_id AND serving)
 """)
 
 
@@ -53,6 +49,9 @@ class BulkLoader:
         self._engine = engine
         self._model_id = model_id
         self._building = building
+        self._sizes: dict[
+            str, int
+        ] = {}  # of labels, when one of them was first seen to have an index
         self._written: Counter[str] = Counter()
 
     def write(self, rows: Sequence[Row], progress: runs.Progress) -> tuple[int, int]:
@@ -103,14 +102,18 @@ class BulkLoader:
     def _make_way(self, labels: Sequence[str]) -> None:
         """Drop the indexes that cost more to keep up than to build again."""
         self._written.update(labels)
-        touched = sorted(set(labels))
+        for label in self._indexed(set(labels)):
+            if label not in self._sizes:
+                sizes = {shelf.label: shelf.rows for shelf in shelves(self._engine)}
+                self._sizes = sizes | self._sizes
+            if self._written[label] > REBUILD_SHARE * self._sizes[label]:
+                drop_index(self._engine, label, progress=self._building)
+
+    def _indexed(self, labels: Collection[str]) -> Sequence[str]:
         values = {
-            "labels": touched,
-            "indexes": [index_name(label) for label in touched],
-            "few": [round(self._written[label] / REBUILD_SHARE) for label in touched],
+            "labels": list(labels),
+            "indexes": [index_name(label) for label in labels],
             "model_id": self._model_id,
         }
         with self._engine.connect() as connection:
-            outgrown = connection.scalars(OUTGROWN, values).all()
-        for label in outgrown:
-            drop_index(self._engine, label, progress=self._building)
+            return connection.scalars(INDEXED, values).all()
