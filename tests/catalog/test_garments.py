@@ -54,6 +54,18 @@ def test_a_draw_survives_a_wide_gap(engine, loader):
     assert {random_garment(engine).image_path for _ in range(20)} <= {"a.jpg", "z.jpg"}
 
 
+def test_every_garment_of_every_shard_has_the_same_chance(engine, loader):
+    """As a coordinator sees them: a shard's ids begin at 10^12 times its number."""
+    loader.write([row(f"0/{i}.jpg") for i in range(3)])
+    for shard, count in ((1, 6), (4, 3)):
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE garment ALTER id RESTART {shard * 10**12 + 1}"))
+        loader.write([row(f"{shard}/{i}.jpg") for i in range(count)])
+    drawn = Counter(random_garment(engine).image_path for _ in range(600))
+    assert len(drawn) == 12
+    assert all(20 < count < 90 for count in drawn.values())  # 50 expected
+
+
 def test_an_empty_catalog_has_no_random_garment(engine, model_id):
     with pytest.raises(CatalogEmpty, match="fashion-studio ingest"):
         random_garment(engine)

@@ -215,7 +215,9 @@ def test_garments_of_either_shard_are_found_and_ask(whole, shards, truth):
         assert first not in {id_ for id_, _ in matches}
     with pytest.raises(GarmentNotFound):
         garment_by_id(whole, 5 * 10**11)
-    assert random_garment(whole).label in ("Tee", "Dress")
+    drawn = {random_garment(whole).id for _ in range(40)}
+    assert len(drawn) > 30, "each by chance"
+    assert {id_ >= FIRST[1] for id_ in drawn} == {True, False}
 
 
 def test_garments_are_written_on_their_shards_alone(whole, shards):

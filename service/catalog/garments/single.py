@@ -35,6 +35,20 @@ ASK = GET.replace("SELECT", NUMBERS.strip(), 1)
 
 HITS = text("SELECT id FROM garment WHERE id = ANY (:ids)")
 
+IDS_OF_A_SHARD = 10**12  # deploy/shards/shard.sql
+
+# The lowest and the highest id of every shard: of a catalog of its own those of all
+RANGES = text("""
+    WITH RECURSIVE shard (low) AS (
+        SELECT min(id) FROM garment
+        UNION ALL
+        SELECT (SELECT min(id) FROM garment WHERE id > ((low - 1) / :ids + 1) * :ids)
+        FROM shard WHERE low IS NOT NULL
+    )
+    SELECT low, (SELECT max(id) FROM garment WHERE id <= ((low - 1) / :ids + 1) * :ids) AS high
+    FROM shard WHERE low IS NOT NULL
+""")
+
 NEXT = text("SELECT id FROM garment WHERE id >= :id ORDER BY id LIMIT 1")
 
 # An index-only scan of (label, id)
@@ -91,15 +105,17 @@ def asked_garment(place: Engine | Connection, garment_id: int) -> Asked:
 def random_garment(engine: Engine) -> Garment:
     """A garment by chance, each as likely as any other. Raises `CatalogEmpty`.
 
-    Throws dice between the lowest and the highest id, 64 at once, and takes the first that hits: a
-    few index probes however large the catalog is. Where ids are so sparse that none hits, it is the
-    next garment above the first throw, which favours those behind a gap.
+    Throws dice between the lowest and the highest id of a shard, 64 at once, and takes the first that
+    hits: a few index probes however large the catalog is. Where ids are so sparse that none hits, it is
+    the next garment above the first throw, which favours those behind a gap.
     """
     with reading(engine) as connection:
-        low, high = connection.execute(text("SELECT min(id), max(id) FROM garment")).one()
-        if low is None:
+        found = connection.execute(RANGES, {"ids": IDS_OF_A_SHARD}).all()
+        if not found:
             raise CatalogEmpty()
-        throws = [random.randint(low, high) for _ in range(64)]
+        widths = [high - low + 1 for low, high in found]
+        chances = random.choices(found, widths, k=64)
+        throws = [random.randint(low, high) for low, high in chances]
         hits = set(connection.scalars(HITS, {"ids": throws}))
         chosen = next((throw for throw in throws if throw in hits), None)
         if chosen is None:
