@@ -50,6 +50,25 @@ def test_a_table_goes_in_once(studio: Studio, drawn: Path) -> None:
     assert {source for _, _, source, _ in before.values()} == {"given"}
 
 
+def test_sources_whose_names_are_not_utf8_are_read(
+    studio: Studio, drawn: Path, tmp_path: Path
+) -> None:
+    """A table's photos go in; those of such a folder are set aside, because they have no name."""
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    photo = next(drawn.glob("images/*.jpg"))
+    table = write_table(folder / "t.csv", [{"image_name": f"images/{photo.name}"}])
+    assert counts(ingest(studio, table, image_root=drawn)) == (1, 1, 0, 0, 0)
+    shutil.copy(photo, folder)
+    assert counts(ingest(studio, folder)) == (1, 0, 0, 0, 1)
+    with studio.engine.connect() as connection:
+        found = connection.execute(text("SELECT source, state FROM import_run ORDER BY id")).all()
+    assert [(source[len(str(tmp_path)) :], state) for source, state in found] == [
+        ("/\\udcff/t.csv", "done"),
+        ("/\\udcff", "done"),
+    ]
+
+
 def test_what_is_stored_is_what_the_network_says(studio: Studio, drawn: Path) -> None:
     ingest(studio, drawn / "garments.csv")
     photo = sorted(drawn.glob("images/*.jpg"))[7]

@@ -49,9 +49,8 @@ class BulkLoader:
         self._engine = engine
         self._model_id = model_id
         self._building = building
-        self._sizes: dict[
-            str, int
-        ] = {}  # of labels, when one of them was first seen to have an index
+        # Garments of labels, when one of them was first seen to have an index
+        self._sizes: dict[str, int] = {}
         self._written: Counter[str] = Counter()
 
     def write(self, rows: Sequence[Row], progress: runs.Progress) -> tuple[int, int]:
