@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import os
 import warnings
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from PIL import Image as Pillow
 
 from service.domain import Image
 from service.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+from service.processors import processors
 from service.settings import Settings
 from service.storage import Location, read_bytes, size_of
 from service.turns import Turns, processor
@@ -33,7 +33,7 @@ PAD = 128  # grey of the bars that make a picture square
 LARGE = (
     8_000_000  # pixels; with transparency 50 million take nearly a gigabyte while they are decoded
 )
-_large = Turns(os.cpu_count() or 2)
+_large = Turns(processors())
 """Large pictures decoded at once in a process: no core waits for that, and memory has a bound. Apart from
 the others, so that no small one waits for a large one."""
 
@@ -114,7 +114,7 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
         raise _refusal(data) from None
     except Pillow.DecompressionBombError:
         raise ImageTooLarge(_too_many(limits)) from None
-    except ImageTooLarge:
+    except (ImageTooLarge, ImageUndecodable):
         raise
     except Exception as error:  # Pillow's plugins raise whatever a broken file provokes
         raise ImageUndecodable(f"The image is broken or cut off ({error}).") from None

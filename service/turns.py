@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from types import TracebackType
+
+from service.processors import processors
 
 
 class Turns:
@@ -55,5 +56,5 @@ class Turns:
                 self._call_next()
 
 
-processor = Turns((os.cpu_count() or 2) + 2)
+processor = Turns(processors() + 2)
 """For whoever decodes a photo or runs it through the network: no core idles for want of another one."""

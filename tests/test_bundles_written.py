@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,8 +16,16 @@ import pytest
 
 from service.encoder.bundle import CARD, Card, read_card
 from service.encoder.calibration import Detector
-from service.encoder.write import move_bundle, require_place, write_bundle, write_calibration
-from service.errors import BundleInvalid, InvalidParameter
+from service.encoder.places import keep_bundle
+from service.encoder.write import (
+    move_bundle,
+    require_place,
+    require_title,
+    write_bundle,
+    write_calibration,
+)
+from service.errors import BundleInvalid, HomeNotWritable, InvalidParameter
+from service.settings import Settings
 
 
 def write(folder: Path, version: str = "1", size: int = 8, value: float = 0.0) -> Card:
@@ -39,6 +49,17 @@ def detector(seed: int) -> Detector:
 
 def calibrate(folder: Path, seed: int) -> Card:
     return write_calibration(folder, temperature=1.0, detector=detector(seed), measured={})
+
+
+@contextlib.contextmanager
+def no_larger_files(size: int) -> Iterator[None]:
+    """As on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_bundle_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
@@ -80,13 +101,11 @@ def test_a_calibration_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -
     write(tmp_path / "bundle")
     calibrate(tmp_path / "bundle", 1)
     before = sorted(os.listdir(tmp_path / "bundle"))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
-    try:
-        with pytest.raises(BundleInvalid, match="cannot be written: File too large"):
-            calibrate(tmp_path / "bundle", 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with (
+        no_larger_files(50),
+        pytest.raises(BundleInvalid, match="cannot be written: File too large"),
+    ):
+        calibrate(tmp_path / "bundle", 2)
     read_card(tmp_path / "bundle")
     assert sorted(os.listdir(tmp_path / "bundle")) == before
 
@@ -115,6 +134,32 @@ def test_a_bundle_is_moved(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "there") == ["bundle"]
 
 
+def test_where_a_bundle_has_no_room_it_stays_where_it_was(tmp_path: Path) -> None:
+    card = write(tmp_path / "made", size=100_000)
+    settings = Settings(home=tmp_path / "home")
+    with no_larger_files(50_000):
+        with pytest.raises(InvalidParameter, match="there cannot hold a bundle: File too large"):
+            move_bundle(tmp_path / "made", tmp_path / "there")
+        with pytest.raises(HomeNotWritable, match=r"cannot be kept at .*: File too large\.$"):
+            keep_bundle(settings, tmp_path / "made", card)
+    assert read_card(tmp_path / "made") == card
+    assert not (tmp_path / "there").exists()
+    assert not list((tmp_path / "home" / "bundles").iterdir())
+
+
+def test_what_else_lies_beside_a_bundle_is_not_kept_with_it(tmp_path: Path) -> None:
+    card = write(tmp_path / "mine")
+    (tmp_path / "mine" / "notes").mkdir()
+    kept = keep_bundle(Settings(home=tmp_path / "home"), tmp_path / "mine", card)
+    assert sorted(os.listdir(kept)) == ["card.json", "network.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(("name", "version"), [("", "1"), ("a", ""), ("a\udcff", "1")])
+def test_a_bundle_needs_a_name_that_can_be_written(name: str, version: str) -> None:
+    with pytest.raises(InvalidParameter, match="--name and --version must"):
+        require_title(name, version)
+
+
 def test_what_else_lies_in_a_bundles_folder_is_not_lost(tmp_path: Path) -> None:
     write(tmp_path)
     calibrate(tmp_path, 1)
@@ -138,3 +183,12 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_missing(tmp_path: Path) -
     (tmp_path / "bundle" / CARD).mkdir()
     with pytest.raises(BundleInvalid, match=r"card\.json cannot be read: Is a directory"):
         read_card(tmp_path / "bundle")
+
+
+def test_so_is_a_detector(tmp_path: Path) -> None:
+    write(tmp_path)
+    reject = calibrate(tmp_path, 1).calibration.reject.file
+    (tmp_path / reject).unlink()
+    (tmp_path / reject).mkdir()
+    with pytest.raises(BundleInvalid, match=f"{reject} cannot be read: Is a directory"):
+        read_card(tmp_path)

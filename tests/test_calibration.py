@@ -238,6 +238,25 @@ def test_a_bundle_is_calibrated_on_photos(
         assert low <= row["recognised"]["share"] <= high
 
 
+def test_the_detector_sees_both_of_front_and_back_in_turn(
+    bare: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Sample] = []
+
+    def look(encoder: object, samples: list[Sample], *rest: object) -> None:
+        seen.extend(samples)
+        raise TrainingImpossible
+
+    monkeypatch.setattr("service.training.calibrate.observe", look)
+    monkeypatch.setattr("service.training.calibrate.FITTED", 4)
+    label = read_card(bare).labels[0]
+    photos = [Sample(Path(f"{n}.jpg"), "s", label, str(n)) for n in range(8)]
+    with pytest.raises(TrainingImpossible):
+        calibrate_on(Settings(home=home), bare, photos, photos)
+    assert len(seen) == 4
+    assert {int(photo.group) % 2 for photo in seen} == {0, 1}
+
+
 def test_photos_of_unknown_labels_cannot_calibrate(bare: Path, home: Path, drawn: Path) -> None:
     before = (bare / CARD).read_bytes()
     photos = [Sample(p, "s", "Sari", p.name) for p in sorted(drawn.glob("images/*.jpg"))[:4]]

@@ -79,6 +79,12 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert found[0, 63, 0] == 255
 
 
+def test_values_that_are_no_numbers_are_said_to_be_so() -> None:
+    values = np.array([[0.5, np.nan]], np.float32)
+    with pytest.raises(ImageUndecodable, match=r"^The image holds values that are not finite\.$"):
+        pixels(encoded(Pillow.fromarray(values), "TIFF"))
+
+
 def test_animation_gives_its_first_frame() -> None:
     red, blue = (Pillow.new("RGB", (30, 30), colour) for colour in ("red", "blue"))
     found = pixels(encoded(red, "GIF", save_all=True, append_images=[blue]))

@@ -19,8 +19,10 @@ from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, read_card
 from service.encoder.convert import converted
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.write import write_bundle
-from service.errors import BundleInvalid
+from service.errors import BundleInvalid, HomeNotWritable
 from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
 
 
 def squares(folder: Path, count: int, side: int) -> list[np.ndarray]:
@@ -155,6 +157,45 @@ def test_a_conversion_that_cannot_be_stored_leaves_nothing(tmp_path: Path, drawn
     assert f"cannot be converted for OpenVINO in {tmp_path / 'models'}: " in line
     assert line.endswith(" MB free on its disk).")
     assert not list((tmp_path / "models").iterdir())
+
+
+@pytest.mark.parametrize("file", ["network.xml", "network.bin"])
+def test_a_damaged_conversion_says_what_to_delete(tmp_path: Path, home: Path, file: str) -> None:
+    whole = converted(SHIPPED, read_card(SHIPPED), home / "models").parent
+    copy = Path(shutil.copytree(whole, tmp_path / whole.name))
+    os.truncate(copy / file, (copy / file).stat().st_size // 2)  # as after a power cut
+    with pytest.raises(BundleInvalid, match=f"is damaged. Delete {copy}: "):
+        OpenVinoEncoder(SHIPPED, tmp_path)
+
+
+def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("")
+    with pytest.raises(HomeNotWritable, match=r"models cannot be written: File exists \(\d+ MB"):
+        converted(SHIPPED, read_card(SHIPPED), tmp_path / "models")
+
+
+def test_a_quota_bounds_the_networks_threads(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers have it: OpenVINO itself looks at the machine's processors."""
+    monkeypatch.setattr("service.encoder.openvino.available", lambda: 8)
+    monkeypatch.setattr("service.encoder.openvino.processors", lambda: 1)
+    assert OpenVinoEncoder(SHIPPED, home / "models").requests == 2
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path, drawn: Path) -> None:
+    """Neither a package of our name, nor a module of the standard library's."""
+    photo = next(drawn.glob("images/*.jpg")).absolute()
+    for name in ("service/__init__.py", "random.py", "keras.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('not ours')")
+    started = (
+        "import sys; sys.path[:] = [p for p in sys.path if p]; from service.cli import main; main()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", started, "classify", str(photo)],
+        cwd=tmp_path,
+        env=os.environ | {"FASHION_STUDIO_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
 
 
 def test_a_conversion_takes_the_place_of_those_of_earlier_releases(tmp_path: Path) -> None:

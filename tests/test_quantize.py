@@ -17,6 +17,7 @@ from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.quantize import quantize
 from service.errors import BundleInvalid, ExtraMissing
 from service.settings import Settings
+from tests.test_bundles_written import no_larger_files
 from tests.test_encoder import cosine, squares
 
 
@@ -50,8 +51,25 @@ def test_int8_is_served_once_it_was_made(
         quantize(SHIPPED, settings.folder("models"), pictures)
     assert not list(tmp_path.rglob("int8*"))
     monkeypatch.setattr("service.encoder.quantize.AGREEMENT", 0.8)
+    with monkeypatch.context() as broken:
+        broken.setattr("service.encoder.quantize._cosine", lambda one, other: float("nan"))
+        with pytest.raises(BundleInvalid, match="a cosine of nan"):
+            quantize(SHIPPED, settings.folder("models"), pictures)
+    with (
+        no_larger_files(500_000),
+        pytest.raises(BundleInvalid, match=r"cannot be quantised.*MB free"),
+    ):
+        quantize(SHIPPED, settings.folder("models"), pictures)
+    assert not list(tmp_path.rglob("int8*"))
     network = quantize(SHIPPED, settings.folder("models"), pictures)
     assert sorted(file.name for file in network.parent.glob("int8*")) == ["int8.bin", "int8.xml"]
+    kept = [network.read_bytes(), network.with_suffix(".bin").read_bytes()]
+    with monkeypatch.context() as strict:
+        strict.setattr("service.encoder.quantize.AGREEMENT", 1.0)
+        with pytest.raises(BundleInvalid, match="It is not kept"):
+            quantize(SHIPPED, settings.folder("models"), pictures)
+    assert kept == [network.read_bytes(), network.with_suffix(".bin").read_bytes()]
+    assert len(list((tmp_path / "models").iterdir())) == 1  # nothing beside
     encoder = load_encoder(settings)
     assert encoder.description.startswith("openvino int8")
     for square in pictures:

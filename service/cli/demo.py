@@ -57,7 +57,7 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
         note(f"The same as a picture: {picture}")
     if not no_serve:
         # The server forks, and the network's threads would not survive it: a new process takes over.
-        command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
+        command = [sys.executable, "-P", "-m", "service.cli", "serve", "--port", str(port)]
         os.execv(sys.executable, command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -129,8 +130,8 @@ def use(
     """
     if not 0 <= margin <= 1:
         raise InvalidParameter(f"--margin is {margin:g}; it must be from 0 to 1.")
-    if rate is not None and rate <= 0:
-        raise InvalidParameter(f"--rate is {rate:g}; it must be above 0.")
+    if rate is not None and not 0 < rate < math.inf:
+        raise InvalidParameter(f"--rate is {rate:g}; it must be a number above 0.")
     options = Options(margin, force, forget_unreadable, rate)
     with open_studio() as studio:
         record = prepare(studio, model)

@@ -149,8 +149,6 @@ def train(
             f"--batch is {batch}; it must be even: each garment stands there twice."
         )
     name = name or Path(os.path.abspath(out)).name
-    if not version or not name:
-        raise InvalidParameter("--name and --version must not be empty.")
     plan = Plan(
         backbone=backbone, epochs=epochs, sizes=sides, input_size=input_size, batch=batch,
         rate=rate, task_weight=task_weight, similarity=similarity, frozen=frozen,

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +29,7 @@ from service.errors import BundleInvalid
 
 FORMAT = 1
 CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
+REJECT = "reject-*.safetensors"
 SHIPPED = Path(__file__).parent.parent / "bundles" / "lite0"
 
 
@@ -126,6 +129,18 @@ def read_card(folder: Path) -> Card:
         raise BundleInvalid(f"{path} was altered: its content hash does not fit what it says.")
     read_detector(folder, card.calibration)
     return card
+
+
+def is_own(name: str) -> bool:
+    """Whether a file of that name is part of a bundle."""
+    return name in (CARD, NETWORK, WEIGHTS) or fnmatch(name, REJECT)
+
+
+def copy_bundle(bundle: Path, folder: Path) -> None:
+    """Its own files' bytes alone: a disk may know neither modes nor times. Raises `OSError`."""
+    for file in bundle.iterdir():
+        if is_own(file.name):
+            shutil.copyfile(file, folder / file.name)
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:

@@ -77,8 +77,10 @@ def read_detector(folder: Path, calibration: Calibration | None) -> Detector | N
     reject = calibration.reject
     try:
         data = (folder / reject.file).read_bytes()
-    except OSError:
+    except FileNotFoundError:
         raise BundleInvalid(f"{folder} lacks {reject.file}.") from None
+    except OSError as error:
+        raise BundleInvalid(f"{folder / reject.file} cannot be read: {error.strerror}.") from None
     if hashlib.sha256(data).hexdigest() != reject.sha256:
         raise BundleInvalid(f"{folder / reject.file} was altered: its hash is not the card's.")
     try:

@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from service.encoder.bundle import Card
-from service.errors import BundleInvalid
+from service.errors import BundleInvalid, HomeNotWritable
 
 CONVERSION = 2
 """To be raised by whoever changes what a conversion gives: no machine goes on with what it has then."""
@@ -28,9 +29,8 @@ def converted(bundle: Path, card: Card, cache: Path) -> Path:
     """
     target = cache / f"{card.content_sha256[:16]}-{CONVERSION}"
     if not (target / "network.xml").exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".converting-") as folder:
-            draft = Path(folder) / "draft"
+        with whole_folder(cache, ".converting-") as folder:
+            draft = folder / "draft"
             draft.mkdir()
             _run(bundle, draft / "network.xml")
             with contextlib.suppress(OSError):
@@ -39,6 +39,24 @@ def converted(bundle: Path, card: Card, cache: Path) -> Path:
             raise BundleInvalid(f"The converted network cannot be written to {target}.")
         _forget_earlier(target)
     return target / "network.xml"
+
+
+@contextlib.contextmanager
+def whole_folder(cache: Path, prefix: str) -> Iterator[Path]:
+    """A folder in `cache`, made if need be, for what is not whole yet. Raises `HomeNotWritable`."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=prefix) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise HomeNotWritable(
+            f"{cache} cannot be written: {error.strerror} ({free(cache)})."
+        ) from None
+
+
+def free(folder: Path) -> str:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return f"{shutil.disk_usage(there).free // 1_000_000} MB free on its disk"
 
 
 def _forget_earlier(target: Path) -> None:
@@ -67,7 +85,7 @@ def int8_network(xml: Path) -> Path:
 def _run(bundle: Path, target: Path) -> None:
     environment = os.environ | {"KERAS_BACKEND": "openvino", "KERAS_HOME": os.devnull}
     done = subprocess.run(
-        [sys.executable, "-m", "service.encoder.convert", str(bundle), str(target)],
+        [sys.executable, "-P", "-m", "service.encoder.convert", str(bundle), str(target)],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -77,10 +95,9 @@ def _run(bundle: Path, target: Path) -> None:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
-        free = shutil.disk_usage(target.parent).free // 1_000_000
         raise BundleInvalid(
             f"{bundle} cannot be converted for OpenVINO in {target.parents[2]}: {lines[-1]} "
-            f"({free} MB free on its disk)."
+            f"({free(target.parent)})."
         )
 
 
@@ -104,8 +121,13 @@ def main(bundle: Path, target: Path) -> None:
     without_transpositions(network)
     apply_moc_transformations(network, cf=True)  # as `openvino.convert_model` does
     openvino.save_model(network, target, compress_to_fp16=False)
+    openvino.Core().read_model(
+        target
+    )  # some versions write less on a disk that is full, and say nothing
     for suffix in (".xml", ".bin"):
         full.with_suffix(suffix).unlink()
+        with target.with_suffix(suffix).open("rb") as file:
+            os.fsync(file.fileno())  # before it has its name: power may fail
 
 
 def _leave_out() -> None:

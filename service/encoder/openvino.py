@@ -15,6 +15,8 @@ from service.encoder.bundle import Card, read_card
 from service.encoder.calibration import read_detector
 from service.encoder.convert import converted, int8_network
 from service.encoder.prediction import predictions
+from service.errors import BundleInvalid
+from service.processors import available, processors
 
 
 class OpenVinoEncoder:
@@ -23,7 +25,8 @@ class OpenVinoEncoder:
     precision: `bf16`, `f32`, or `int8` where `quantize` made such a network; by default
     what the card says, or else the faster of the first two that the CPU computes natively, which is also
     that of int8's unquantised layers.
-    threads: of the processor that it computes on; by default all.
+    threads: of the processor that it computes on; by default as many as the process may use.
+    Raises `BundleInvalid`, also where the converted network is damaged, and `HomeNotWritable`.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class OpenVinoEncoder:
         xml = converted(folder, self.card, cache)
         if self.precision == "int8":
             xml = int8_network(xml)
-        network = _uint8_input(core.read_model(xml), self.card.input_size)
+        network = _uint8_input(_read(core, xml), self.card.input_size)
+        if threads is None and processors() < available():
+            threads = processors()  # OpenVINO knows of the affinity alone
 
         def compiled(mode: ov.hint.PerformanceMode) -> _Compiled:
             options = {
@@ -122,6 +127,16 @@ class _Compiled:
         request.infer([np.ascontiguousarray(pixels[None])], share_inputs=True)
         features, logits = (request.get_output_tensor(i).data.copy() for i in (0, 1))
         return features, logits
+
+
+def _read(core: openvino.Core, xml: Path) -> openvino.Model:
+    try:
+        return core.read_model(xml)
+    except RuntimeError:
+        raise BundleInvalid(
+            f"The converted network {xml} is damaged. Delete {xml.parent}: the bundle is converted anew, "
+            "and where int8 is served, `fashion-studio quantize` makes that again."
+        ) from None
 
 
 def _uint8_input(network: openvino.Model, side: int) -> openvino.Model:

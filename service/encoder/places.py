@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from service.encoder.bundle import CARD, SHIPPED, Card, read_card
+from service.encoder.bundle import CARD, SHIPPED, Card, copy_bundle, read_card
 from service.errors import BundleMismatch, HomeNotWritable
 from service.settings import Settings
 
@@ -42,7 +42,9 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     settings.folder("bundles")
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".keeping-"))
     try:
-        copy = shutil.copytree(folder, draft / "bundle")
+        copy = draft / "bundle"
+        copy.mkdir()
+        copy_bundle(folder, copy)
         if _digest(target) == card.content_sha256:
             for file in (*copy.glob("reject-*"), copy / CARD):  # the card last: it names the other
                 file.replace(target / file.name)
@@ -51,7 +53,7 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
             copy.rename(target)
         read_card(target)
     except OSError as error:
-        raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error}.") from None
+        raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error.strerror}.") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino
 
 from service.encoder.bundle import read_card
-from service.encoder.convert import converted, int8_place
+from service.encoder.convert import converted, free, int8_place, whole_folder
 from service.encoder.openvino import OpenVinoEncoder
 from service.errors import BundleInvalid, ExtraMissing
 
@@ -37,46 +36,59 @@ def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
 
     pictures: (side, side, 3) uint8, such as the network will see; their ranges decide the scales.
     Raises `ExtraMissing` without NNCF, and `BundleInvalid` where int8 gives the pictures other
-    embeddings; then nothing is kept.
+    embeddings, or the network cannot be quantised or kept; then what was there stays.
     """
     require_nncf()
+    card = read_card(bundle)
+    xml = converted(bundle, card, cache)
+    target = int8_place(xml)
+    with whole_folder(cache, ".quantising-") as folder:
+        copy = (
+            folder / xml.parent.name
+        )  # a cache of its own, so that it is looked at before it serves
+        copy.mkdir()
+        for suffix in (".bin", ".xml"):
+            shutil.copyfile(xml.with_suffix(suffix), (copy / xml.name).with_suffix(suffix))
+        _quantize(copy / xml.name, card.input_size, pictures)
+        _require_agreement(bundle, folder, pictures[:COMPARED])
+        target.unlink(missing_ok=True)  # or an old one would go with the new weights for a moment
+        for suffix in (".bin", ".xml"):  # the .xml last: it says that both are there
+            (copy / target.name).with_suffix(suffix).replace(target.with_suffix(suffix))
+    return target
+
+
+def _quantize(xml: Path, side: int, pictures: Sequence[np.ndarray]) -> None:
+    """Beside the network at `xml`."""
     os.environ.setdefault("NNCF_CI", "1")  # or it reports each use to its makers
     with contextlib.redirect_stdout(sys.stderr):  # where NNCF greets and shows its progress
         import nncf
 
-        card = read_card(bundle)
-        xml = converted(bundle, card, cache)
         network = openvino.Core().read_model(xml)
-        network.reshape([1, card.input_size, card.input_size, 3])
+        network.reshape([1, side, side, 3])
         inputs = nncf.Dataset([picture[None].astype(np.float32) for picture in pictures])
-        quantized = nncf.quantize(network, inputs, subset_size=len(pictures))
-    target = int8_place(xml)
-    with tempfile.TemporaryDirectory(dir=xml.parent, prefix=".quantising-") as folder:
-        draft = Path(folder) / target.name
-        openvino.save_model(quantized, draft)
-        target.unlink(missing_ok=True)  # or an old one would go with the new weights for a moment
-        for suffix in (".bin", ".xml"):  # the .xml last: it says that both are there
-            draft.with_suffix(suffix).replace(target.with_suffix(suffix))
-    try:
-        _require_agreement(bundle, cache, pictures[:COMPARED])
-    except BaseException:  # Ctrl-C as well: it may be one that falls apart
-        for suffix in (".xml", ".bin"):
-            target.with_suffix(suffix).unlink()
-        raise
-    return target
+        try:
+            quantized = nncf.quantize(network, inputs, subset_size=len(pictures))
+            openvino.save_model(quantized, int8_place(xml))
+        except Exception as error:  # each of NNCF's has a kind of its own
+            why = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise BundleInvalid(
+                f"The network cannot be quantised: {why} ({free(xml.parent)})."
+            ) from None
 
 
 def _require_agreement(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> None:
     """As they are served, because a runtime may fuse what it computes in another way."""
     full, int8 = (OpenVinoEncoder(bundle, cache, precision=name) for name in ("f32", "int8"))
-    alike = float(np.median([_cosine(full, int8, one) for one in pictures]))
-    if alike < AGREEMENT:
+    both = [[one.predict(picture).embedding for one in (full, int8)] for picture in pictures]
+    alike = float(np.median([_cosine(*pair) for pair in both]))
+    if not alike >= AGREEMENT:  # nor where it is no number
         raise BundleInvalid(
             f"In int8 this network's embeddings are others: a cosine of {alike:.2f} to those in f32, in "
             "the middle. It is not kept; serve it in f32 or bf16."
         )
 
 
-def _cosine(one: Any, other: Any, picture: np.ndarray) -> float:
-    a, b = (encoder.predict(picture).embedding for encoder in (one, other))
-    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """0 where one is zero, as that of a picture of one colour may be, and the other is not."""
+    lengths = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(one @ other / lengths) if lengths else float(np.array_equal(one, other))

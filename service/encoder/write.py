@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,18 @@ from safetensors.numpy import save
 from service.encoder.bundle import (
     CARD,
     NETWORK,
+    REJECT,
     WEIGHTS,
     Card,
     content_sha256,
+    copy_bundle,
     file_sha256,
+    is_own,
     read_card,
 )
 from service.encoder.calibration import Calibration, Detector, Reject
 from service.errors import BundleInvalid, InvalidParameter
-
-OWN = (CARD, NETWORK, WEIGHTS)
-REJECT = "reject-*.safetensors"
+from service.summary import printable
 
 
 def require_place(folder: Path) -> None:
@@ -66,7 +66,7 @@ def _others(folder: Path) -> set[str]:
         return set()
     if CARD not in found:
         return found
-    return {name for name in found if name not in OWN and not fnmatch(name, REJECT)}
+    return {name for name in found if not is_own(name)}
 
 
 def _no_place(folder: Path, why: str | None) -> InvalidParameter:
@@ -145,8 +145,16 @@ def move_bundle(bundle: Path, folder: Path) -> None:
     Raises as `require_place`; then both are as they were.
     """
     with _in_place_of(folder) as draft:
-        shutil.copytree(bundle, draft, dirs_exist_ok=True)
+        copy_bundle(bundle, draft)
     shutil.rmtree(bundle, ignore_errors=True)
+
+
+def require_title(name: str, version: str) -> None:
+    """Raises `InvalidParameter`."""
+    if not name or not version:
+        raise InvalidParameter("--name and --version must not be empty.")
+    if printable(name + version) != name + version:
+        raise InvalidParameter("--name and --version must be valid UTF-8.")
 
 
 def write_calibration(

@@ -19,7 +19,7 @@ import numpy as np
 
 from service.encoder.bundle import Card
 from service.encoder.keras import collect_weights, import_keras
-from service.encoder.write import require_place, write_bundle
+from service.encoder.write import require_place, require_title, write_bundle
 from service.errors import BundleInvalid, ExtraMissing, InvalidParameter
 
 SIDE = 224
@@ -54,6 +54,7 @@ def adopt(
             f"The permutation must name each of the {len(labels)} labels once, by its number from 0."
         )
     require_place(out)
+    require_title(name, version)
     original = _load(saved_model)
     keras = import_keras("tensorflow")
     network = _network(keras, len(labels))

@@ -24,7 +24,7 @@ from service.encoder.write import write_calibration
 from service.errors import TrainingImpossible
 from service.settings import Settings
 from service.storage import Location
-from service.training.data import Sample, by_known_label, read_samples, telling
+from service.training.data import Sample, by_known_label, read_samples, some_of, telling
 from service.training.detector import fit_detector
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.held_out import split
@@ -77,7 +77,7 @@ def calibrate_on(
     encoder: Encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     labels = encoder.card.labels
     training, held_out = (by_known_label(side, labels)[0] for side in telling(training, held_out))
-    fitted = training[:: math.ceil(len(training) / FITTED) or 1]
+    fitted = some_of(training, FITTED)
     limits = Limits.of(settings)
     seen = observe(encoder, fitted, limits, lambda n, of: progress("photos trained on", n, of))
     held = observe(encoder, held_out, limits, lambda n, of: progress("held-out photos", n, of))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from service.errors import (
     StorageUnavailable,
     TrainingImpossible,
 )
+from service.processors import processors
 from service.storage import Location, each, fetchers_of, state_of
 from service.training.alone import alone
 from service.training.data import Sample
@@ -69,7 +69,7 @@ def _decoded(
     As a stream: on a disk that is full, what is written through a memory map ends the process.
     """
     shape, good = (len(files), side, side, 3), list[int]()
-    workers = min(32, (os.cpu_count() or 1) + 4) + fetchers_of(files)
+    workers = min(32, processors() + 4) + fetchers_of(files)
     with draft.open("wb") as array, ThreadPoolExecutor(workers) as pool:
         npy.write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": shape})
         begin = array.tell()

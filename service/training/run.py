@@ -16,11 +16,10 @@ from service.decode import Limits
 from service.encoder import Card
 from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.keras import import_keras, require_backend
-from service.encoder.write import move_bundle, require_place
+from service.encoder.write import move_bundle, require_place, require_title
 from service.errors import BundleInvalid, InvalidParameter, TrainingImpossible
 from service.settings import Settings
 from service.storage import Location, each, state_of
-from service.summary import printable
 from service.training.alone import alone
 from service.training.batches import targets_of
 from service.training.calibrate import calibrate_on
@@ -83,8 +82,7 @@ def train_bundle(
     """
     out = Path(os.path.abspath(out))
     require_place(out)
-    if printable(name + version) != name + version:
-        raise InvalidParameter("--name and --version must be valid UTF-8.")
+    require_title(name, version)
     if settings.precision == "int8":  # which is made of a bundle that is there, by quantize
         settings = settings.model_copy(update={"precision": "auto"})
     os.environ.setdefault("KERAS_HOME", str(settings.folder("training", "keras")))  # downloads

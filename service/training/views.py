@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from service.processors import processors
 from service.training.augment import augmented
 
 AHEAD = 4  # batches that wait for the network, beside those being made
@@ -31,7 +32,7 @@ class Views:
     """
 
     def __init__(self, pixels: np.ndarray) -> None:
-        self._workers = max(1, _cores() - 1)
+        self._workers = max(1, processors() - 1)
         mapped = getattr(pixels, "filename", None)
         photos: tuple[Any] = (pixels if mapped is None else Path(mapped),)
         self._pool = ProcessPoolExecutor(
@@ -62,12 +63,6 @@ class Views:
             if len(ahead) >= self._workers + AHEAD:
                 yield ahead.popleft().result()
         yield from (future.result() for future in ahead)
-
-
-def _cores() -> int:
-    """Those that this process may use, where the system says it: macOS does not."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return os.cpu_count() or 1 if allowed is None else len(allowed(0))
 
 
 _photos: np.ndarray  # of a worker

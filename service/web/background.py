@@ -36,7 +36,15 @@ class Companion:
         if self._process is not None:
             log.warning("The worker of background jobs ended; it is started again.")
         self._begun = time.monotonic()
-        command = [sys.executable, "-m", "service.cli", "worker", "--child-of", str(os.getpid())]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "service.cli",
+            "worker",
+            "--child-of",
+            str(os.getpid()),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -13,6 +12,7 @@ from flask import current_app
 
 from service.domain import Image, Prediction
 from service.model import Model
+from service.processors import processors
 from service.studio import Studio
 from service.web import metrics
 from service.web.access import Access
@@ -44,7 +44,7 @@ class Context:
         self.access = Access(lambda: studio.engine, settings.access)
         # One pool for all requests, so that many sets at once decode no more photos side by side
         # than there are cores. Its threads start with the first set.
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 2, "set")
+        self._pool = ThreadPoolExecutor(processors(), "set")
 
     def warm_up(self) -> None:
         """Load the network and infer once. Raises `BundleInvalid`, `ExtraMissing`."""
