@@ -15,6 +15,7 @@ from gunicorn.arbiter import Arbiter
 from service.web.connections import greet_no_more
 
 PAUSE_SECONDS = 10.0  # before a worker that ended by itself is started again
+COMMAND = (sys.executable, "-P", "-m", "service.cli")  # -P: nothing of the current folder
 STOP_SECONDS = 20.0  # more than it takes itself, see `service.jobs.worker`
 
 log = logging.getLogger(__name__)
@@ -36,15 +37,7 @@ class Companion:
         if self._process is not None:
             log.warning("The worker of background jobs ended; it is started again.")
         self._begun = time.monotonic()
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "service.cli",
-            "worker",
-            "--child-of",
-            str(os.getpid()),
-        ]
+        command = [*COMMAND, "worker", "--child-of", str(os.getpid())]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def stop(self) -> None:
