@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from service.catalog import Filed, filed_garments, forget_garments
 from service.errors import PruneRefused
 from service.images import OWN, Images
-from service.sources import images_in
+from service.sources import files_in
 from service.storage import Location, reached
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class _OfStore:
         inside = images.name_of(folder)
         self._inside = f"{inside}/" if inside else ""
         with reached(str(folder)):
-            self._names = {images.name_of(file) for file in images_in(folder)}
+            self._names = {images.name_of(file) for file in files_in(folder)}
 
     def includes(self, image_path: str) -> bool:
         return not image_path.startswith("/") and image_path.startswith(self._inside)

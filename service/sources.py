@@ -103,6 +103,15 @@ def images_in(folder: P) -> Iterator[P]:
     return _images(folder, walk(folder))
 
 
+def files_in(folder: P) -> Iterator[P]:
+    """Every file below `folder`, whatever its name: a table may name any."""
+    try:
+        for parent, _, files in walk(folder):
+            yield from (parent / name for name in files)
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+
+
 def _images(folder: P, walking: Iterable[tuple[P, list[str], list[str]]]) -> Iterator[P]:
     try:
         for parent, folders, files in walking:

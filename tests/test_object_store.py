@@ -143,6 +143,21 @@ def test_two_writers_of_one_name_do_not_replace_each_other(store: ObjectStore) -
     assert store.files.cat_file(f"{BUCKET}/a.jpg") == b"theirs"
 
 
+def test_photos_are_there_whatever_they_are_called(shop: Studio, filled: ObjectStore) -> None:
+    """A table names them; names by their content have no ending, and a dot hides nothing."""
+    table = ["image_name,category_label"]
+    for number, name in enumerate(("0a1b2c", ".cache/x.png")):
+        filled.files.pipe_file(f"{BUCKET}/photos/{name}", encoded(picture(60, 80, 20 + number)))
+        table.append(f"{name},Tee")
+    filled.files.pipe_file(f"{BUCKET}/photos/new.csv", "\n".join(table).encode())
+    source = locate(f"{PHOTOS}/new.csv")
+    assert counts(ingest(shop, source)) == (2, 2, 0, 0, 0)
+    before = ids(shop)
+    summary = ingest(shop, locate(PHOTOS), prune=pruning)
+    assert (summary.gone, summary.pruned) == ([], [])
+    assert ids(shop) == before
+
+
 def test_a_busy_store_is_asked_again(store: ObjectStore) -> None:
     root = open_images(f"s3://{BUCKET}")
     root.put("a.jpg", b"one")

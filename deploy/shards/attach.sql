@@ -27,9 +27,9 @@ CREATE FOREIGN TABLE shards.:projections (model_id integer, mean bytea, componen
 INSERT INTO public.projection SELECT * FROM shards.:projections ON CONFLICT DO NOTHING;
 SELECT count(*) = 0 AS differs FROM public.projection JOIN shards.:projections USING (created_at) \gset
 \if :differs
-    \warn 'This shard has no projection, or another one than the coordinator. Copy that of the first shard to it.'
-    ROLLBACK;
-    \quit
+    DO $$ BEGIN
+        RAISE EXCEPTION 'This shard has no projection, or another one than the coordinator. Copy that of the first shard to it.';
+    END $$;
 \endif
 
 CREATE FOREIGN TABLE shards.:garments PARTITION OF shards.garment FOR VALUES FROM (:first) TO (:beyond)

@@ -9,13 +9,14 @@ has neither.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -111,26 +112,45 @@ def _entry(name: str, packed: bool = False) -> zipfile.ZipInfo:
 def writing(file: Path) -> Iterator[ArchiveWriter]:
     """A new backup, which takes its name once it is whole; an older one stays until then.
 
-    Raises `StorageFull`, `BackupFailed` where the place cannot be written.
+    Raises `StorageFull`, `BackupFailed` where the place cannot be written, or is being written.
     """
     draft = file.with_name(f".{file.name}.draft")
     try:
-        try:
-            draft.unlink(missing_ok=True)
-            # For the owner alone: it has what keys are checked by
-            handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "w+b") as target:
+        with open(_begin(draft, file), "w+b") as target:
+            try:
                 with zipfile.ZipFile(target, "w") as archive:
                     yield ArchiveWriter(archive)
                 target.flush()
                 os.fsync(target.fileno())
-            os.replace(draft, file)
-        finally:
-            draft.unlink(missing_ok=True)
+                os.replace(draft, file)
+            finally:
+                draft.unlink(missing_ok=True)
     except OSError as error:
         if error.errno in FULL:
             raise StorageFull(f"There is no room for {file}. Nothing was written.") from None
         raise BackupFailed(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def _begin(draft: Path, file: Path) -> int:
+    """The handle of a new file, locked while it is open; one that a killed backup has left makes way."""
+    with suppress(FileNotFoundError):
+        left = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            _lock(left, file)
+            draft.unlink()
+        finally:
+            os.close(left)
+    # For the owner alone: it has what keys are checked by
+    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    _lock(handle, file)
+    return handle
+
+
+def _lock(handle: int, file: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BackupFailed(f"Another backup is writing {file}. Wait until it is done.") from None
 
 
 class Archive:

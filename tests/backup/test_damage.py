@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from service import catalog
 from service.backup import back_up, restore
-from service.backup.archive import DUMP, MANIFEST
+from service.backup.archive import DUMP, MANIFEST, writing
 from service.errors import (
     BackupFailed,
     BackupInvalid,
@@ -133,6 +133,20 @@ def test_a_backup_that_fails_leaves_the_older_one(
         back_up(engine, root, file.parent / "no" / "such.backup")
     assert file.read_text() == "older"
     assert list(file.parent.glob(".*")) == []
+
+
+def test_of_two_backups_to_one_file_the_second_is_refused(file: Path) -> None:
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_text("left by one that was killed")
+    with writing(file) as first:
+        first.add_picture(b"first")
+        with pytest.raises(BackupFailed, match="Another backup is writing"), writing(file):
+            pass
+    with zipfile.ZipFile(file) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == [b"first"]
+    assert list(file.parent.glob(".*")) == []
+    with writing(file):
+        pass
 
 
 @pytest.fixture

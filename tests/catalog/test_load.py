@@ -1,6 +1,9 @@
 """The bulk writer: upsert by path, whole batches, and the ledger."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -9,18 +12,22 @@ import pytest
 from sqlalchemy import event, text
 
 from service.catalog import (
+    GarmentChanged,
     Known,
     Loader,
+    Move,
     Progress,
     Run,
     asked_garment,
     attach,
     count_by_label,
+    filed_garments,
     garment_by_id,
     get_import,
     is_empty,
 )
 from service.catalog.garments.embeddings import to_halfvec
+from service.catalog.loading.files import move_garments
 from service.domain import LabelCount
 from service.errors import BundleMismatch, DatabaseUnavailable, ImportNotFound, LabelUnknown
 
@@ -157,6 +164,43 @@ def test_loaders_that_write_the_same_paths_at_once_do_not_deadlock(engine, loade
         thread.join()
     assert failures == []
     assert count_by_label(engine)[0].count == 100
+
+
+def test_a_move_to_a_path_that_is_being_taken_is_told(engine, loader):
+    """By an import that is not committed yet: what it stores is not to be seen, and stands in the way."""
+    loader.write([row("old.jpg")])
+    (garment,) = filed_garments(engine)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+        transaction = other.begin()
+        Loader(SimpleNamespace(begin=lambda: nullcontext(other)), 1).write([row("new.jpg")])
+        moving = pool.submit(loader.write, [], moves=[Move(garment, "new.jpg")])
+        until_one_waits(engine)
+        transaction.commit()
+        with pytest.raises(GarmentChanged):
+            moving.result(20)
+    assert garment_by_id(engine, 1).image_path == "old.jpg"
+
+
+def test_loaders_that_move_the_same_garments_at_once_do_not_deadlock(engine, loader):
+    loader.write([row("a.jpg"), row("b.jpg")])
+    one, two = (Move(garment, f"to/{garment.image_path}") for garment in filed_garments(engine))
+    with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+        transaction = other.begin()
+        assert move_garments(other, [one]) == 1
+        moving = pool.submit(loader.write, [], moves=[two, one])
+        until_one_waits(engine)
+        assert move_garments(other, [two]) == 1
+        transaction.commit()
+        with pytest.raises(GarmentChanged):
+            moving.result(20)
+
+
+def until_one_waits(engine):
+    end = time.monotonic() + 20
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_embeddings_travel_in_binary(engine, loader):

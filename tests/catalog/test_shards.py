@@ -43,12 +43,13 @@ COUNT = 1200  # Tees of each, more than a projection is fitted to and an index i
 
 
 def psql(cluster: Cluster, script: str, **values: object) -> str:
-    """What it complained of."""
+    """What it complained of; nothing where it went through."""
     done = subprocess.run(
         [cluster.programs / "psql", "-X", "-q", "-h", cluster.folder, "-U", "postgres", "-d", "postgres",
          *(f"-v{name}={value}" for name, value in values.items()), "-f", DEPLOY / script],
         capture_output=True, text=True, env={**os.environ, "SHARD_PASSWORD": PASSWORD},
     )  # fmt: skip
+    assert bool(done.stderr) == bool(done.returncode), done
     return done.stderr
 
 
@@ -74,10 +75,14 @@ def shards(servers: list[Cluster]) -> Iterator[list[Engine]]:
     """Two catalogs of one projection, indexed, and attached to the coordinator."""
     coordinator, *parts = servers
     engines = [open_engine(part.url()) for part in parts]
-    assert psql(coordinator, "coordinator.sql") == ""
+    with open_engine(coordinator.url()).begin() as connection:
+        connection.execute(text("CREATE ROLE shop LOGIN"))
+        connection.execute(text("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO shop"))
+    assert psql(coordinator, "coordinator.sql", service="shop") == ""
     for number, (part, engine) in enumerate(zip(parts, engines, strict=True)):
         assert psql(part, "shard.sql", number=number) == ""
         assert psql(part, "reader.sql", reader="reader") == ""
+        ask_for_passwords(part)
         place = {"number": number, "host": part.folder, "dbname": "postgres", "reader": "reader"}
         if number:
             assert "another one" in psql(coordinator, "attach.sql", **place)
@@ -87,6 +92,13 @@ def shards(servers: list[Cluster]) -> Iterator[list[Engine]]:
     yield engines
     for engine in engines:
         engine.dispose()
+
+
+def ask_for_passwords(part: Cluster) -> None:
+    """Of the reader: on behalf of who is no superuser, postgres_fdw takes no connection without one."""
+    rules = part.data / "pg_hba.conf"
+    rules.write_text(f"local all reader scram-sha-256\n{rules.read_text()}")
+    part.run("pg_ctl", "-D", part.data, "reload")
 
 
 def copy_projection(source: Engine, target: Engine) -> None:
@@ -120,8 +132,9 @@ def fill(engine: Engine, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def whole(servers: list[Cluster], shards: list[Engine]) -> Iterator[Engine]:
-    """The coordinator as its service connects to it."""
-    engine = open_engine(servers[0].url() + "&options=-csearch_path%3Dshards,public")
+    """The coordinator as its service connects to it, which is no superuser."""
+    url = servers[0].url().replace("postgres@", "shop@")
+    engine = open_engine(url + "&options=-csearch_path%3Dshards,public")
     yield engine
     engine.dispose()
 

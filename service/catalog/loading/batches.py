@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from service.catalog.garments import categories
 from service.catalog.imports import runs
@@ -74,8 +76,7 @@ class Loader:
             added = updated = 0
             if latest or moves:  # before any garment is touched: `swap` locks in this order
                 require_serving(connection, self._model_id)
-            if move_garments(connection, moves) < len(moves):
-                raise GarmentChanged
+            _move(connection, moves)
             if latest:
                 rows = list(latest.values())
                 require_labels(connection, rows)
@@ -84,6 +85,17 @@ class Loader:
             if progress is not None:
                 runs.record(connection, progress, added=added, updated=updated)
         return added, updated
+
+
+def _move(connection: Connection, moves: Sequence[Move]) -> None:
+    try:
+        moved = move_garments(connection, moves)
+    except IntegrityError as error:  # a garment came to that path meanwhile, and was not to be seen
+        if not isinstance(error.orig, UniqueViolation):
+            raise
+        raise GarmentChanged from None
+    if moved < len(moves):
+        raise GarmentChanged
 
 
 def require_serving(connection: Connection, model_id: int, *, alone: bool = False) -> None:

@@ -72,7 +72,9 @@ def filed_garments(engine: Engine) -> Iterator[Filed]:
 def move_garments(connection: Connection, moves: Sequence[Move]) -> int:
     """Give garments their new paths; returns how many, less those that changed meanwhile."""
     moved = 0
-    for move in moves:
+    for move in sorted(
+        moves, key=lambda move: move.garment.id
+    ):  # or two loaders wait for each other
         values = {
             "id": move.garment.id,
             "before": move.garment.image_path,
