@@ -28,7 +28,9 @@ class MilvusLite(Contestant):
         from pymilvus import DataType, MilvusClient
 
         self.types = DataType
-        self.client = MilvusClient(str(folder / "garments.db"))
+        # It answers no ping while it builds a graph: after 5 s the client would take it for dead, and ask again
+        patience = {"grpc.keepalive_time_ms": 7_200_000}
+        self.client = MilvusClient(str(folder / "garments.db"), grpc_options=patience)
 
     def build(self, catalog: Catalog) -> None:
         schema = self.client.create_schema()
