@@ -15,7 +15,7 @@ from service.encoder.bundle import SHIPPED, read_card
 from service.encoder.convert import converted
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.quantize import quantize
-from service.errors import BundleInvalid, ExtraMissing
+from service.errors import BundleInvalid, ExtraMissing, HomeNotWritable
 from service.settings import Settings
 from tests.test_bundles_written import no_larger_files
 from tests.test_encoder import cosine, squares
@@ -31,6 +31,13 @@ def cache_of_one(make: Callable[..., Any]) -> Callable[..., Any]:
         return made[0]
 
     return once
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def raise_it(*given: Any, **how: Any) -> Any:
+        raise error
+
+    return raise_it
 
 
 def test_int8_is_served_once_it_was_made(
@@ -55,11 +62,14 @@ def test_int8_is_served_once_it_was_made(
         broken.setattr("service.encoder.quantize._cosine", lambda one, other: float("nan"))
         with pytest.raises(BundleInvalid, match="a cosine of nan"):
             quantize(SHIPPED, settings.folder("models"), pictures)
-    with (
-        no_larger_files(500_000),
-        pytest.raises(BundleInvalid, match=r"cannot be quantised.*MB free"),
-    ):
+    with no_larger_files(500_000), pytest.raises(HomeNotWritable, match=r"File too large \(\d+ MB"):
         quantize(SHIPPED, settings.folder("models"), pictures)
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            nncf, "quantize", raising(nncf.InternalError("some\nlines, the last says why"))
+        )
+        with pytest.raises(BundleInvalid, match=r"be quantised: lines, the last says why \(\d+ MB"):
+            quantize(SHIPPED, settings.folder("models"), pictures)
     assert not list(tmp_path.rglob("int8*"))
     network = quantize(SHIPPED, settings.folder("models"), pictures)
     assert sorted(file.name for file in network.parent.glob("int8*")) == ["int8.bin", "int8.xml"]

@@ -77,7 +77,7 @@ def shards(servers: list[Cluster]) -> Iterator[list[Engine]]:
     engines = [open_engine(part.url()) for part in parts]
     with open_engine(coordinator.url()).begin() as connection:
         connection.execute(text("CREATE ROLE shop LOGIN"))
-        connection.execute(text("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO shop"))
+        connection.execute(text("GRANT ALL ON ALL TABLES IN SCHEMA public TO shop"))
     assert psql(coordinator, "coordinator.sql", service="shop") == ""
     for number, (part, engine) in enumerate(zip(parts, engines, strict=True)):
         assert psql(part, "shard.sql", number=number) == ""
