@@ -12,8 +12,8 @@ GROUPS = Path("/sys/fs/cgroup")
 
 
 def processors() -> int:
-    """By its affinity and by its control group (`--cpus` of docker, `CPUQuota` of systemd, a limit of
-    Kubernetes; cgroup v2), a part of one as a whole."""
+    """By its affinity and by its control groups (`--cpus` of docker, a limit of Kubernetes, `CPUQuota` of
+    systemd), a part of one as a whole."""
     return min([available(), *_quotas()])
 
 
@@ -24,17 +24,32 @@ def available() -> int:
 
 
 def _quotas() -> Iterator[int]:
-    """Of the process's group and of those that hold it."""
+    """Of the process's group and of those that hold it. https://docs.kernel.org/admin-guide/cgroup-v2.html"""
     try:
         lines = GROUP.read_text().splitlines()
     except OSError:  # not Linux
         return
-    for group in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
-        folder = GROUPS / group
-        for place in (folder, *folder.parents[: len(folder.parts) - len(GROUPS.parts)]):
-            try:
-                quota, period = (place / "cpu.max").read_text().split()
-            except (OSError, ValueError):  # the root has none
-                continue
-            if quota != "max":
-                yield max(1, math.ceil(int(quota) / int(period)))
+    for controllers, group in (line.split(":", 2)[1:] for line in lines):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounted = GROUPS / "cpu" if controllers else GROUPS  # version 1, or 2
+        place = mounted / group.lstrip("/")
+        while place.is_relative_to(mounted):  # a container may see its own group at the root
+            quota = _quota(place)
+            if quota is not None:
+                yield max(1, math.ceil(quota))
+            place = place.parent
+
+
+def _quota(place: Path) -> float | None:
+    """In processors; None where there is no bound."""
+    try:
+        if (place / "cpu.max").exists():
+            quota, period = (place / "cpu.max").read_text().split()
+        else:
+            quota, period = (
+                (place / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError):  # no such group, or `max`
+        return None

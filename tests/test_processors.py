@@ -51,6 +51,18 @@ def test_a_containers_own_group_lies_at_the_root(group: Path) -> None:
     assert processors() == 2
 
 
+@pytest.mark.parametrize(("quota", "count"), [("-1", 64), ("250000", 3)])
+def test_so_are_groups_of_the_first_version(
+    group: Path, tmp_path: Path, quota: str, count: int
+) -> None:
+    (tmp_path / "own").write_text("3:memory:/shop\n2:cpu,cpuacct:/shop\n0::/\n")
+    folder = tmp_path / "cgroup" / "cpu" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (folder / "cpu.cfs_period_us").write_text("100000\n")
+    assert processors() == count
+
+
 def test_affinity_bounds_it_too(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5})
     assert processors() == 1
