@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from service import catalog
 from service.backup import back_up, move
@@ -68,3 +69,18 @@ def test_a_catalog_moves_to_another_server_of_another_version_and_back(
     move(server_16, other, root, tmp_path)
     assert answers(other, few, exact=True) == before
     assert answers(engine, few, exact=True) == before
+
+
+def test_a_backup_outlasts_a_server_that_ends_transactions_in_which_nothing_is_asked(
+    database_url: str, few: np.ndarray, root: Images, file: Path
+) -> None:
+    hasty = {"options": "-c idle_in_transaction_session_timeout=200ms"}
+    url = make_url(database_url).update_query_dict(hasty)
+    engine = open_engine(url.render_as_string(hide_password=False))
+
+    def slow(what: str, done: int, total: int | None) -> None:
+        if what == "catalog, MB":
+            time.sleep(1)
+
+    assert back_up(engine, root, file, advance=slow).rows["garment"] == 70
+    engine.dispose()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from service.catalog import build_indexes, migrate, only_switcher, open_engine
+from service.catalog import build_indexes, migrate, only_switcher, open_engine, snapshot
 from service.catalog.analysis.standing import begun
 from service.catalog.database import pooler as trial
 from service.catalog.database.pooler import require_session
@@ -120,8 +120,9 @@ def analysing(engine: Engine) -> AbstractContextManager[Any]:
         lambda engine: analysing(engine).__enter__(),
         build_indexes,
         migrate,
+        lambda engine: snapshot(engine).__enter__(),
     ],
-    ids=["switch", "analysis", "indexes", "migration"],
+    ids=["switch", "analysis", "indexes", "migration", "backup"],
 )
 def test_no_lock_is_taken_once_the_pooler_shares_its_sessions(
     pooler: PgBouncer, work: Callable[[Engine], object]

@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from service.catalog.database.engine import own_session, reading
+from service.catalog.database.engine import reading
+from service.catalog.database.patience import unhurried_session
 from service.errors import AnalysisCancelled, AnalysisRunning
 
 LOCK = 0x414E414C595349  # "ANALYSI": the advisory lock's number, the same for every version
@@ -126,21 +127,17 @@ def begun(engine: Engine, *, duplicate_similarity: float) -> Iterator[Record | N
 
     It is gone afterwards unless it was finished. Raises `AnalysisRunning`.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        own_session(connection)
+    with unhurried_session(engine) as connection:  # with which the lock goes, whatever happens
         if not connection.scalar(TAKE, {"lock": LOCK}):
             raise AnalysisRunning()
+        row = connection.execute(BEGIN, {"similarity": duplicate_similarity}).one_or_none()
+        record = None if row is None else Record(row.id, engine, row.model_id, row.total)
         try:
-            row = connection.execute(BEGIN, {"similarity": duplicate_similarity}).one_or_none()
-            record = None if row is None else Record(row.id, engine, row.model_id, row.total)
-            try:
-                yield record
-            finally:
-                if record is not None:
-                    connection.execute(FORGET, {"id": record.id})
-                connection.execute(LEAVE, {"lock": LOCK})  # now: a session ends in its own time
+            yield record
         finally:
-            connection.invalidate()  # with the session goes the lock, whatever happened
+            if record is not None:
+                connection.execute(FORGET, {"id": record.id})
+            connection.execute(LEAVE, {"lock": LOCK})  # now: a session ends in its own time
 
 
 def cancel_analysis(engine: Engine) -> None:

@@ -15,6 +15,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database import pgtools
+from service.catalog.database.patience import unhurried_session
 from service.catalog.database.pgtools import Tools, running
 from service.catalog.schema.revision import current_revision, require_known
 from service.catalog.schema.tables import metadata
@@ -22,6 +23,8 @@ from service.errors import (
     BackupFailed,
     SchemaOutdated,
 )
+
+LOCK = text("LOCK TABLE garment IN ACCESS SHARE MODE")
 
 TABLES = text("""
     SELECT relname FROM pg_class
@@ -85,24 +88,35 @@ def snapshot(engine: Engine) -> Iterator[Snapshot]:
     Raises `PostgresToolsMissing`, `SchemaOutdated` where there is no catalog, or one of a later
     version.
     """
-    isolated = engine.connect().execution_options(isolation_level="REPEATABLE READ")
-    with isolated as connection, connection.begin():
-        revision = current_revision(connection)
-        if revision is None:
-            raise SchemaOutdated("The database has no catalog: there is nothing to back up.")
-        require_known(revision)
-        server = connection.execute(SERVER).one()
-        yield Snapshot(
-            revision,
-            server.postgres,
-            server.pgvector,
-            server.schema,
-            {name: count(connection, name) for name in tables(connection)},
-            [dict(row._mapping) for row in connection.execute(MODELS)],
-            pgtools.tools(server.postgres, f"The server is Postgres {server.postgres}"),
-            connection,
-            connection.scalar(text("SELECT pg_export_snapshot()")),
-        )
+    with unhurried_session(engine, "REPEATABLE READ") as connection:
+        require_catalog(connection)
+        connection.rollback()
+        with connection.begin():
+            # Waits for a swap of models that is under way. What is read first makes the moment, and a lock
+            # reads nothing: a moment before the swap would have the old model and the new one's garments
+            connection.execute(LOCK)
+            revision = require_catalog(connection)
+            server = connection.execute(SERVER).one()
+            yield Snapshot(
+                revision,
+                server.postgres,
+                server.pgvector,
+                server.schema,
+                {name: count(connection, name) for name in tables(connection)},
+                [dict(row._mapping) for row in connection.execute(MODELS)],
+                pgtools.tools(server.postgres, f"The server is Postgres {server.postgres}"),
+                connection,
+                connection.scalar(text("SELECT pg_export_snapshot()")),
+            )
+
+
+def require_catalog(connection: Connection) -> str:
+    """The catalog's revision. Raises as `snapshot`."""
+    revision = current_revision(connection)
+    if revision is None:
+        raise SchemaOutdated("The database has no catalog: there is nothing to back up.")
+    require_known(revision)
+    return revision
 
 
 def tables(connection: Connection) -> list[str]:

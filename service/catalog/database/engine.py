@@ -116,8 +116,8 @@ def is_pooled(engine: Engine) -> bool:
 
 
 def own_session(connection: Connection) -> None:
-    """To be called before a lock that outlasts a transaction: a pooler may have been set up anew since it was
-    first looked at. Raises `DatabaseUnfit` where the lock would hold nobody off."""
+    """To be called before a lock or a setting that outlasts a transaction: a pooler may have been set up anew
+    since it was first looked at. Raises `DatabaseUnfit` where the session is not its own."""
     try:
         with driver_of(connection) as driver:
             require_session(driver, connection.engine.url)

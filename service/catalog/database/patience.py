@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, Engine, text
@@ -20,6 +21,13 @@ BUSY_PATIENCE, PAUSE = 600.0, 0.5  # seconds
 UNHURRIED = text("SELECT set_config('statement_timeout', '0', true)")
 """For a transaction whose one statement reads or writes very much: it takes its time, whatever the
 server's limit."""
+
+# Not every version of Postgres has all of these
+UNTIMED = text("""
+    SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
+                   'idle_in_transaction_session_timeout')
+""")
 
 ASK_EVERY = 0.2  # seconds
 
@@ -43,6 +51,24 @@ def until_free(attempt: Callable[[], bool]) -> None:
     )
 
 
+@contextmanager
+def unhurried_session(
+    engine: Engine, isolation: Literal["AUTOCOMMIT", "REPEATABLE READ"] = "AUTOCOMMIT"
+) -> Iterator[Connection]:
+    """A session that works, waits, or is idle for as long as it likes, whatever the server's timeouts.
+
+    Closed at the end, and with it go its settings and its locks. Raises as `own_session`.
+    """
+    with engine.connect().execution_options(isolation_level=isolation) as connection:
+        own_session(connection)
+        try:
+            connection.execute(UNTIMED)
+            connection.commit()
+            yield connection
+        finally:
+            connection.invalidate()
+
+
 def take_lock(connection: Connection, lock: int, waiting: Callable[[], None]) -> None:
     """Take an advisory lock of the session's; `waiting` is called while another one has it, and may raise.
 
@@ -61,8 +87,7 @@ def only_switcher(engine: Engine) -> Iterator[None]:
 
     Raises `SwitchRunning` where another process holds it.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        own_session(connection)
+    with unhurried_session(engine) as connection:
         deadline = time.monotonic() + PATIENCE
 
         def waiting() -> None:
@@ -70,7 +95,4 @@ def only_switcher(engine: Engine) -> Iterator[None]:
                 raise SwitchRunning()
 
         take_lock(connection, LOCK, waiting)
-        try:
-            yield
-        finally:
-            connection.invalidate()  # closes the session, and with it the lock
+        yield

@@ -15,8 +15,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
-from service.catalog.database.engine import own_session
-from service.catalog.database.patience import take_lock
+from service.catalog.database.patience import take_lock, unhurried_session
 from service.catalog.database.rights import permitted
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
 from service.catalog.similarity.shelves import (
@@ -45,13 +44,6 @@ DROP = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {index}")
 SCHEMA = text(
     "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'garment'::regclass"
 )
-
-# For the builder's session. A build takes its time, waits for writers, and is idle while components
-# are computed. Not every version of Postgres has all of these.
-PATIENCE = text("""
-    SELECT set_config(name, '0', false) FROM pg_settings
-    WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'transaction_timeout')
-""")
 
 # A graph that does not fit is built many times slower. Never less than the server gives anyway.
 MEMORY = text("""
@@ -148,17 +140,13 @@ def drop_index(engine: Engine, label: str, *, progress: Watcher = lambda buildin
 
 @contextmanager
 def _only_builder(engine: Engine, progress: Watcher) -> Iterator[Connection]:
-    """A session in autocommit that holds the builders' lock."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        own_session(connection)
+    """A session in autocommit that holds the builders' lock: a build takes its time, waits for writers, and
+    is idle while components are computed."""
+    with unhurried_session(engine) as connection:
         waits = Building("", "waiting for another builder", 0, 0)
         take_lock(connection, LOCK, lambda: progress(waits))
-        try:
-            with permitted("build indexes", "Let the table's owner run `fashion-studio index`."):
-                connection.execute(PATIENCE)
-                yield connection
-        finally:
-            connection.invalidate()  # closes the session, and with it the lock and the settings
+        with permitted("build indexes", "Let the table's owner run `fashion-studio index`."):
+            yield connection
 
 
 def _create(connection: Connection, shelf: Shelf, name: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
+from service.catalog.database.patience import unhurried_session
 from service.catalog.switch.reembed import Reembedding
 
 # {new} is the other model's table. Given labels are the same in both.
@@ -82,5 +83,5 @@ def sample_garments(engine: Engine, beside: Reembedding, size: int) -> list[Samp
 
 def tidy(engine: Engine) -> None:
     """Fresh statistics, and pages that index-only scans need not visit, after a load."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with unhurried_session(engine) as connection:
         connection.execute(text("VACUUM (ANALYZE) garment"))

@@ -2,7 +2,8 @@
 
 The two tables exchange their schemas: nothing is copied, and indexes, constraints and sequences go
 along. What points at the table itself, views and foreign keys of others, is made to point at the one
-that takes its place, and other roles may do with it what they might before. Queries wait for some
+that takes its place; other roles may do with it what they might before, it is stored by the same
+parameters, and triggers fire for it instead of for the one that served. Queries wait for some
 milliseconds, writers for as long as it takes to see that nothing is left to be embedded.
 """
 
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from service.catalog.database.patience import until_free
 from service.catalog.database.rights import permitted
+from service.catalog.models.behaviour import same_storage, same_triggers
 from service.catalog.models.beside import generation_schema
 from service.catalog.models.generations import has_same_shape, run
 from service.catalog.models.privileges import (
@@ -163,6 +165,8 @@ def _try(
 
 def _exchange(connection: Connection, old_id: int, new: str) -> None:
     """`new` becomes the catalog's table, and that one goes to the old model's schema."""
+    # A table with such as wait for the end of the transaction cannot be altered
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     materialized = list(connection.scalars(MATERIALIZED))
     if materialized:
         raise DatabaseUnfit(
@@ -180,8 +184,9 @@ def _exchange(connection: Connection, old_id: int, new: str) -> None:
     run(connection, LOCK_READERS.format(new=new))
     require_open_rows(connection)
     require_own(connection)
-    for statement in same_privileges(connection, f"{here}.garment", new):
-        run(connection, statement)
+    for same in (same_privileges, same_storage, same_triggers):
+        for statement in same(connection, f"{here}.garment", new):
+            run(connection, statement)
     for referrer, name, _ in references:
         run(connection, f"ALTER TABLE {referrer} DROP CONSTRAINT {name}")
     owner = owner_of_garments(connection)
