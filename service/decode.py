@@ -122,9 +122,12 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
 
 
 def suffix_of(data: bytes) -> str:
-    """The file name's ending for an image that `decode` read, by its content: `.jpg`, `.png`, …"""
-    with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
-        kind = (picture.format or "").lower()
+    """The file name's ending for an image, by its content: `.jpg`, `.png`, … Raises `ImageUndecodable`."""
+    try:
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+            kind = (picture.format or "").lower()
+    except Exception as error:
+        raise ImageUndecodable(f"The image cannot be read ({error}).") from None
     return ".jpg" if kind in ("jpeg", "mpo") else f".{kind}"
 
 

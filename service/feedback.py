@@ -19,7 +19,8 @@ import numpy as np
 from service.catalog import category_names, is_unfit, similar
 from service.catalog.feedback import JudgedPair, Picture, duplicates_of, judged_pairs
 from service.decode import Limits, read, suffix_of
-from service.errors import FashionStudioError, InvalidParameter
+from service.drafts import drafts
+from service.errors import FashionStudioError
 from service.grouping import components
 from service.model import Model
 from service.sources import IMAGE, LABEL, images_in
@@ -64,18 +65,19 @@ def export_feedback(
     photos: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Exported:
-    """Write the judged pictures to `folder`, with two tables.
+    """Write the judged pictures to `folder`, with two tables, which are there when all is.
 
     `feedback.csv`, which `train` reads: image_name, category_label (empty where it is unknown), group,
     and alike, the same for pictures that were said to match. `pairs.csv`: image_name, match_name, verdict,
     good, bad, group. photos: a folder where uploaded pictures lie, known by their bytes; those that are
     no garment's are shown to the serving model, to find what shows nearly the same.
-    Raises `InvalidParameter` where the folder cannot be written, `SourceInvalid`.
+    Raises `SourceInvalid`, and what `drafts` raises; the tables of an earlier export then stay, and
+    so do their pictures.
     """
     judged = judged_pairs(studio.engine)
     decided = [pair for pair in judged if pair.good != pair.bad]
     uploads, unreadable = _uploads(photos, studio.limits)
-    try:
+    with drafts(folder / TABLE, folder / PAIRS) as (table, of_pairs):
         (folder / "images").mkdir(parents=True, exist_ok=True)
         names: dict[str, str | None] = {}
         for done, pair in enumerate(decided, 1):
@@ -90,7 +92,7 @@ def export_feedback(
         groups = components(_judged_together(pairs) + _nearly_the_same(studio, asked))
         alike = components((p.one.key, p.other.key) for p in good)
         _write(
-            folder / TABLE,
+            table,
             (IMAGE, LABEL, "group", "alike"),
             [
                 (names[key], pictures[key].label, groups[key], alike.get(key))
@@ -98,7 +100,7 @@ def export_feedback(
             ],
         )
         _write(
-            folder / PAIRS,
+            of_pairs,
             (IMAGE, "match_name", "verdict", "good", "bad", "group"),
             [
                 (names[p.one.key], names[p.other.key], "good" if p.good > p.bad else "bad",
@@ -106,8 +108,6 @@ def export_feedback(
                 for p in pairs
             ],
         )  # fmt: skip
-    except OSError as error:
-        raise InvalidParameter(f"{folder} cannot be written: {error.strerror or error}.") from None
     return Exported(
         folder / TABLE,
         pairs=len(pairs),
@@ -141,15 +141,16 @@ def _copy(picture: Picture, studio: Studio, uploads: dict[str, Path], folder: Pa
             data = studio.images.read(picture.image_path)
         else:
             return None
-    except FashionStudioError:
+        digest = _digest(data)
+        if len(picture.key) == 64 and digest != picture.key:
+            return None  # another picture by now
+        name = f"images/{digest}{suffix_of(data)}"
+    except FashionStudioError:  # an ending of its name is not all that makes a picture
         return None
-    if len(picture.key) == 64 and _digest(data) != picture.key:
-        return None  # another picture by now
-    try:
-        name = f"images/{_digest(data)}{suffix_of(data)}"
-    except OSError:  # an ending of its name is not all that makes a picture
-        return None
-    (folder / name).write_bytes(data)
+    file = folder / name
+    if not file.is_file() or _digest(file.read_bytes()) != digest:
+        with drafts(file) as (draft,):
+            draft.write_bytes(data)
     return name
 
 
@@ -198,12 +199,10 @@ def _embedding(model: Model, file: Path) -> np.ndarray | None:
 
 
 def _write(file: Path, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    with draft.open("w", newline="", encoding="utf-8") as table:
+    with file.open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
         writer.writerow(head)
         writer.writerows(rows)
-    draft.replace(file)
 
 
 def _digest(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,10 @@ def report(
     """
     if limit is not None and limit < 1:
         raise InvalidParameter(f"limit is {limit}; it must be at least 1.")
-    with open_catalog(settings if settings is not None else load_settings()) as engine:
-        found = read_report(engine, name, limit=limit)
+    settings = settings if settings is not None else load_settings()
+    similarity = settings.duplicate_similarity
+    with open_catalog(settings) as engine:
+        found = read_report(engine, name, limit=limit, duplicate_similarity=similarity)
     frame = arrow_table(found).to_pandas(date_as_object=False)
     # Pandas writes attrs as JSON into a Parquet file
     made_at = None if found.made_at is None else found.made_at.isoformat()
@@ -148,9 +151,9 @@ class Counter:
         return [(count.label, count.count) for count in self._counts]
 
     def show(self) -> Pillow.Image:
-        """Every photo of the last count with its label, under the top categories."""
+        """The first 300 photos of the last count with their labels, under the top categories."""
         if not self.images:
             raise ImageMissing("There is nothing to show: call count() with some photos first.")
         limits = self.studio.limits
-        drawn = [(read(file, limits), label, sure) for file, label, sure in self.images]
-        return set_sheet(drawn, self._counts, len(self.errors), limits)
+        unread = len(self.errors)
+        return set_sheet(self.images, self._counts, partial(read, limits=limits), unread, limits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image as Pillow
@@ -22,6 +22,7 @@ PAPER, TILE, INK, SOFT, ACCENT = "#fbfaf8", "#f0ede7", "#1d1b18", "#6a645c", "#8
 WIDTH, HEIGHT, GAP, MARGIN, CAPTION = 240, 300, 24, 48, 54  # pixels of a picture and around it
 BIG = 2 * WIDTH + GAP, 2 * HEIGHT + CAPTION  # the query, as tall as two rows of matches
 RADIUS = 12
+MOST = 300  # photos of a set that are drawn: 12 in a row they take 90 MB
 LOSS = 0.3  # a picture that would lose more when it fills its frame is shown whole
 
 # Pillow's own face has no letter beyond ASCII; on every system one of these has
@@ -30,6 +31,7 @@ WIDE = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.tt
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Box = tuple[int, int, int, int]  # left, top, width, height
+Name = TypeVar("Name")
 NOTHING = "No garment"
 USUAL = Limits()
 
@@ -63,12 +65,8 @@ def recommendation_sheet(
     left = 2 * MARGIN + BIG[0]
     right = left + columns * (side[0] + GAP) - GAP if tiles else left - MARGIN
     rows = -(-many // columns)
-    below = MARGIN + BIG[1] + 220
-    sheet = Pillow.new(
-        "RGB",
-        (right + MARGIN, max(MARGIN + rows * (side[1] + CAPTION) + MARGIN // 2, below)),
-        PAPER,
-    )
+    height = max(MARGIN + rows * (side[1] + CAPTION) + MARGIN // 2, MARGIN + BIG[1] + 220)
+    sheet = Pillow.new("RGB", (right + MARGIN, height), PAPER)
     _place(sheet, query, (MARGIN, MARGIN, *BIG), limits)
     draw = ImageDraw.Draw(sheet)
     names = answer.searched_labels
@@ -89,17 +87,18 @@ def recommendation_sheet(
 
 
 def set_sheet(
-    images: Sequence[tuple[bytes, str | None, float]],
+    images: Sequence[tuple[Name, str | None, float]],
     counts: Sequence[LabelCount],
+    read: Callable[[Name], bytes],
     unread: int = 0,
     limits: Limits = USUAL,
 ) -> Pillow.Image:
-    """Every picture with its label and confidence, under a bar chart of the top categories.
+    """The first `MOST` pictures with label and confidence, under a bar chart of the top categories.
 
-    images: (bytes, label, confidence) of each; no label where no garment is recognised.
-    unread: how many more could not be read.
+    images: (name, label, confidence) of each; no label where no garment is recognised. read: a picture's
+    bytes by its name, asked when it is drawn. unread: how many more could not be read.
     """
-    many = len(images)
+    many = min(len(images), MOST)
     columns = max(4, min(math.isqrt(max(many - 1, 0)) + 2, 12))
     width = 2 * MARGIN + columns * (WIDTH + GAP) - GAP
     bar, top = 46, MARGIN + 92
@@ -107,7 +106,9 @@ def set_sheet(
     rows = -(-many // columns)
     sheet = Pillow.new("RGB", (width, below + rows * (HEIGHT + CAPTION) + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
-    title = _many(many, "photo") + (f", {unread} more could not be read" if unread else "")
+    title = _many(len(images), "photo")
+    title += f", {len(images) - many} of them not shown" if len(images) > many else ""
+    title += f", {unread} more could not be read" if unread else ""
     _write(draw, (MARGIN, MARGIN - 8), title, 44, INK, width - 2 * MARGIN, serif=True)
     names = max((_font(20, count.label).getlength(count.label) for count in counts), default=0)
     start = MARGIN + min(math.ceil(names), WIDTH + 60) + GAP
@@ -119,22 +120,20 @@ def set_sheet(
         draw.rounded_rectangle((start, y + 4, start + room, y + 20), 8, TILE)
         fill = max(16, round(room * count.count / most))
         draw.rounded_rectangle((start, y + 4, start + fill, y + 20), 8, ACCENT)
-        _write(
-            draw, (width - MARGIN, y), f"{count.count}   {percent(count.share)}", 20, SOFT, 130, -1
-        )
+        said = f"{count.count}   {percent(count.share)}"
+        _write(draw, (width - MARGIN, y), said, 20, SOFT, 130, -1)
     box = (WIDTH, HEIGHT)
-    for place, (data, label, sure) in zip(
-        _places(many, columns, MARGIN, below, box), images, strict=True
-    ):
-        tile = Tile(data, label or NOTHING, percent(sure) if label else "")
+    places = _places(many, columns, MARGIN, below, box)
+    for place, (name, label, sure) in zip(places, images[:many], strict=True):
+        tile = Tile(read_if_there(read, name), label or NOTHING, percent(sure) if label else "")
         _tile(sheet, tile, (*place, *box), limits)
     return sheet
 
 
-def read_if_there(read: Callable[[str], bytes], image_path: str) -> bytes | None:
+def read_if_there(read: Callable[[Name], bytes], name: Name) -> bytes | None:
     """The picture's bytes; None where it is gone."""
     try:
-        return read(image_path)
+        return read(name)
     except FashionStudioError:
         return None
 

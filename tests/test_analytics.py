@@ -14,13 +14,13 @@ import pytest
 from pyarrow import parquet
 
 from service import report
-from service.catalog import Loader, analysis_standing
+from service.catalog import Loader, analyse, analysis_standing
 from service.errors import InvalidParameter, ReportNotFound
 from service.jobs import request_analysis
 from service.studio import Studio
 
 from .catalog.samples import clustered, row
-from .test_cli import assert_one_line, run
+from .test_cli import assert_one_line, called, run
 
 
 @pytest.fixture
@@ -67,6 +67,17 @@ def test_every_format_has_the_same_rows(catalog: Studio, tmp_path: Path) -> None
     assert kept.attrs["made_at"] == document["made_at"]
     assert kept["garment_id"].tolist() == [entry["garment_id"] for entry in rows]
     assert len(report("duplicates", limit=1)) == 1
+
+
+def test_another_similarity_than_that_of_the_analysis_is_said(
+    catalog: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyse(catalog.engine, duplicate_similarity=0.95, folder=catalog.settings.folder())
+    monkeypatch.setenv("FASHION_STUDIO_DUPLICATE_SIMILARITY", "0.9")
+    said = "This was made with 0.95 as FASHION_STUDIO_DUPLICATE_SIMILARITY, which is 0.9 by now."
+    assert said in called("analytics", "duplicates").stderr
+    assert said in report("duplicates").attrs["note"]
+    assert said in called("feedback", "export", str(tmp_path / "judged")).stderr
 
 
 def test_a_frame_has_types_also_without_rows(environment: dict[str, str], studio: Studio) -> None:

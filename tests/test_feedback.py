@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from sqlalchemy import text
 
+from service import feedback
 from service.catalog import Loader, analyse, store_feedback
 from service.settings import Settings
 from service.studio import Studio
@@ -19,7 +21,8 @@ from service.training.data import read_samples
 from service.training.held_out import split
 
 from .catalog.samples import clustered, row
-from .test_cli import assert_one_line, run
+from .pictures import png_header
+from .test_cli import assert_one_line, called, run
 
 
 @pytest.fixture
@@ -49,7 +52,8 @@ def pictures(
             for at, (file, vector) in enumerate(zip(files, vectors, strict=True))
         ]
     )
-    analyse(studio.engine, duplicate_similarity=0.9999, folder=tmp_path)
+    similarity = studio.settings.duplicate_similarity
+    analyse(studio.engine, duplicate_similarity=similarity, folder=tmp_path)
     return files
 
 
@@ -197,6 +201,53 @@ def test_a_tie_and_a_picture_that_changed_are_left_out(
     shutil.copy(pictures[9], root / pictures[4].relative_to(drawn))
     said = json.loads(run("feedback", "export", tmp_path / "judged", "--json").stdout)
     assert (said["pairs"], said["undecided"], said["missing"]) == (0, 1, 1)
+
+
+def test_a_full_disk_leaves_what_was_exported_before(
+    studio: Studio, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "judged"
+    store_feedback(studio.engine, 4, "good", query_id=3)
+    assert called("feedback", "export", str(out)).returncode == 0
+    store_feedback(studio.engine, 6, "good", query_id=5)
+    tables = {name: (out / name).read_bytes() for name in ("feedback.csv", "pairs.csv")}
+    write = feedback._write
+
+    def full(file: Path, head: tuple[str, ...], rows: list[tuple]) -> None:
+        write(file, head, rows)
+        if "verdict" in head:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(feedback, "_write", full)
+    assert_one_line(called("feedback", "export", str(out)), 1, "There is no room for")
+    assert {name: (out / name).read_bytes() for name in tables} == tables
+    assert list(out.rglob("*.draft")) == []
+
+
+def test_a_picture_that_is_there_is_left_alone_and_half_of_one_is_made_whole(
+    studio: Studio, pictures: list[Path], tmp_path: Path
+) -> None:
+    store_feedback(studio.engine, 4, "good", query_id=3)
+    assert called("feedback", "export", str(tmp_path)).returncode == 0
+    whole, half = sorted((tmp_path / "images").iterdir())
+    data, made = half.read_bytes(), whole.stat()
+    half.write_bytes(data[:1000])
+    assert called("feedback", "export", str(tmp_path)).returncode == 0
+    assert half.read_bytes() == data
+    assert (whole.stat().st_ino, whole.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
+
+
+def test_a_photo_of_too_many_pixels_is_not_to_be_had(
+    studio: Studio, pictures: list[Path], tmp_path: Path
+) -> None:
+    photo = png_header(20_000, 10_000)
+    (tmp_path / "photo.png").write_bytes(photo)
+    store_feedback(studio.engine, 4, "good", query_sha256=hashlib.sha256(photo).hexdigest())
+    out = str(tmp_path / "judged")
+    done = called("feedback", "export", out, "--photos", str(tmp_path), "--json")
+    assert done.returncode == 0
+    said = json.loads(done.stdout)
+    assert (said["pairs"], said["missing"], said["unreadable"]) == (0, 1, 0)
 
 
 def test_without_feedback_the_tables_are_empty(pictures: list[Path], tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageColor
+from PIL import ImageColor, ImageDraw
 
+from service import show
 from service.decode import Limits
 from service.domain import LabelConfidence, LabelCount, Match, Recommendation
 from service.errors import ImageUndecodable
@@ -16,6 +20,7 @@ from service.show import (
     GAP,
     HEIGHT,
     MARGIN,
+    MOST,
     PAPER,
     TILE,
     WIDTH,
@@ -26,6 +31,7 @@ from service.show import (
 )
 
 from .pictures import encoded, picture
+from .test_cli import called
 
 LONG = "Sweatshirt with a very long hood, a zip and a name that no caption holds"
 PORTRAIT, LANDSCAPE = encoded(picture(90, 120)), encoded(picture(160, 90))
@@ -87,7 +93,7 @@ def test_a_picture_beyond_the_usual_limits_is_shown_where_they_were_raised() -> 
     ):
         answer = recommendation_sheet(large, answered(0), lambda _: large, limits)
         assert is_all(pixels(answer)[frame], TILE) is empty
-        counted = set_sheet([(large, "Dress", 0.9)], [], 0, limits)
+        counted = set_sheet([("a.png", "Dress", 0.9)], [], lambda _: large, 0, limits)
         below = slice(counted.height - 200, counted.height - 120)
         assert is_all(pixels(counted)[below, MARGIN + 90 : MARGIN + 110], TILE) is empty
 
@@ -103,16 +109,52 @@ def test_a_picture_fills_its_frame_unless_it_would_lose_much() -> None:
 
 def test_bars_are_as_long_as_their_counts() -> None:
     counts = [LabelCount("Dress", 8, 0.8), LabelCount(LONG, 2, 0.2)]
-    images = [(PORTRAIT, "Dress", 0.9)] * 8 + [(LANDSCAPE, LONG, 0.3)] * 2
-    sheet = set_sheet(images, counts, unread=3)
+    images = [("portrait", "Dress", 0.9)] * 8 + [("landscape", LONG, 0.3)] * 2
+    read = {"portrait": PORTRAIT, "landscape": LANDSCAPE}.__getitem__
+    sheet = set_sheet(images, counts, read, unread=3)
     drawn = pixels(sheet)
     accent = (drawn == ImageColor.getrgb("#8a3b2a")).all(axis=2).sum(axis=1)
     lengths = sorted({int(length) for length in accent if length > 40})
     assert lengths[0] == pytest.approx(lengths[-1] / 4, abs=20)
     assert is_all(drawn[:, : MARGIN // 2], PAPER)
     assert is_all(drawn[:, -MARGIN // 2 :], PAPER)
-    first = set_sheet(images[:1], counts[:1])
+    first = set_sheet(images[:1], counts[:1], read)
     assert first.height - MARGIN > HEIGHT + CAPTION
+
+
+def test_of_thousands_of_photos_the_first_are_drawn_and_read_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    written: list[str] = []
+    write = show._write
+
+    def read(number: int) -> bytes:
+        asked.append(number)
+        return PORTRAIT + bytes(200_000)
+
+    def note(draw: ImageDraw.ImageDraw, place: tuple, text: str, *how: object, **more: bool):
+        written.append(text)
+        write(draw, place, text, *how, **more)
+
+    monkeypatch.setattr(show, "_write", note)
+    tracemalloc.start()
+    sheet = set_sheet([(number, "Dress", 0.9) for number in range(5000)], [], read, unread=3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert asked == list(range(MOST))
+    assert sheet.height < 10_000
+    assert peak < 100 * 200_000
+    assert written[0] == "5000 photos, 4700 of them not shown, 3 more could not be read"
+
+
+def test_top_says_what_it_counted_before_it_draws(
+    environment: dict[str, str], drawn: Path, tmp_path: Path
+) -> None:
+    photo = next(drawn.glob("images/*.jpg"))
+    done = called("top", str(photo), "--show", str(tmp_path / "nowhere" / "top.png"))
+    assert (done.returncode, "100.0%" in done.stdout) == (2, True)
+    assert "top.png cannot be written" in done.stderr
 
 
 def test_numbers_are_written_as_on_the_page() -> None:

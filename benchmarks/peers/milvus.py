@@ -28,7 +28,7 @@ class MilvusLite(Contestant):
         from pymilvus import DataType, MilvusClient
 
         self.types = DataType
-        # It answers no ping while it builds a graph: after 5 s the client would take it for dead, and ask again
+        # It answers no ping while it builds a graph: after 5 s the client takes it for dead, and asks again
         patience = {"grpc.keepalive_time_ms": 7_200_000}
         self.client = MilvusClient(str(folder / "garments.db"), grpc_options=patience)
 

@@ -1,7 +1,7 @@
 """The seed project's artifacts: a CSV of labels and an `.npz` of features, row by row of the same photos.
 
 `save` makes them from photos, `bring` takes them into the catalog, `give` writes the catalog as them;
-`npz` and `drafts` are about the files.
+`npz` is about the file of features.
 """
 
 from service.artifacts.bring import import_features

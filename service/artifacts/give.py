@@ -6,10 +6,10 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureWriter
 from service.catalog import all_embeddings, count_by_label
 from service.domain import LabelCount
+from service.drafts import drafts
 from service.errors import CatalogEmpty
 from service.labels import number_or_name
 from service.sources import IMAGE, LABEL

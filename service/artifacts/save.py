@@ -11,11 +11,11 @@ from tempfile import TemporaryFile
 
 import numpy as np
 
-from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureWriter
 from service.catalog import is_storable
 from service.decode import Limits, decode, fit, read
 from service.domain import Prediction
+from service.drafts import drafts
 from service.encoder import load_encoder
 from service.errors import FashionStudioError, SourceInvalid, StorageUnavailable
 from service.labels import number_or_name

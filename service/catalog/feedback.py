@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from service.domain import Feedback, Verdict
 from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
@@ -31,7 +33,8 @@ DELETE = text("DELETE FROM feedback WHERE id = :id")
 
 # A verdict is about bytes where they are known: a garment whose picture was replaced is another
 # picture, and a picture that was taken in again is the same one. The near-duplicate group is that of
-# the last analysis; identical bytes need none.
+# the last analysis; identical bytes need none. Of garments of one picture, one with a given label (before
+# 'predicted') stands for all.
 PAIRS = text("""
     WITH judged AS (
         SELECT coalesce(encode(query_sha256, 'hex'), query_id::text) AS query,
@@ -52,7 +55,7 @@ PAIRS = text("""
         SELECT DISTINCT ON (picture) picture, found.image_path, group_id,
                CASE found.label_source WHEN 'given' THEN found.label END AS label
         FROM found LEFT JOIN catalog_duplicates ON garment_id = found.id
-        ORDER BY picture, found.id
+        ORDER BY picture, found.label_source, found.id
     ), votes AS (
         SELECT least(query, match) AS one, greatest(query, match) AS other,
                count(*) FILTER (WHERE verdict = 'good') AS good,
@@ -120,17 +123,25 @@ def store_feedback(
         "query_id": query_id,
         "query_sha256": None if query_sha256 is None else bytes.fromhex(query_sha256),
     }
-    with engine.begin() as connection:
-        row = connection.execute(STORE, values).one_or_none()
-        if row is None:
-            raise GarmentNotFound(f"There is no garment {match_id}.")
-        if query_id is not None and row.query_id is None:
-            raise GarmentNotFound(f"There is no garment {query_id}.")
-        if row.itself:
-            raise FeedbackOfItself()
-        return Feedback(
-            row.id, row.query_id, row.query_sha256, row.match_id, row.verdict, row.created_at
-        )
+    try:
+        with engine.begin() as connection:
+            row = connection.execute(STORE, values).one_or_none()
+            if row is None:
+                raise GarmentNotFound(f"There is no garment {match_id}.")
+            if query_id is not None and row.query_id is None:
+                raise GarmentNotFound(f"There is no garment {query_id}.")
+            if row.itself:
+                raise FeedbackOfItself()
+            return Feedback(
+                row.id, row.query_id, row.query_sha256, row.match_id, row.verdict, row.created_at
+            )
+    except IntegrityError as error:
+        if not isinstance(error.orig, ForeignKeyViolation):
+            raise
+        # It was there, and its removal was committed meanwhile
+        is_query = error.orig.diag.constraint_name == "fk_feedback_query_id"
+        gone = query_id if is_query else match_id
+        raise GarmentNotFound(f"There is no garment {gone}.") from None
 
 
 def list_feedback(engine: Engine, *, limit: int, before: int | None = None) -> list[Feedback]:

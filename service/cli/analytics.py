@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from service.artifacts.drafts import drafts
 from service.catalog import REPORTS, STORED, Report, analyse, plain, read_report
 from service.cli.output import json_option, note, print_table, progress_bar
+from service.drafts import drafts
 from service.errors import InvalidParameter
 from service.settings import load_settings
 from service.studio import open_catalog
@@ -57,14 +57,13 @@ def analytics(
     if refresh and report not in STORED:
         raise InvalidParameter(f"{report} is of the catalog as it is: it needs no --refresh.")
     settings = load_settings()
+    similarity, most = settings.duplicate_similarity, LINES if form == "table" else None
     with open_catalog(settings) as engine:
         if refresh:
             with progress_bar("neighbours") as advance:
-                similarity, folder = settings.duplicate_similarity, settings.folder()
+                folder = settings.folder()
                 analyse(engine, duplicate_similarity=similarity, folder=folder, progress=advance)
-        found = read_report(
-            engine, report, limit=LINES if limit is None and form == "table" else limit
-        )
+        found = read_report(engine, report, limit=limit or most, duplicate_similarity=similarity)
     if found.note is not None:
         note(f"{report}: {found.note}")
     if form == "table":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,15 +138,7 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
         ]
         read_well = [image for image in images if "label" in image]
         labels = [image["label"] for image in read_well if image["recognised"]]
-        counts = top_categories(studio, labels, k)
-        if show is not None and read_well:
-            from service.show import set_sheet
-
-            drawn = [
-                (read(Path(image["path"]), studio.limits), image["label"], image["confidence"])
-                for image in read_well
-            ]
-            _save(set_sheet(drawn, counts, len(images) - len(drawn), studio.limits), show)
+        counts, limits = top_categories(studio, labels, k), studio.limits
     if as_json:
         print_json(
             {
@@ -158,6 +151,12 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
         if unrecognised := len(read_well) - len(labels):
             note(f"In {unrecognised} of {len(images)} images no garment was recognised.")
     code = _report_errors(images)
+    if show is not None and read_well:
+        from service.show import set_sheet
+
+        drawn = [(Path(image["path"]), image["label"], image["confidence"]) for image in read_well]
+        unread = len(images) - len(drawn)
+        _save(set_sheet(drawn, counts, partial(read, limits=limits), unread, limits), show)
     if code and not read_well:
         raise SystemExit(code)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from service.artifacts.drafts import drafts
 from service.cli.arguments import groups_option, source_options
 from service.cli.output import json_option, note, print_json, print_table, progress_bar
+from service.drafts import drafts
 from service.encoder import read_card
 from service.errors import InvalidParameter, SourceInvalid
 from service.settings import Settings, load_settings

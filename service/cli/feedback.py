@@ -32,8 +32,9 @@ def export(folder: Path, photos: Path | None, as_json: bool) -> None:
     pairs.csv has the pairs, the bad ones too.
     """
     with open_studio() as studio, progress_bar("pictures") as advance:
-        if (complaint := analysis_standing(studio.engine).complaint) is not None:
-            note(f"warning: near-duplicates may be missed. {complaint}")
+        stands = analysis_standing(studio.engine, studio.settings.duplicate_similarity)
+        if stands.complaint is not None:
+            note(f"warning: near-duplicates may be missed. {stands.complaint}")
         done = export_feedback(studio, folder, photos=photos, progress=advance)
     if as_json:
         print_json(done.as_dict())

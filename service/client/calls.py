@@ -7,7 +7,7 @@ from datetime import date
 from typing import TypedDict, Unpack
 from uuid import UUID
 
-from service.client.wire import Photo, Wire, part, query_of
+from service.client.wire import Photo, Wire, part, query_of, segment
 from service.domain import LabelSource, Order, Verdict
 from service.report_schemas import Analysis, Feedback, FeedbackList, Report
 from service.schemas import (
@@ -93,14 +93,14 @@ class Client(Wire):
     ) -> PhotoSet:
         """Label more photos and add them to a set, behind those that it has."""
         files = [part("images", photo) for photo in photos]
-        path = f"/sets/{set_id}/images"
+        path = f"/sets/{segment(set_id)}/images"
         return self.call(PhotoSet, "POST", path, params=query_of(k=k), files=files)
 
     def get_set(self, set_id: UUID | str, *, k: int | None = None) -> PhotoSet:
-        return self.call(PhotoSet, "GET", f"/sets/{set_id}", params=query_of(k=k))
+        return self.call(PhotoSet, "GET", f"/sets/{segment(set_id)}", params=query_of(k=k))
 
     def delete_set(self, set_id: UUID | str) -> None:
-        self.send("DELETE", f"/sets/{set_id}")
+        self.send("DELETE", f"/sets/{segment(set_id)}")
 
     # --- garments ---------------------------------------------------------------------------------
 
@@ -182,11 +182,12 @@ class Client(Wire):
 
     def report(self, name: str, *, limit: int = 1000) -> Report:
         """A report on the catalog, such as `categories`; see `docs/analytics.md`."""
-        return self.call(Report, "GET", f"/analytics/{name}", params=query_of(limit=limit))
+        path = f"/analytics/{segment(name)}"
+        return self.call(Report, "GET", path, params=query_of(limit=limit))
 
     def refresh_report(self, name: str) -> Analysis:
         """Let the server make a stored report anew; `report` tells how far it is."""
-        return self.call(Analysis, "POST", f"/analytics/{name}/refresh")
+        return self.call(Analysis, "POST", f"/analytics/{segment(name)}/refresh")
 
     def cancel_report(self, name: str) -> Analysis:
-        return self.call(Analysis, "POST", f"/analytics/{name}/cancel")
+        return self.call(Analysis, "POST", f"/analytics/{segment(name)}/cancel")

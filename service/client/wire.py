@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -67,8 +68,9 @@ class Wire:
         answer = self.send(method, path, **request)
         try:
             return shape.model_validate_json(answer.content)
-        except ValidationError as error:
-            raise ServerUnreachable(f"{answer.url} is not Fashion Studio: {error}") from None
+        except ValidationError:
+            said = f"{answer.url} is not Fashion Studio: its answer is no {shape.__name__}."
+            raise ServerUnreachable(said) from None
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
@@ -110,6 +112,11 @@ def part(field: str, photo: Photo) -> tuple[str, tuple[str, bytes]]:
 
 def query_of(**values: Any) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def segment(value: object) -> str:
+    """A value as one part of a path: no `/` of it leads to what another call is about."""
+    return quote(str(value), safe="")
 
 
 def _authorization(key: str) -> dict[str, str]:

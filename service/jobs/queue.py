@@ -47,7 +47,7 @@ def request_analysis(studio: Studio) -> Standing:
 
     Returns how the stored reports stand meanwhile.
     """
-    stands = analysis_standing(studio.engine)
+    stands = analysis_standing(studio.engine, studio.settings.duplicate_similarity)
     if stands.progress is not None:
         return stands
     with suppress(AlreadyEnqueued):

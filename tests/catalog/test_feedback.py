@@ -1,6 +1,9 @@
 """Verdicts in the database: what is kept, and what outlives the garments."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import text
 
 from service.catalog import (
     analyse,
@@ -12,6 +15,7 @@ from service.catalog import (
 from service.catalog.feedback import judged_pairs
 from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
 
+from .generations.test_locks import wait_for_a_waiter
 from .samples import embedding, row
 
 
@@ -54,6 +58,18 @@ def test_garments_that_are_not_there_and_the_same_picture_are_refused(engine, st
     assert list_feedback(engine, limit=10) == []
 
 
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_garment_that_is_being_removed_is_not_there(engine, stock, gone):
+    with ThreadPoolExecutor(1) as pool, engine.connect() as remover:
+        remover.execute(text("DELETE FROM garment WHERE id = :id"), {"id": gone})
+        stored = pool.submit(store_feedback, engine, 2, "good", query_id=1)
+        wait_for_a_waiter(engine)
+        remover.commit()
+        with pytest.raises(GarmentNotFound, match=f"no garment {gone}"):
+            stored.result(30)
+    assert list_feedback(engine, limit=10) == []
+
+
 def test_verdicts_on_a_pair_are_counted_whichever_was_asked_about(engine, stock):
     store_feedback(engine, 2, "good", query_id=1)
     store_feedback(engine, 1, "good", query_id=2)
@@ -82,6 +98,15 @@ def test_a_verdict_is_about_the_picture_that_was_seen(engine, stock, loader):
     store_feedback(engine, 2, "good", query_id=1)
     loader.write([row("2.jpg", content_sha256="ef" * 32)])  # another photo at that path
     assert names(judged_pairs(engine)) == [("1.jpg", None, 1, 0)]
+
+
+def test_of_a_picture_that_is_there_twice_the_given_label_counts(engine, stock, loader):
+    again = {"label": "Dress", "label_source": "given", "content_sha256": f"{1:064x}"}
+    loader.write([row("again/1.jpg", **again)])
+    store_feedback(engine, 2, "good", query_id=1)
+    (pair,) = judged_pairs(engine)
+    assert (pair.one.image_path, pair.one.label) == ("again/1.jpg", "Dress")
+    assert (pair.other.image_path, pair.other.label) == ("2.jpg", None)
 
 
 def test_pairs_know_the_near_duplicates_of_their_pictures(engine, stock, loader, tmp_path):

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import text
 
 from service.artifacts import export_features, import_features
-from service.artifacts.drafts import drafts
 from service.artifacts.npz import FeatureReader
 from service.catalog import get_import, is_empty
+from service.drafts import drafts
 from service.errors import CatalogEmpty, InvalidParameter, SourceInvalid, StorageFull
 from service.studio import Studio
 from service.summary import Summary

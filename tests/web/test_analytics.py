@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from service.catalog import REPORTS, STORED, queue_state
+from service.catalog import REPORTS, STORED, analyse, queue_state
 from service.report_schemas import Analysis, Report
 from service.studio import Studio
 
@@ -71,6 +71,18 @@ def test_an_analysis_that_waits_is_cancelled_and_one_can_be_asked_for_again(
         assert queue_state(studio.engine, silence=60).jobs == waited
     empty.post("/api/v1/analytics/outliers/refresh")
     assert queue_state(studio.engine, silence=60).jobs == {"cancelled": 2, "todo": 1}
+
+
+def test_another_similarity_than_that_of_the_analysis_is_said(
+    empty: FlaskClient, studio: Studio
+) -> None:
+    analyse(studio.engine, duplicate_similarity=0.9, folder=studio.settings.folder())
+    said = "This was made with 0.9 as FASHION_STUDIO_DUPLICATE_SIMILARITY, which is 0.95 by now."
+    assert said in empty.get("/api/v1/analytics/duplicates").get_json()["note"]
+    assert said in empty.get("/overview/duplicates").get_data(as_text=True)
+    for work in ("refresh", "cancel"):
+        answer = empty.post(f"/api/v1/analytics/duplicates/{work}")
+        assert answer.get_json()["complaint"] == said
 
 
 @pytest.mark.parametrize("name", ["categories", "sales"])

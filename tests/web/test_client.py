@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -117,10 +119,41 @@ def test_a_file_may_have_any_name(ask: Client, tmp_path: Path) -> None:
     ask.delete_set(kept.id)
 
 
+def test_an_id_leads_nowhere_else(ask: Client) -> None:
+    for call in (ask.delete_set, ask.get_set, ask.report):
+        with pytest.raises(ApiError) as refused:
+            call("../garments/3")
+        assert refused.value.status == 404
+    assert ask.garment(3).id == 3
+
+
 def test_a_server_that_is_not_there() -> None:
     client = Client("http://127.0.0.1:9", timeout=2)
     with client, pytest.raises(ServerUnreachable, match="does not answer"):
         client.garment(1)
+
+
+class Page(BaseHTTPRequestHandler):
+    """What anything else on the web answers."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html></html>")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_server_that_is_another_one() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with Client(url) as client, pytest.raises(ServerUnreachable) as said:
+            client.garment(1)
+        server.shutdown()
+    place = f"{url}/api/v1/garments/1"
+    assert str(said.value) == f"{place} is not Fashion Studio: its answer is no Garment."
 
 
 def test_a_key_as_it_stands_in_a_file_or_a_page(ask: Client, live: Live) -> None:
@@ -134,8 +167,8 @@ def test_a_key_as_it_stands_in_a_file_or_a_page(ask: Client, live: Live) -> None
 def test_what_is_no_address_is_not_there() -> None:
     with Client("studio.example") as client, pytest.raises(ServerUnreachable, match=r"protocol\.$"):
         client.garment(1)
-    with Client("http://127.0.0.1:9") as client, pytest.raises(ServerUnreachable, match="Invalid"):
-        client.get_set("a\nb")
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ServerUnreachable, match="too long"):
+        client.get_set("a" * 70_000)
 
 
 def test_a_client_that_asks_now_and_then_meets_no_closed_connection(live: Live) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,9 +25,11 @@ from service.catalog.database.patience import UNHURRIED
 from service.catalog.garments.embeddings import unfit_rows
 from service.catalog.loading.batches import require_serving
 from service.catalog.schema.tables import FEATURES
+from service.drafts import FULL
+from service.errors import HomeNotWritable, StorageFull
 
 NEIGHBOURS = 10  # of each garment
-CHUNK = 1024  # garments read at once
+CHUNK = 1024  # garments read or written at once
 
 # In the order of the primary key's index: sorted, the embeddings would go through the disk
 BY_INDEX = text("SELECT set_config('enable_sort', 'off', true)")
@@ -91,31 +94,44 @@ def analyse(
     file of 4 kB a garment, which goes when this ends, however it ends. progress: called with garments
     done and in all; what it raises ends the analysis.
 
-    Queries and writes go on meanwhile. Raises `AnalysisRunning`, `AnalysisCancelled`, and
-    `BundleMismatch` where the model was replaced meanwhile; what was stored before then stays.
+    Queries and writes go on meanwhile. Raises `AnalysisRunning`, `AnalysisCancelled`, `StorageFull` and
+    `HomeNotWritable` where the folder has no room for the file, and `BundleMismatch` where the model was
+    replaced meanwhile; what was stored before then stays.
     """
     with begun(engine, duplicate_similarity=duplicate_similarity) as record:
         if record is None:
             return 0
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with _file(folder) as file:
             catalog = _read(record, file)
-            size = len(catalog.ids)
-            width = min(NEIGHBOURS, max(size - 1, 0))
-            places, cosines = np.empty((size, width), np.int64), np.empty((size, width), np.float32)
-            for block in nearest_of_all(catalog.embeddings, NEIGHBOURS):
-                stop = block.start + len(block.places)
-                places[block.start : stop], cosines[block.start : stop] = (
-                    block.places,
-                    block.cosines,
-                )
-                record.beat(stop)
-                progress(stop, size)
+        size = len(catalog.ids)
+        width = min(NEIGHBOURS, max(size - 1, 0))
+        places, cosines = np.empty((size, width), np.int64), np.empty((size, width), np.float32)
+        for block in nearest_of_all(catalog.embeddings, NEIGHBOURS):
+            stop = block.start + len(block.places)
+            places[block.start : stop], cosines[block.start : stop] = block.places, block.cosines
+            record.beat(stop)
+            progress(stop, size)
         _store(record, catalog, places, cosines, duplicate_similarity)
         return size
 
 
+@contextmanager
+def _file(folder: Path) -> Iterator[IO[bytes]]:
+    """A file without a name in `folder`: what is mapped of it is there until that goes."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            yield file
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull(
+                f"There is no room in {folder} for the analysis: it needs 4 kB a garment. "
+                "What was stored before stays."
+            ) from None
+        raise HomeNotWritable(f"{folder} cannot be written: {error.strerror or error}.") from None
+
+
 def _read(record: Record, file: IO[bytes]) -> _Catalog:
-    """The catalog at one moment, its embeddings written to `file`."""
+    """The catalog at one moment, its embeddings written to `file` and mapped from there."""
     ids: list[int] = []
     labels: list[str] = []
     given: list[bool] = []
@@ -155,18 +171,16 @@ def _store(
     cosines: np.ndarray,
     duplicate_similarity: float,
 ) -> None:
+    found = thresholds(catalog.labels, catalog.given, places, cosines, below=duplicate_similarity)
     with record.engine.begin() as connection:
         connection.execute(UNHURRIED)
         require_serving(connection, record.model_id)
         connection.execute(STAGING)
-        _copy(connection, catalog, places, cosines, duplicate_similarity)
-        connection.execute(KEEP)
-        connection.execute(CLEAR)
-        stored = connection.execute(REPLACE).rowcount
+        _copy(record, connection, catalog, places, cosines, duplicate_similarity)
+        for statement in (KEEP, CLEAR, REPLACE):
+            stored = connection.execute(statement).rowcount
+            record.beat(len(catalog.ids))
         connection.execute(CLEAR_THRESHOLDS)
-        found = thresholds(
-            catalog.labels, catalog.given, places, cosines, below=duplicate_similarity
-        )
         if found:
             connection.execute(
                 PUT_THRESHOLD,
@@ -186,6 +200,7 @@ def _store(
 
 
 def _copy(
+    record: Record,
     connection: Connection,
     catalog: _Catalog,
     places: np.ndarray,
@@ -199,6 +214,8 @@ def _copy(
     with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(COPY) as copy:
         copy.set_types(TYPES)
         for at, garment_id in enumerate(catalog.ids.tolist()):
+            if at % CHUNK == 0:
+                record.beat(len(catalog.ids))
             copy.write_row(
                 (
                     garment_id,

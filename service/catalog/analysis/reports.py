@@ -112,8 +112,15 @@ class Report:
         }
 
 
-def read_report(engine: Engine, name: str, *, limit: int | None = None) -> Report:
-    """A report by its name, one of `REPORTS`. limit: rows at most. Raises `ReportNotFound`."""
+def read_report(
+    engine: Engine,
+    name: str,
+    *,
+    limit: int | None = None,
+    duplicate_similarity: float | None = None,
+) -> Report:
+    """A report by its name, one of `REPORTS`. limit: rows at most. duplicate_similarity: as it is set
+    now, which a stored report is compared with. Raises `ReportNotFound`."""
     if name not in QUERIES:
         raise ReportNotFound(f"There is no report {name}. Choose among {', '.join(REPORTS)}.")
     most = None if limit is None else limit + 1
@@ -126,7 +133,7 @@ def read_report(engine: Engine, name: str, *, limit: int | None = None) -> Repor
             for described, meaning in zip(_described(found), meanings, strict=True)
         )
         rows = [tuple(row) for row in found]
-        stands = standing(connection) if name in STORED else None
+        stands = standing(connection, duplicate_similarity) if name in STORED else None
     more = limit is not None and len(rows) > limit
     return Report(name, title, columns, rows[:limit], more, stands)
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import reading
 from service.catalog.database.patience import unhurried_session
@@ -34,6 +36,9 @@ BEGIN = text("""
     FROM model WHERE serving
     RETURNING id, model_id, total
 """)
+# Who empties all tables at once, as `restore` does, has this one while it waits for those that the
+# analysis reads: Postgres cannot see that the analysis waits as well
+IMPATIENT = text("SELECT set_config('lock_timeout', '1s', true)")
 BEAT = text("""
     UPDATE analysis SET heartbeat_at = clock_timestamp(), done = :done WHERE id = :id
     RETURNING cancel_requested
@@ -55,8 +60,9 @@ WAITS = text("""
 TASK = "analyse_garments"  # of `service.jobs`
 
 LAST = text("""
-    SELECT started_at, finished_at, total,
-           model_id IS DISTINCT FROM (SELECT id FROM model WHERE serving) AS other_model
+    SELECT started_at, finished_at, total, duplicate_similarity,
+           model_id IS DISTINCT FROM (SELECT id FROM model WHERE serving) AS other_model,
+           duplicate_similarity <> CAST(:wanted AS real) AS other_similarity
     FROM analysis WHERE finished_at IS NOT NULL
     ORDER BY finished_at DESC LIMIT 1
 """)
@@ -108,12 +114,17 @@ class Record:
     _beaten: float = field(default_factory=time.monotonic, repr=False)
 
     def beat(self, done: int) -> None:
-        """Say that someone is at work, if that is due. Raises `AnalysisCancelled`."""
+        """Say that someone is at work, if that is due and can be said. Raises `AnalysisCancelled`."""
         if time.monotonic() - self._beaten < BEAT_EVERY:
             return
-        with self.engine.begin() as connection:
-            if connection.scalar(BEAT, {"id": self.id, "done": done}) is not False:
-                raise AnalysisCancelled()
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(IMPATIENT)
+                if connection.scalar(BEAT, {"id": self.id, "done": done}) is not False:
+                    raise AnalysisCancelled()
+        except DBAPIError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
         self._beaten = time.monotonic()
 
     def finish(self, connection: Connection, total: int) -> None:
@@ -150,28 +161,37 @@ def cancel_analysis(engine: Engine) -> None:
         connection.execute(CANCEL)
 
 
-def analysis_standing(engine: Engine) -> Standing:
-    """How the stored reports stand."""
+def analysis_standing(engine: Engine, duplicate_similarity: float | None = None) -> Standing:
+    """How the stored reports stand. duplicate_similarity: as it is set now; None is any."""
     with reading(engine) as connection:
-        return standing(connection)
+        return standing(connection, duplicate_similarity)
 
 
-def standing(connection: Connection) -> Standing:
+def standing(connection: Connection, duplicate_similarity: float | None) -> Standing:
     """`analysis_standing` on a connection."""
     running = connection.execute(UNDER_WAY, {"silence": SILENCE}).one_or_none()
     progress = None if running is None else (running.done, running.total)
     queued = bool(connection.scalar(WAITS, {"task": TASK}))
-    last = connection.execute(LAST).one_or_none()
+    last = connection.execute(LAST, {"wanted": duplicate_similarity}).one_or_none()
     if last is None:
         never = "The neighbours of the garments were never searched."
         return Standing(None, never, progress, queued)
-    return Standing(last.finished_at, _complaint(connection, last), progress, queued)
+    complaint = _complaint(connection, last, duplicate_similarity)
+    return Standing(last.finished_at, complaint, progress, queued)
 
 
-def _complaint(connection: Connection, last: Row) -> str | None:
+def _complaint(connection: Connection, last: Row, wanted: float | None) -> str | None:
     if last.other_model:
         return "This was made with another model than the one that serves."
+    complaints = []
+    if last.other_similarity:
+        complaints.append(
+            f"This was made with {last.duplicate_similarity:g} as FASHION_STUDIO_DUPLICATE_SIMILARITY, "
+            f"which is {wanted:g} by now."
+        )
     changed = connection.scalar(CHANGED, {"started_at": last.started_at}) or 0
     removed = max(0, last.total - (connection.scalar(LEFT) or 0))
     said = [f"{changed} came or changed"] * (changed > 0) + [f"{removed} went"] * (removed > 0)
-    return f"Of the garments {' and '.join(said)} since this was made." if said else None
+    if said:
+        complaints.append(f"Of the garments {' and '.join(said)} since this was made.")
+    return " ".join(complaints) or None

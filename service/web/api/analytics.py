@@ -35,7 +35,9 @@ def get_report(report: str, query: ReportParameters) -> dict[str, Any]:
     `duplicates`, `mislabels`, `outliers` and `thresholds` are stored, because they need the neighbours
     of every garment.
     """
-    return studio().read(partial(read_report, name=report, limit=query.limit)).as_dict()
+    similarity = studio().settings.duplicate_similarity
+    ask = partial(read_report, name=report, limit=query.limit, duplicate_similarity=similarity)
+    return studio().read(ask).as_dict()
 
 
 @routes.post("/<stored_report>/refresh")
@@ -62,7 +64,8 @@ def cancel_report(stored_report: str) -> tuple[dict[str, Any], int]:
     """Stop the analysis that waits or is under way, if there is one. What was stored before stays."""
     _require_stored(stored_report)
     cancel_analysis(studio().engine)
-    return analysis_standing(studio().engine).as_dict(), 202
+    similarity = studio().settings.duplicate_similarity
+    return analysis_standing(studio().engine, similarity).as_dict(), 202
 
 
 def _require_stored(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -48,7 +49,9 @@ def overview() -> str:
 def report_rows(report: str) -> str:
     """What a chart is drawn from: the rows of a report, each with a way to the garments that it counts."""
     authorize("read")
-    found = studio().read(lambda engine: read_report(engine, report, limit=ROWS))
+    similarity = studio().settings.duplicate_similarity
+    ask = partial(read_report, name=report, limit=ROWS, duplicate_similarity=similarity)
+    found = studio().read(ask)
     groups = [(str(value), list(rows)) for value, rows in groupby(found.rows, key=itemgetter(0))]
     return render(
         "report.html",
