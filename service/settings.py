@@ -88,7 +88,8 @@ class Settings(BaseSettings):
         "is stopped",
     )
     rate_limit: str | None = Field(
-        default=None, description="requests of one client, such as 600/minute; unset: no limit"
+        default=None,
+        description="requests of one client, one rate such as 600/minute; unset: no limit",
     )
     trusted_proxies: int = Field(
         default=0,
@@ -126,9 +127,14 @@ class Settings(BaseSettings):
     @field_validator("rate_limit")
     @classmethod
     def _is_rate(cls, value: str | None) -> str | None:
-        from limits import parse
+        from limits import parse_many
 
-        if value is not None and parse(value).amount < 1:
+        if value is None:
+            return None
+        rates = parse_many(value)
+        if len(rates) > 1:
+            raise ValueError("it names several rates; name one")
+        if rates[0].amount < 1:
             raise ValueError("it lets no request in")
         return value
 

@@ -268,16 +268,6 @@ def test_doctor_finds_nothing_and_then_something(
     assert "FAIL  model: " in done.stdout
 
 
-def test_doctor_stops_at_a_database_that_was_never_migrated(
-    home: Path, empty_database_url: str
-) -> None:
-    place = {"FASHION_STUDIO_HOME": str(home), "FASHION_STUDIO_DATABASE_URL": empty_database_url}
-    done = run("doctor", **place)
-    assert done.returncode == 1
-    assert "FAIL  schema: The database is empty." in done.stdout
-    assert "Traceback" not in done.stderr
-
-
 def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = run("similar", "--random", FASHION_STUDIO_HOME=str(tmp_path / "file"))

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,19 +24,13 @@ from service.catalog import (
     queue_state,
     sweep_imports,
 )
-from service.errors import (
-    ImportCancelled,
-    ImportLost,
-    ImportsDisabled,
-    SourceForbidden,
-    SourceInvalid,
-)
+from service.errors import ImportCancelled, ImportLost
 from service.extent import Gone
 from service.ingest import ingest
 from service.intake import Options, take_in
 from service.jobs import STALLED_SECONDS, request_import
-from service.jobs.roots import require_source
 from service.jobs.tasks import MOST_ATTEMPTS, index_garments
+from service.jobs.worker import _work
 from service.settings import Settings
 from service.sources import Item, read_source
 from service.studio import Studio
@@ -215,6 +210,30 @@ def test_indexes_are_built_and_their_recall_is_kept(studio: Studio, start) -> No
     assert build_indexes(studio.engine) == []
 
 
+def test_a_worker_that_was_suspended_goes_on_with_its_job(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a sleep of the machine its own beats are old, too."""
+    found = []
+
+    def build(engine: Engine) -> list[str]:
+        let_time_pass(engine, STALLED_SECONDS)
+        time.sleep(1)
+        with engine.connect() as connection:
+            query = "SELECT status::text, attempts FROM procrastinate_jobs ORDER BY id LIMIT 1"
+            found.append(tuple(connection.execute(text(query)).one()))
+        return []
+
+    monkeypatch.setattr("service.jobs.tasks.build_indexes", build)
+    monkeypatch.setattr("service.jobs.worker.BEAT_SECONDS", 60.0)
+    monkeypatch.setattr("service.jobs.worker.ROUND_SECONDS", 0.1)
+    with studio.engine.begin() as connection:
+        index_garments.configure(connection=connection.connection.driver_connection).defer()
+    _work(studio, threading.Event(), once=True, parent=None)
+    assert found[0] == ("doing", 0)
+    assert jobs(studio.engine) == [("index_garments", "succeeded")]
+
+
 @pytest.mark.usefixtures("environment")
 def test_a_worker_is_counted_while_it_lives(studio: Studio, start) -> None:
     assert queue_state(studio.engine, silence=STALLED_SECONDS).workers == 0
@@ -223,26 +242,6 @@ def test_a_worker_is_counted_while_it_lives(studio: Studio, start) -> None:
     worker.send_signal(signal.SIGINT)
     assert worker.wait(30) == 0
     assert queue_state(studio.engine, silence=STALLED_SECONDS).workers == 0
-
-
-def test_sources_are_confined_to_the_roots(studio: Studio, source: Path, tmp_path: Path) -> None:
-    outside = tmp_path.parent / "outside"
-    outside.mkdir(exist_ok=True)
-    (source / "link").symlink_to(outside)
-    for bad in (
-        "photos",
-        str(outside),
-        str(source / ".." / ".." / "outside"),
-        str(source / "link"),
-    ):
-        with pytest.raises(SourceForbidden, match="IMPORT_ROOTS"):
-            request_import(studio, bad, "given")
-    with pytest.raises(SourceInvalid, match="does not exist"):
-        request_import(studio, str(source / "gone"), "given")
-    assert jobs(studio.engine) == []
-    closed = Studio(studio.settings.model_copy(update={"import_roots": ()}))
-    with closed, pytest.raises(ImportsDisabled, match="FASHION_STUDIO_IMPORT_ROOTS"):
-        request_import(closed, str(source), "given")
 
 
 @pytest.mark.usefixtures("environment")
@@ -333,13 +332,6 @@ def test_an_import_whose_job_failed_for_want_of_a_database_is_closed(
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed'"))
     assert sweep_imports(studio.engine) == [run.id]
     assert get_import(studio.engine, run.id).state == "failed"
-
-
-def test_a_url_of_another_kind_than_the_roots_is_not_even_tried(studio: Studio) -> None:
-    settings = studio.settings.model_copy(update={"import_roots": ("memory://shop",)})
-    for source in ("nothing://x", "ftp://127.0.0.1:9/x", "file:///etc"):
-        with pytest.raises(SourceForbidden, match="IMPORT_ROOTS"):
-            require_source(source, settings)
 
 
 def test_an_import_that_was_cancelled_is_not_put_back(studio: Studio) -> None:

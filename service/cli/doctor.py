@@ -17,6 +17,7 @@ from service.catalog import (
     open_database,
     open_switch,
     queue_state,
+    readable,
     require_head,
     serving_model,
     shelves,
@@ -71,7 +72,8 @@ def doctor(as_json: bool) -> int:
 
 def _checked(name: str, check: Callable[[], str]) -> dict[str, str | bool]:
     try:
-        return {"check": name, "ok": True, "detail": check()}
+        with readable():
+            return {"check": name, "ok": True, "detail": check()}
     except FashionStudioError as error:
         return {"check": name, "ok": False, "detail": error.detail}
 

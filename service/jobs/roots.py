@@ -13,8 +13,8 @@ def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Loc
     """The source with `..` and links resolved, and the folders that its files must lie in.
 
     Raises `ImportsDisabled` where none are set, `SourceForbidden`, which says the same of what lies
-    outside of them whether or not it is there, `SourceInvalid` for what is not there, and
-    `StorageUnavailable`.
+    outside of them whether or not it is there, `SourceInvalid` for what is not there or has no name in
+    UTF-8, and `StorageUnavailable`.
     """
     roots = tuple(locate(root).resolve() for root in settings.import_roots)
     if not roots:
@@ -29,6 +29,12 @@ def require_source(source: str, settings: Settings) -> tuple[Location, tuple[Loc
     path = path.resolve()
     if not exists(path):
         raise SourceInvalid(f"{source} does not exist.")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # an import's record could not hold it
+        raise SourceInvalid(
+            f"{source} leads to a folder or file whose name is not UTF-8. Rename that."
+        ) from None
     return path, roots
 
 

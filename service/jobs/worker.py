@@ -91,7 +91,7 @@ async def _session(
         )
         await _rescue(app, studio)
         working = asyncio.create_task(worker.run())
-        keeping = asyncio.create_task(_keep_house(app, studio))
+        keeping = asyncio.create_task(_keep_house(app, studio, worker))
         while not working.done():
             if stop.is_set() or (parent is not None and os.getppid() != parent):
                 stop.set()
@@ -106,16 +106,21 @@ async def _session(
         await working
 
 
-async def _keep_house(app: App, studio: Studio) -> None:
+async def _keep_house(app: App, studio: Studio, worker: Worker) -> None:
     while True:
         await asyncio.sleep(ROUND_SECONDS)
         with suppress(ConnectorException, PoolTimeout, DatabaseUnavailable):
-            await _rescue(app, studio)
+            await _rescue(app, studio, worker.worker_id)
 
 
-async def _rescue(app: App, studio: Studio) -> None:
-    """Queue the jobs of dead workers again, up to a bound; close the imports that no one does."""
+async def _rescue(app: App, studio: Studio, own: int | None = None) -> None:
+    """Queue the jobs of dead workers again, up to a bound; close the imports that no one does.
+
+    own: this worker's id. It is as silent as a dead one while its machine sleeps, and then goes on.
+    """
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        if own is not None and job.worker_id == own:
+            continue
         with suppress(ConnectorException):  # another worker was faster
             await _rescue_job(app, studio, job)
     for run_id in await asyncio.to_thread(sweep_imports, studio.engine):

@@ -19,7 +19,8 @@ PATIENCE_SECONDS = 15.0  # that reading a request, or sending an answer, may tak
 BYTES_A_SECOND = 16_000  # beyond that, at least so fast: a slow telephone line of today
 SILENT_SECONDS = 2.0  # without a byte of a client that was answered, and is to close
 BUFFER_BYTES = 131_072  # of an answer, given to the system at once
-
+PAUSE_SECONDS = 0.05  # before another look at who connects, while no file can be opened
+NO_FILES = (errno.EMFILE, errno.ENFILE)  # as many are open as this process, or the system, may have
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 DROP_ALL = (6, 0, 0, 0)  # linux/filter.h, struct sock_filter: BPF_RET | BPF_K of no byte
@@ -36,6 +37,15 @@ class Worker(ThreadWorker):
         if not isinstance(conn.sock, Timed):
             conn.sock = Timed(conn.sock)
         super().enqueue_req(conn)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Who connects while no file can be opened waits: gunicorn would end the whole process."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in NO_FILES:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """When the server stops, take in who has connected already, then let no one else connect:

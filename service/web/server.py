@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import resource
 import shutil
 import socket
 import sys
@@ -35,6 +36,9 @@ GRACE_SECONDS = 5  # beyond the longest request, for those under way when the se
 SPARE_THREADS = 48
 MEMORY = Path("/dev/shm")
 CONNECTIONS = 8  # of each process to the database; a query takes few milliseconds
+KEPT_CONNECTIONS = 1000  # of clients, beside those that are read and answered
+MOST_FILES = 65_536  # more than are ever open; some programs go through all that they may have
+MOST_FILES_OF_MACOS = 10_240  # which names a higher limit than it grants
 
 
 def serve(
@@ -57,12 +61,14 @@ def serve(
     others could use it, and what `Studio` raises; also what kept a worker from loading the network.
     """
     require_free_port(host, port)
+    _allow_files()
     with Studio(settings) as studio:  # starts the embedded database, which lives as long as this
         for warning in studio.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         access = require_keys(studio.engine, settings.access, published_at or (host,))
         url = studio.engine.url.render_as_string(hide_password=False)
     set_up_logs(settings)
+    threads = threads or settings.max_in_flight + SPARE_THREADS
     failures, report = Pipe(duplex=False)
     # Holds one byte: the worker that gets it says that the server is there
     unsaid, word = os.pipe()
@@ -78,7 +84,8 @@ def serve(
     options = {
         "bind": _address(host, port),
         "workers": workers,
-        "threads": threads or settings.max_in_flight + SPARE_THREADS,
+        "threads": threads,
+        "worker_connections": threads + KEPT_CONNECTIONS,
         "worker_class": Worker,
         "graceful_timeout": math.ceil(settings.request_seconds) + GRACE_SECONDS,
         "sendfile": False,  # it knows nothing of a client that is too slow
@@ -134,8 +141,7 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         for name, value in self.options.items():
-            if name in self.cfg.settings:  # gunicorn before 25 has no control socket
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> Flask:
         try:
@@ -156,6 +162,22 @@ class Server(BaseApplication):
         except Exception as error:
             self.report.send(f"A worker cannot start: {type(error).__name__}: {error}")
         sys.exit(Arbiter.APP_LOAD_ERROR)  # the arbiter then stops instead of trying for ever
+
+
+def _allow_files() -> None:
+    """Let this process, and those that it starts, have as many files open at once as the system allows:
+    each connection is one, and so is each large photo of a form. The usual limit of 1,024 is for programs
+    that do not ask for more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most in (MOST_FILES, MOST_FILES_OF_MACOS):
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
+        if soft == resource.RLIM_INFINITY or soft >= most:
+            return
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            return
 
 
 def _folder_for_counts() -> str:

@@ -14,9 +14,10 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from service.decode import SUFFIXES
-from service.errors import ImageMissing, InvalidParameter, StorageFull
+from service.errors import ImageMissing, InvalidParameter, Overloaded, StorageFull
 from service.images.folder import FULL
 from service.settings import Settings
+from service.web.connections import NO_FILES
 from service.web.given import Parameters, once_each, validated
 from service.web.parameters import LABEL
 
@@ -109,7 +110,7 @@ def form_fields(model: type[Fields], settings: Settings) -> Fields:
     """The current request's form as `model`.
 
     Raises `ImageMissing`, `InvalidParameter` naming the field or for a name that is not UTF-8,
-    `StorageFull`, or werkzeug's 413 beyond the caps.
+    `StorageFull`, `Overloaded`, or werkzeug's 413 beyond the caps.
     """
     request.max_content_length, request.max_form_parts = model.caps(settings)
     request.max_form_memory_size = TEXT_BYTES
@@ -127,6 +128,8 @@ def form_fields(model: type[Fields], settings: Settings) -> Fields:
         except OSError as error:  # large photos are read into files
             if error.errno in FULL:
                 raise StorageFull() from error
+            if error.errno in NO_FILES:
+                raise Overloaded() from error
             raise
     photos = files.pop(model.photos, [])
     if not photos:

@@ -5,9 +5,10 @@ import threading
 import time
 
 import pytest
+from psycopg import connect
 from sqlalchemy import make_url, text
 
-from service.catalog import check_server, open_database, open_engine
+from service.catalog import check_server, libpq, open_database, open_engine
 from service.catalog.database.engine import driver_of, reading
 from service.catalog.database.server import judge_versions
 from service.catalog.database.urls import database_url as database_url_of
@@ -34,11 +35,29 @@ def test_every_usual_scheme_is_understood(database_url, scheme):
     engine.dispose()
 
 
+def test_a_server_that_vanishes_is_noticed_within_a_minute_whoever_asks(engine):
+    """Also while what was sent is not acknowledged, when no keepalives go out."""
+    line, parameters = libpq(engine)
+    with (
+        engine.connect() as connection,
+        driver_of(connection) as driver,
+        connect(line, **parameters) as other,
+    ):
+        for told in (driver.info.get_parameters(), other.info.get_parameters()):
+            assert told["tcp_user_timeout"] == "60000"
+            idle, interval, count = (
+                int(told[f"keepalives_{name}"]) for name in ("idle", "interval", "count")
+            )
+            assert idle + interval * count == 60
+
+
 def test_the_url_overrides_what_libpq_is_told(database_url):
-    url = make_url(database_url).update_query_dict({"application_name": "shop"})
+    changed = {"application_name": "shop", "tcp_user_timeout": "5000"}
+    url = make_url(database_url).update_query_dict(changed)
     engine = open_engine(url.render_as_string(hide_password=False))
-    with engine.connect() as connection:
+    with engine.connect() as connection, driver_of(connection) as driver:
         assert connection.scalar(text("SHOW application_name")) == "shop"
+        assert driver.info.get_parameters()["tcp_user_timeout"] == "5000"
     engine.dispose()
 
 

@@ -112,6 +112,15 @@ key=$(inside fashion-studio keys create --name shop --scope read --json | value 
 sleep 2
 expect "an answer once a key was made" "$(code) $(code --header "Authorization: Bearer $key")" "401 200"
 
+FASHION_STUDIO_TRUSTED_PROXIES=1 up web
+sleep 2
+secure() { # whether the page's key, given through nginx, is kept for HTTPS alone
+    curl --silent --output /dev/null --dump-header - --json "{\"key\": \"$key\"}" "$@" "http://127.0.0.1:$NGINX_PORT/session" |
+        grep --ignore-case '^set-cookie:' | grep --count --ignore-case '; secure' || true
+}
+expect "a cookie for HTTPS alone, without and with a proxy before nginx that ends TLS" \
+    "$(secure) $(secure --header 'X-Forwarded-Proto: https')" "0 1"
+
 compose --profile monitoring up --detach --wait prometheus 2>>"$work/log"
 garments() { curl --silent --get --data-urlencode 'query=sum(fashion_studio_garments)' "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" | grep -o '"33"' || true; }
 for _ in $(seq 40); do [ -n "$(garments)" ] && break || sleep 1; done

@@ -136,7 +136,10 @@ def test_the_proxy_and_the_service_agree() -> None:
 def test_the_proxy_writes_what_a_trusted_one_must(compose: dict) -> None:
     conf = (DEPLOY / "nginx/default.conf").read_text()
     assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in conf
-    assert "proxy_set_header X-Forwarded-Proto $scheme;" in conf
+    assert "proxy_set_header X-Forwarded-Proto $proto;" in conf
+    before, _, said = conf.partition("map $http_x_forwarded_proto $proto {")
+    assert "server {" not in before
+    assert said.split("}")[0].split(";") == ["\n    default $scheme", "\n    https https", "\n"]
     believed = compose["services"]["web"]["environment"]["FASHION_STUDIO_TRUSTED_PROXIES"]
     assert believed == "${FASHION_STUDIO_TRUSTED_PROXIES:-0}"  # the profile is off by default
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from service.catalog import Loader, Row, get_import, open_engine
+from service.catalog import Loader, Row, get_import
 from service.encoder import Encoder
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings
@@ -136,55 +136,6 @@ def test_two_services_on_one_database(catalog: Engine, photos: list[bytes]) -> N
         assert other.ask("GET", f"/api/v1/sets/{stored['id']}")[1] == stored
         assert other.ask("DELETE", f"/api/v1/sets/{stored['id']}")[0] == 204
         assert one.ask("GET", f"/api/v1/sets/{stored['id']}")[0] == 404
-
-
-def test_no_connection_left_is_a_503(catalog: Engine, photos: list[bytes]) -> None:
-    """Others hold every connection that the database allows a role; later there are some again."""
-    database = catalog.url.database
-    with catalog.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in (
-            "CREATE ROLE guest LOGIN CONNECTION LIMIT 3",
-            "GRANT ALL ON ALL TABLES IN SCHEMA public TO guest",
-            f"GRANT ALL ON DATABASE {database} TO guest",
-        ):
-            connection.execute(text(statement))
-    guest = open_engine(catalog.url.set(username="guest").render_as_string(hide_password=False))
-    url = guest.url.render_as_string(hide_password=False)
-    try:
-        with ready_server("--no-worker", FASHION_STUDIO_DATABASE_URL=url) as server:
-            right = matches(server, photos[0])
-            assert right[0] == 200
-            with catalog.connect() as connection:  # the server must ask for new ones
-                connection.execute(text("ALTER ROLE guest CONNECTION LIMIT 0"))
-                connection.execute(
-                    text(
-                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                        " WHERE usename = 'guest'"
-                    )
-                )
-                connection.commit()
-            answers = server.load(4, lambda: matches(server, photos[0])[0], requests=3)
-            assert set(answers) == {503}
-            with catalog.begin() as connection:
-                connection.execute(text("ALTER ROLE guest CONNECTION LIMIT 3"))
-            wait_for(server.ready)
-            assert matches(server, photos[0]) == right
-    finally:
-        guest.dispose()
-        with catalog.begin() as connection:
-            connection.execute(text("DROP OWNED BY guest"))
-            connection.execute(text("DROP ROLE guest"))
-
-
-def test_a_pool_that_is_used_up_is_a_503(catalog: Engine, photos: list[bytes]) -> None:
-    """Every connection of the process waits for a lock: others are refused, none gets a 500."""
-    with ready_server("--no-worker", FASHION_STUDIO_REQUEST_SECONDS="4") as server:
-        with catalog.begin() as connection:
-            connection.execute(text("LOCK TABLE garment IN ACCESS EXCLUSIVE MODE"))
-            answers = server.load(24, lambda: matches(server, photos[0])[0], requests=1)
-        assert answers == {503: 24}
-        wait_for(server.ready)
-        assert matches(server, photos[0])[0] == 200
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from service import stages
 from service.catalog import cancel_import, keep_recall, queue_import
@@ -97,6 +99,24 @@ def test_counters_and_nothing_else_are_called_total(client: FlaskClient) -> None
         assert name.endswith("_total") == (kind == "counter"), name
 
 
+def test_metrics_are_told_where_no_connection_is_free(
+    studio: Studio, empty: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def shelves(engine: Engine) -> None:
+        asked.append(engine)
+        raise PoolExhausted()
+
+    monkeypatch.setattr("service.web.metrics.shelves", shelves)
+    for _ in range(2):  # and the pool is not waited for each time
+        answer = empty.get("/metrics")
+        assert answer.status_code == 200
+        assert "fashion_studio_database_up 0.0" in answer.text
+        assert number(answer.text, "in_flight_limit") == studio.settings.max_in_flight
+    assert asked == [studio.engine]
+
+
 def test_metrics_tell_recall_as_it_was_last_measured(studio: Studio, empty: FlaskClient) -> None:
     assert "index_recall{" not in empty.get("/metrics").text
     keep_recall(studio.engine, "Tee")
@@ -160,7 +180,9 @@ def test_guesses_at_keys_are_counted_too(studio: Studio) -> None:
     require_problem(client.get("/api/v1/garments/1", headers=right), 404, "garment_not_found")
 
 
-@pytest.mark.parametrize("rate", ["many", "5", "5/fortnight"])
+@pytest.mark.parametrize(
+    "rate", ["many", "5", "5/fortnight", "600/minute;10/second", "5/minute, 1/second"]
+)
 def test_a_rate_that_is_none_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASHION_STUDIO_RATE_LIMIT", rate)
     with pytest.raises(SettingsInvalid, match="FASHION_STUDIO_RATE_LIMIT"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -24,3 +24,11 @@ def permitted(work: str, remedy: str) -> Iterator[None]:
             denied = str(error.orig).splitlines()[0]
             raise DatabaseUnfit(f"The database user may not {work}: {denied}. {remedy}") from None
         raise
+
+
+def readable() -> AbstractContextManager[None]:
+    """Raises `DatabaseUnfit` where the user may not look into the catalog's tables."""
+    return permitted(
+        "read the catalog",
+        "Connect as the user that ran `fashion-studio migrate`, or let that one grant its tables.",
+    )

@@ -13,14 +13,17 @@ from service.settings import Settings
 
 DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
 
-# What libpq is told unless the URL says otherwise. Keepalives notice a peer that vanished within
-# a minute; without them a query waits for as long as the system's default, about two hours.
+# What libpq is told unless the URL says otherwise, so that a peer that vanished is noticed within a
+# minute: keepalives do while an answer is waited for, and the user timeout while what was sent is not
+# acknowledged, when no keepalives go out. By the system's defaults it takes two hours, or a quarter of
+# one. The timeout counts as well where a server that lives takes in nothing of a COPY for so long.
 LIBPQ_DEFAULTS = {
     "application_name": "fashion-studio",
     "connect_timeout": 5,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
 }
 
 PLACE = ("host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.catalog.database.engine import own_session
 from service.catalog.database.patience import take_lock
-from service.catalog.database.rights import permitted
+from service.catalog.database.rights import permitted, readable
 from service.catalog.database.server import check_server
 from service.catalog.schema.revision import (
     current_revision,
@@ -112,7 +112,8 @@ def _so_far(connection: Connection, before: str | None) -> str:
 
 
 def require_head(engine: Engine) -> None:
-    """Raises `SchemaOutdated` unless the database is at the newest revision, also as `require_known`."""
+    """Raises `SchemaOutdated` unless the database is at the newest revision, also as `require_known`, and
+    `DatabaseUnfit` where the user may not look."""
     with engine.connect() as connection:
         current = _current(connection)
     if current is None:
@@ -176,7 +177,8 @@ def _resolve(to: str) -> str | None:
 
 
 def _current(connection: Connection) -> str | None:
-    revision = current_revision(connection)
+    with readable():
+        revision = current_revision(connection)
     connection.rollback()
     return revision
 
