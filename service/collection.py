@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import multiprocessing
 import re
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.errors import HomeNotWritable, InvalidParameter
+from service.alone import alone
+from service.errors import FashionStudioError, HomeNotWritable, InvalidParameter
+from service.processes import process_pool
 from service.render import CATEGORIES, render, sample_spec, studio_scene, wild_scene
 from service.sources import IMAGE, LABEL
 
-TABLE, RECIPE = "garments.csv", "recipe.json"
+TABLE, RECIPE, LOCK = "garments.csv", "recipe.json", ".lock"
 DRAWN = re.compile(f"({'|'.join(CATEGORIES).lower()})-[0-9]{{5,}}(-[0-9]+)?[.]jpg")
 
 
@@ -54,26 +55,33 @@ def draw_collection(
     """Draw into `folder` what is not there yet; return the table.
 
     The table has image_name, category_label, garment (its number) and every attribute drawn.
-    Raises `HomeNotWritable`, `InvalidParameter` where other pictures lie there.
+    Another process that draws there is waited for. Raises `HomeNotWritable`, `InvalidParameter` where
+    other pictures lie there, and `FashionStudioError` where a process that draws was ended.
     """
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
-        _forget_other_recipe(folder, recipe)
-        names = recipe.names()
-        missing = [i for i, name in enumerate(names) if not (folder / name).exists()]
-        done = len(names) - len(missing)
-        context = multiprocessing.get_context("spawn")  # the caller may hold threads
-        with ProcessPoolExecutor(mp_context=context) as pool:
-            jobs = [
-                (str(folder / names[i]), recipe, i // recipe.views, i % recipe.views)
-                for i in missing
-            ]
-            for _ in pool.map(_draw, jobs, chunksize=8):
-                done += 1
-                progress(done, len(names))
-        return _write_table(folder, recipe)
+        with alone(folder / LOCK):
+            _forget_other_recipe(folder, recipe)
+            _draw_missing(folder, recipe, progress)
+            return _write_table(folder, recipe)
+    except BrokenProcessPool:
+        raise FashionStudioError(
+            "A process that draws was ended, perhaps for want of memory. Give the same command again: "
+            "what is drawn stays."
+        ) from None
     except OSError as error:
         raise HomeNotWritable(f"{folder} cannot be written: {error.strerror}.") from None
+
+
+def _draw_missing(folder: Path, recipe: Recipe, progress: Callable[[int, int], None]) -> None:
+    names = recipe.names()
+    missing = [i for i, name in enumerate(names) if not (folder / name).exists()]
+    done = len(names) - len(missing)
+    jobs = [(str(folder / names[i]), recipe, i // recipe.views, i % recipe.views) for i in missing]
+    with process_pool() as pool:
+        for _ in pool.map(_draw, jobs, chunksize=8):
+            done += 1
+            progress(done, len(names))
 
 
 def _draw(job: tuple[str, Recipe, int, int]) -> None:
@@ -116,6 +124,8 @@ def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
         raise InvalidParameter(
             f"{folder} holds other pictures, which drawn ones would replace. Name another folder."
         )
+    # At first: a run that is stopped would leave it beside other pictures
+    (folder / TABLE).unlink(missing_ok=True)
     for old in (folder / "images").iterdir():
         if DRAWN.fullmatch(old.name):
             old.unlink()

@@ -38,8 +38,9 @@ def parquet_rows(source: Location) -> tuple[list[str], Iterator[dict[str, str]]]
                 found = next(batches).to_pylist()
             except StopIteration:
                 return
-            except (pyarrow.ArrowException, OSError) as error:
-                raise SourceInvalid(f"{source} is damaged: {error}.") from None
+            except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+                # Damaged, or of no value of Python's: text that is not UTF-8, the year 10000
+                raise SourceInvalid(f"{source} cannot be read: {error}.") from None
             for row in found:
                 yield {name: _text(value) for name, value in row.items()}
 

@@ -170,5 +170,21 @@ def test_a_damaged_parquet_file_is_one_line(tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[20:2000] = bytes(1980)
     file.write_bytes(data)
-    with pytest.raises(SourceInvalid, match="is damaged"):
+    with pytest.raises(SourceInvalid, match=r"photos.parquet cannot be read: "):
+        list(read_source(file))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.array([b"\xff"], pyarrow.binary()).view(pyarrow.string()),
+        pyarrow.array([2**60], pyarrow.timestamp("us")),  # of the year 38,505
+    ],
+)
+def test_a_value_that_python_does_not_have_is_one_line(
+    tmp_path: Path, column: pyarrow.Array
+) -> None:
+    file = tmp_path / "photos.parquet"
+    parquet.write_table(pyarrow.table({"image_name": ["a.jpg"], "sender": column}), file)
+    with pytest.raises(SourceInvalid, match=r"photos.parquet cannot be read: "):
         list(read_source(file))

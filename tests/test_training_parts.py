@@ -212,6 +212,7 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
         (["--backbone", "vgg"], "choose of: xception, resnet50"),
         (["--backbone", "inceptionv3", "--sizes", "72"], "takes pictures of 75 pixels or more"),
         (["--sizes", "80,wide"], "--sizes is '80,wide'"),
+        (["--sizes", "80,96112"], "--sizes is '80,96112'; give sides of 1024 pixels or fewer"),
         (["--max-photos", "2"], "2 is not in the range x>=3"),
         (["--backbone", "xception", "--weights", "imagenet"], "cannot be downloaded"),
     ],

@@ -11,14 +11,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from service.decode import Limits
+from service.alone import alone
+from service.decode import Limits, read
 from service.encoder.bundle import SHIPPED
-from service.errors import HomeNotWritable, TrainingImpossible
-from service.training import checkpoint
-from service.training.alone import alone
-from service.training.data import read_samples
+from service.errors import HomeNotWritable, ImageUndecodable, TrainingImpossible
+from service.storage import Location
+from service.training import checkpoint, pixels
+from service.training.data import Sample, read_samples
 from service.training.pixels import load_pixels
 from tests.pictures import encoded, picture
 from tests.test_cli import assert_one_line, run
@@ -132,6 +134,41 @@ def test_pictures_that_another_run_reads_are_waited_for(photos: Path, tmp_path: 
         assert os.listdir(cache) == [lock.name]
     assert other.wait(timeout=60) == 0
     assert len(os.listdir(cache)) == 3
+
+
+def test_a_photo_that_could_not_be_read_once_is_tried_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = read_samples([photos])
+
+    def load(cache: str) -> tuple[list[Sample], np.ndarray]:
+        return load_pixels(samples, 40, Limits(), tmp_path / cache, lambda done, total: None)
+
+    def refused(file: Location, limits: Limits) -> bytes:
+        if file == samples[3].file:
+            raise ImageUndecodable(f"{file} cannot be read: Too many open files.")
+        return read(file, limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pixels, "read", refused)
+        assert load("cache")[0] == [*samples[:3], *samples[4:]]
+    _, whole = load("another")
+    for _ in range(2):
+        kept, mended = load("cache")
+        assert kept == [*samples[:3], *samples[4:], samples[3]]
+        assert np.array_equal(mended, np.concatenate([whole[:3], whole[4:], whole[3:4]]))
+
+
+def test_a_task_of_which_one_value_is_left_is_one_line(photos: Path, tmp_path: Path) -> None:
+    lines = [f"{file},{file.parent.name},red\n" for file in sorted(photos.rglob("*.png"))]
+    table = tmp_path / "t.csv"
+    table.write_text("image_name,category_label,colour\n" + "".join(lines))
+    done = run(
+        "train", "--data", table, "--out", tmp_path / "bundle", "--task", "colour",
+        "--backbone", "efficientnetlite0", "--sizes", "32", "--input-size", "32",
+        FASHION_STUDIO_HOME=str(tmp_path / "home"),
+    )  # fmt: skip
+    assert_one_line(done, 1, "--task colour: the photos to learn from have fewer than two values")
 
 
 @pytest.mark.parametrize(

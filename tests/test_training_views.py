@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -38,33 +33,3 @@ def test_batches_come_in_the_order_asked_for() -> None:
         brightness = np.median(batch, axis=(1, 2, 3))
         for row in set(rows) - {0}:  # black stays black, whatever the light
             assert brightness[rows == row].min() > brightness[rows == 0].max(initial=0)
-
-
-def test_a_killed_run_leaves_no_process_behind() -> None:
-    script = """
-import multiprocessing, time
-import numpy as np
-from service.training.views import Views
-
-with Views(np.zeros((2, 48, 48, 3), np.uint8)) as views:
-    list(views.batches(np.array([[0, 1]]), 32, np.random.SeedSequence(0)))
-    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-    time.sleep(600)
-"""
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run:
-        assert run.stdout is not None
-        workers = [int(pid) for pid in run.stdout.readline().split()]
-        assert workers
-        assert all(_runs(pid) for pid in workers)
-        os.kill(run.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while any(_runs(pid) for pid in workers):
-        assert time.monotonic() < deadline, "a worker waits for a run that is no more"
-        time.sleep(0.1)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

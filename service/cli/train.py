@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from service.cli.output import json_option, note, print_json, progress_bar
 from service.errors import InvalidParameter
 from service.settings import load_settings
 from service.storage import Location
+
+LARGEST = 1024  # side of a picture, pixels
 
 
 @click.command()
@@ -62,7 +65,7 @@ from service.storage import Location
 )
 @click.option(
     "--input-size",
-    type=click.IntRange(32, 1024),
+    type=click.IntRange(32, LARGEST),
     default=128,
     show_default=True,
     help="Side of the pictures that the bundle is served with.",
@@ -179,7 +182,9 @@ def train(
 
 
 def _sides(sizes: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(side) for side in sizes.split(","))
-    except ValueError:
-        raise InvalidParameter(f"--sizes is {sizes!r}; give sides in pixels, as 80,96.") from None
+    with suppress(ValueError):
+        if max(sides := tuple(int(side) for side in sizes.split(","))) <= LARGEST:
+            return sides
+    raise InvalidParameter(
+        f"--sizes is {sizes!r}; give sides of {LARGEST} pixels or fewer, as 80,96."
+    )

@@ -23,7 +23,8 @@ def augmented(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.nda
 
 
 def _moved(picture: Pillow.Image, side: int, rng: np.random.Generator) -> Pillow.Image:
-    """One affine step: up to 20° of rotation, 0.72–1.1 of the frame, 12 % of aspect, or a mirror image."""
+    """One affine step: turned, one in a hundred by more than 20°; 0.72–1.1 of the frame, shifted; up to 1.27
+    times as wide for its height, or as high for its width; every other one a mirror image."""
     angle = math.radians(float(rng.normal(0, 8)) if rng.random() < 0.85 else rng.uniform(-20, 20))
     window = picture.width * math.sqrt(rng.uniform(0.52, 1.21))
     aspect = math.exp(rng.uniform(-0.12, 0.12))

@@ -21,7 +21,7 @@ from service.errors import TrainingImpossible
 from service.training import checkpoint
 from service.training.batches import Targets, epoch_batches, sampling_weights
 from service.training.data import Sample
-from service.training.losses import same_garment
+from service.training.losses import named_accuracy, same_garment
 from service.training.network import FEATURES, LOGITS, build, freeze, with_tasks
 from service.training.plan import Plan, best
 from service.training.views import Views
@@ -89,13 +89,13 @@ def train(
         while not plan.is_over(accuracies := [row["held_out_accuracy"] for row in history]):
             epoch, began = len(history), time.monotonic()
             side = plan.side(epoch)
-            model.reset_metrics()
             batches = epoch_batches(
                 views, data.targets, weights, batch=plan.batch, draws=draws,
                 paired=plan.similarity > 0, side=side, seed=(plan.seed, epoch),
             )  # fmt: skip
             sums: Counter[str] = Counter()
             for step, (images, wanted, sample_weights) in enumerate(batches, start=1):
+                model.reset_metrics()  # which Keras itself did not always do here
                 logs = model.train_on_batch(
                     images, wanted, sample_weight=sample_weights, return_dict=True
                 )
@@ -116,7 +116,7 @@ def train(
             history.append(row)
             report(epoch, steps, steps, row)
             if plan.patience is not None and row["held_out_accuracy"] > max(accuracies, default=-1):
-                checkpoint.save(finest, network.variables, {"epoch": epoch + 1})
+                checkpoint.save(finest, network.variables, {})
             checkpoint.save(state, _variables(model), {"run": run, "history": history})
     if plan.patience is not None and best(accuracies) < len(history) - 1:
         checkpoint.restore(finest, network.variables)
@@ -168,7 +168,7 @@ def _compile(keras: Any, model: Any, plan: Plan, steps: int) -> None:
         optimizer,
         loss=losses | {FEATURES: same_garment(keras)},
         loss_weights=shares | {FEATURES: plan.similarity},
-        weighted_metrics={LOGITS: [keras.metrics.CategoricalAccuracy(name="accuracy")]},
+        weighted_metrics={LOGITS: [named_accuracy(keras)]},
     )
     optimizer.build(model.trainable_variables)
     _build_losses(keras, model)

@@ -1,4 +1,4 @@
-"""The loss of similarity."""
+"""The loss of similarity, and the share of right labels."""
 
 from __future__ import annotations
 
@@ -27,3 +27,16 @@ def same_garment(keras: Any) -> Any:
             return -ops.sum(alike * log_shares, axis=1) / ops.maximum(ops.sum(alike, axis=1), 1.0)
 
     return SameGarment(name="same_garment")
+
+
+def named_accuracy(keras: Any) -> Any:
+    """How often the first label is right, of photos that have one: for one of `none` no label is."""
+    ops = keras.ops
+
+    class NamedAccuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc, name-defined]
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            named = ops.cast(ops.equal(ops.max(y_true, axis=-1), 1), self.dtype)
+            weight = named if sample_weight is None else sample_weight * named
+            return super().update_state(y_true, y_pred, weight)
+
+    return NamedAccuracy(name="accuracy")

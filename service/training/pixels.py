@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 
+from service.alone import alone
 from service.decode import Limits, decode, fit, read
 from service.errors import (
     FashionStudioError,
@@ -22,7 +24,6 @@ from service.errors import (
 )
 from service.processors import processors
 from service.storage import Location, each, fetchers_of, state_of
-from service.training.alone import alone
 from service.training.data import Sample
 
 Progress = Callable[[int, int], None]
@@ -34,6 +35,7 @@ def load_pixels(
     """Decode every sample to (n, side, side, 3) uint8, memory-mapped, made once per set and side.
 
     Broken files, and those beyond the limits, are left out; the samples that remain come back with the array.
+    What was left out is tried again the next time, as it may have been a disk's fault, and comes last then.
     Raises `TrainingImpossible` where none remains, `StorageUnavailable`, and `HomeNotWritable` where
     `cache` cannot be written.
     """
@@ -46,14 +48,17 @@ def load_pixels(
         cache.mkdir(parents=True, exist_ok=True)
         with alone(stem.with_suffix(".lock")):  # another run may read the same pictures
             try:
-                if not kept.exists():
+                before = json.loads(kept.read_text()) if kept.exists() else None
+                if before is None:
                     good = _decoded(files, side, limits, draft, progress)
                     draft.replace(array)
+                else:
+                    good = _mended(files, side, limits, array, before, progress)
+                if good != before:
                     draft.write_text(json.dumps(good))
-                    draft.replace(kept)  # at last: it says that both are there
+                    draft.replace(kept)  # at last: it says that all of them are there
             finally:
                 draft.unlink(missing_ok=True)
-            good = json.loads(kept.read_text())
     except OSError as error:
         raise HomeNotWritable(f"{cache} cannot be written: {error.strerror or error}.") from None
     if not good:
@@ -64,22 +69,52 @@ def load_pixels(
 def _decoded(
     files: Sequence[Location], side: int, limits: Limits, draft: Path, progress: Progress
 ) -> list[int]:
-    """Write the pictures as an `.npy`; returns the numbers of the files that can be read.
+    """Write the pictures as an `.npy` with room for all; returns the numbers of files that can be read."""
+    shape = (len(files), side, side, 3)
+    with draft.open("wb") as array:
+        npy.write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        begin = array.tell()
+        good = _write(array, files, range(len(files)), side, limits, progress)
+        array.truncate(begin + math.prod(shape))
+    return good
+
+
+def _mended(
+    files: Sequence[Location],
+    side: int,
+    limits: Limits,
+    written: Path,
+    good: list[int],
+    progress: Progress,
+) -> list[int]:
+    """Write what can be read now into the room behind the others, which another run may be reading."""
+    left_out = sorted(set(range(len(files))).difference(good))
+    with written.open("r+b") as array:
+        array.seek(written.stat().st_size - len(left_out) * math.prod((side, side, 3)))
+        return good + _write(array, files, left_out, side, limits, progress)
+
+
+def _write(
+    array: BinaryIO,
+    files: Sequence[Location],
+    numbers: Sequence[int],
+    side: int,
+    limits: Limits,
+    progress: Progress,
+) -> list[int]:
+    """Write the pictures of these files behind each other; returns the numbers of those that can be read.
 
     As a stream: on a disk that is full, what is written through a memory map ends the process.
     """
-    shape, good = (len(files), side, side, 3), list[int]()
+    good = []
     workers = min(32, processors() + 4) + fetchers_of(files)
-    with draft.open("wb") as array, ThreadPoolExecutor(workers) as pool:
-        npy.write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        begin = array.tell()
-        pictures = pool.map(lambda file: square(file, side, limits), files)
-        for index, picture in enumerate(pictures):
+    with ThreadPoolExecutor(workers) as pool:
+        pictures = pool.map(lambda number: square(files[number], side, limits), numbers)
+        for done, (number, picture) in enumerate(zip(numbers, pictures, strict=True), start=1):
             if picture is not None:
                 array.write(picture.tobytes())
-                good.append(index)
-            progress(index + 1, len(files))
-        array.truncate(begin + math.prod(shape))
+                good.append(number)
+            progress(done, len(numbers))
     return good
 
 

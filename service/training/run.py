@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from service.alone import alone
 from service.decode import Limits
 from service.encoder import Card
 from service.encoder.bundle import SHIPPED, read_card
@@ -20,7 +21,6 @@ from service.encoder.write import move_bundle, require_place, require_title
 from service.errors import BundleInvalid, InvalidParameter, TrainingImpossible
 from service.settings import Settings
 from service.storage import Location, each, state_of
-from service.training.alone import alone
 from service.training.batches import targets_of
 from service.training.calibrate import calibrate_on
 from service.training.curves import draw_curves
@@ -126,12 +126,18 @@ def train_bundle(
                 f"held-out accuracy {logs['held_out_accuracy']:.3f}, {logs['seconds']:.0f} s"
             )
 
-    with alone(run / "lock", "Another process is at this very training. Wait for it, or end it."):
+    taken = TrainingImpossible("Another process is at this very training. Wait for it, or end it.")
+    with alone(run / "lock", taken):
         data = load("reading photos", training)
         if untaught := [name for name in labels if name not in {s.label for s in data.samples}]:
             raise TrainingImpossible(
                 f"No photo of {untaught[0]} is left to learn from: those that can be read are all held "
                 "out. Give more of it, or leave it out with --min-photos."
+            )
+        if alike := [task for task in tasks if len(data.targets.classes[task]) < 2]:
+            raise TrainingImpossible(
+                f"--task {alike[0]}: the photos to learn from have fewer than two values of it. Leave it "
+                "out, or give photos of more."
             )
         watched = [sample for sample in unseen if sample.source == names[0]]
         held = load("reading held-out photos", watched or unseen)

@@ -6,19 +6,17 @@ lock with each other and with the calls that drive the network.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
+from service.errors import TrainingImpossible
+from service.processes import process_pool
 from service.processors import processors
 from service.training.augment import augmented
 
@@ -34,13 +32,7 @@ class Views:
     def __init__(self, pixels: np.ndarray) -> None:
         self._workers = max(1, processors() - 1)
         mapped = getattr(pixels, "filename", None)
-        photos: tuple[Any] = (pixels if mapped is None else Path(mapped),)
-        self._pool = ProcessPoolExecutor(
-            self._workers,
-            multiprocessing.get_context("spawn"),  # this process has threads
-            _open,
-            photos,
-        )
+        self._pool = process_pool(self._workers, _open, pixels if mapped is None else Path(mapped))
 
     def __enter__(self) -> Views:
         return self
@@ -56,13 +48,20 @@ class Views:
         """A new view of every photo, (batch, side, side, 3) uint8, for each row of `order`.
 
         order: (batches, batch) numbers of photos. Equal chance gives equal views, on any machine.
+        Raises `TrainingImpossible` where one of the processes was ended.
         """
         ahead: deque[Future[np.ndarray]] = deque()
-        for rows, seed in zip(order, chance.spawn(len(order)), strict=True):
-            ahead.append(self._pool.submit(_views, rows, side, seed))
-            if len(ahead) >= self._workers + AHEAD:
-                yield ahead.popleft().result()
-        yield from (future.result() for future in ahead)
+        try:
+            for rows, seed in zip(order, chance.spawn(len(order)), strict=True):
+                ahead.append(self._pool.submit(_views, rows, side, seed))
+                if len(ahead) >= self._workers + AHEAD:
+                    yield ahead.popleft().result()
+            yield from (future.result() for future in ahead)
+        except BrokenProcessPool:
+            raise TrainingImpossible(
+                "A process that makes views of the photos was ended, perhaps for want of memory. Give "
+                "the same command again: it goes on after the last whole epoch."
+            ) from None
 
 
 _photos: np.ndarray  # of a worker
@@ -70,16 +69,7 @@ _photos: np.ndarray  # of a worker
 
 def _open(pixels: Path | np.ndarray) -> None:
     global _photos
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who trains, who ends this process
     _photos = np.load(pixels, mmap_mode="r") if isinstance(pixels, Path) else pixels
-    threading.Thread(target=_end_with_training, daemon=True).start()
-
-
-def _end_with_training() -> None:
-    """A run that is killed cannot end its workers, and they would wait for work for ever."""
-    if (training := multiprocessing.parent_process()) is not None:
-        training.join()
-    os._exit(1)
 
 
 def _views(rows: Iterable[int], side: int, seed: np.random.SeedSequence) -> np.ndarray:
