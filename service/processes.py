@@ -16,7 +16,7 @@ from service.processors import processors
 def process_pool(
     processes: int | None = None, begin: Callable[..., object] | None = None, *given: Any
 ) -> ProcessPoolExecutor:
-    """A pool of so many processes, by default one a processor; each first calls `begin` with what is given."""
+    """So many processes, by default one a processor; each first calls `begin` with what is given."""
     context = multiprocessing.get_context("spawn")  # the caller may have threads
     return ProcessPoolExecutor(processes or processors(), context, _begin, (begin, *given))
 
