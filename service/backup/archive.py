@@ -8,7 +8,6 @@ has neither.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -21,11 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
+from service.drafts import FULL
 from service.errors import BackupFailed, BackupInvalid, StorageFull
 
 FORMAT = 1
 MANIFEST, DUMP, PICTURES = "manifest.json", "catalog.dump", "pictures.jsonl"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 CHUNK = 1 << 20
 BROKEN = (
     zipfile.BadZipFile,

@@ -94,12 +94,17 @@ def store_set(engine: Engine, model_id: int, images: Sequence[SetImage]) -> UUID
 
 
 def extend_set(
-    engine: Engine, set_id: UUID | str, model_id: int, images: Sequence[SetImage], most: int
+    engine: Engine,
+    set_id: UUID | str,
+    model_id: int,
+    images: Sequence[SetImage],
+    most: int,
+    after: int | None = None,
 ) -> None:
     """Add images behind those that a set has, up to `most` in all.
 
-    Raises `SetNotFound`, `InvalidParameter` beyond `most` or where another model labelled the set, and
-    `ModelMoved` as `store_set`.
+    after: how many it has; with another number nothing is added. Raises `SetNotFound`, `InvalidParameter`
+    beyond `most`, where it has not so many or another model labelled it, and `ModelMoved` as `store_set`.
     """
     with engine.begin() as connection:
         row = _require(connection, set_id)
@@ -107,6 +112,8 @@ def extend_set(
         if own is None:  # deleted while we waited for its lock
             raise _missing(set_id)
         count = connection.execute(COUNT, {"set_id": row["id"]}).scalar_one()
+        if after is not None and after != count:
+            raise InvalidParameter(f"after is {after}, but the set has {count} images.")
         if own != model_id:
             raise InvalidParameter("Another model labelled this set. Start a new one.")
         if count + len(images) > most:

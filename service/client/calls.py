@@ -89,12 +89,20 @@ class Client(Wire):
         return self.call(PhotoSet, "POST", "/sets", params=query_of(k=k), files=files)
 
     def extend_set(
-        self, set_id: UUID | str, photos: Iterable[Photo], *, k: int | None = None
+        self,
+        set_id: UUID | str,
+        photos: Iterable[Photo],
+        *,
+        after: int | None = None,
+        k: int | None = None,
     ) -> PhotoSet:
-        """Label more photos and add them to a set, behind those that it has."""
+        """Label more photos and add them to a set, behind those that it has.
+
+        after: how many it has; with another number nothing is added, and `ApiError` says so.
+        """
         files = [part("images", photo) for photo in photos]
         path = f"/sets/{segment(set_id)}/images"
-        return self.call(PhotoSet, "POST", path, params=query_of(k=k), files=files)
+        return self.call(PhotoSet, "POST", path, params=query_of(after=after, k=k), files=files)
 
     def get_set(self, set_id: UUID | str, *, k: int | None = None) -> PhotoSet:
         return self.call(PhotoSet, "GET", f"/sets/{segment(set_id)}", params=query_of(k=k))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from service.drafts import FULL
 from service.errors import (
     ImagePathTaken,
     ImageUndecodable,
@@ -19,7 +20,6 @@ from service.errors import (
 )
 from service.storage import Location, lies_in
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT and some network folders
 

@@ -58,6 +58,14 @@ class SetParameters(Parameters):
     )
 
 
+class MoreParameters(SetParameters):
+    after: Annotated[int, Field(ge=0)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="how many photos the set has: with another number nothing is added, so that a part "
+        "which is sent again is not there twice",
+    )
+
+
 class ImageParameters(Parameters):
     width: Annotated[int, Field(ge=16, le=2048)] | SkipJsonSchema[None] = Field(
         default=None,

@@ -14,8 +14,9 @@ from service.web.given import Parameters, json_body
 
 session = Blueprint("session", __name__)
 
-# Lives as long as the browser runs; pictures need it too, and they carry no header of ours
-KEPT: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Strict"}
+# Lives as long as the browser runs; pictures need it too, and they carry no header of ours. Lax: who follows
+# a link in a mail is signed in as before, and all that a link can do is read.
+KEPT: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Lax"}
 
 
 class Key(Parameters):

@@ -14,8 +14,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from service.decode import SUFFIXES
+from service.drafts import FULL
 from service.errors import ImageMissing, InvalidParameter, Overloaded, StorageFull
-from service.images.folder import FULL
 from service.settings import Settings
 from service.web.connections import NO_FILES
 from service.web.given import Parameters, once_each, validated

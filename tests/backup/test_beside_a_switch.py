@@ -27,7 +27,7 @@ from service.catalog.database import patience
 from service.errors import CatalogNotEmpty, SwitchRunning
 from service.images import Images
 from tests.catalog.generations.conftest import NEW, embed
-from tests.catalog.generations.test_locks import wait_for_a_waiter
+from tests.catalog.waiting import wait_for_a_waiter
 from tests.test_cli import assert_one_line, run
 
 from .conftest import contents

@@ -15,8 +15,8 @@ from service.catalog import (
 from service.catalog.feedback import judged_pairs
 from service.errors import FeedbackNotFound, FeedbackOfItself, GarmentNotFound
 
-from .generations.test_locks import wait_for_a_waiter
 from .samples import embedding, row
+from .waiting import wait_for_a_waiter
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The bulk writer: upsert by path, whole batches, and the ledger."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -32,6 +31,7 @@ from service.domain import LabelCount
 from service.errors import BundleMismatch, DatabaseUnavailable, ImportNotFound, LabelUnknown
 
 from .samples import BUNDLE, embedding, row
+from .waiting import wait_for_a_waiter
 
 END_SESSIONS = text("""
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :database
@@ -174,7 +174,7 @@ def test_a_move_to_a_path_that_is_being_taken_is_told(engine, loader):
         transaction = other.begin()
         Loader(SimpleNamespace(begin=lambda: nullcontext(other)), 1).write([row("new.jpg")])
         moving = pool.submit(loader.write, [], moves=[Move(garment, "new.jpg")])
-        until_one_waits(engine)
+        wait_for_a_waiter(engine)
         transaction.commit()
         with pytest.raises(GarmentChanged):
             moving.result(20)
@@ -188,19 +188,11 @@ def test_loaders_that_move_the_same_garments_at_once_do_not_deadlock(engine, loa
         transaction = other.begin()
         assert move_garments(other, [one]) == 1
         moving = pool.submit(loader.write, [], moves=[two, one])
-        until_one_waits(engine)
+        wait_for_a_waiter(engine)
         assert move_garments(other, [two]) == 1
         transaction.commit()
         with pytest.raises(GarmentChanged):
             moving.result(20)
-
-
-def until_one_waits(engine):
-    end = time.monotonic() + 20
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-            assert time.monotonic() < end
-            time.sleep(0.01)
 
 
 def test_embeddings_travel_in_binary(engine, loader):

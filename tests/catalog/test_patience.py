@@ -13,7 +13,7 @@ from sqlalchemy import Engine, make_url, text
 from service.catalog import only_switcher, open_engine, tidy
 from service.catalog.analysis.standing import begun
 from service.errors import AnalysisRunning, SwitchRunning
-from tests.catalog.generations.test_locks import wait_for_a_waiter
+from tests.catalog.waiting import wait_for_a_waiter
 
 Hasty = Callable[[str], Engine]
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from service.catalog import open_engine
 
+from ..catalog.waiting import WAITING
 from .conftest import JPEG
 from .serving import Server, free_port, multipart, ready_server, served, wait_for, wait_until_ready
 from .test_faults import matches, photos
@@ -67,10 +68,6 @@ def test_no_connection_left_is_a_503(catalog: Engine, photos: list[bytes]) -> No
 def test_a_pool_that_is_used_up_is_a_503(catalog: Engine, photos: list[bytes]) -> None:
     """Every connection of the process waits for a lock: others are refused, none gets a 500, and what
     Prometheus asks for is answered."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
     with (
         ready_server("--no-worker", before=IMPATIENT, FASHION_STUDIO_REQUEST_SECONDS="4") as server,
         ThreadPoolExecutor(1) as beside,
@@ -79,7 +76,7 @@ def test_a_pool_that_is_used_up_is_a_503(catalog: Engine, photos: list[bytes]) -
         with catalog.begin() as connection:
             connection.execute(text("LOCK TABLE garment IN ACCESS EXCLUSIVE MODE"))
             load = beside.submit(server.load, 24, lambda: matches(server, photos[0])[1], requests=1)
-            wait_for(lambda: other.scalar(waiting) >= POOL - 1)  # one may look which model serves
+            wait_for(lambda: other.scalar(WAITING) >= POOL - 1)  # one may look which model serves
             status, numbers, _ = server.ask("GET", "/metrics")
             answers = load.result()
         assert answers.keys() == {"timeout", "overloaded"}

@@ -141,6 +141,21 @@ def test_a_set_is_sent_in_parts(settings: Settings, studio: Studio) -> None:
     require_problem(client.post(unknown, **form(JPEG, field="images")), 404, "set_not_found")
 
 
+def test_a_part_that_is_sent_again_is_in_its_set_once(client: FlaskClient) -> None:
+    place = client.post("/api/v1/sets", **form(JPEG, field="images")).headers["Location"]
+
+    def add(after: object) -> TestResponse:
+        return client.post(f"{place}/images?after={after}", **form(JPEG, JPEG, field="images"))
+
+    assert len(add(1).get_json()["images"]) == 3
+    assert "the set has 3" in require_problem(add(1), 400, "invalid_parameter")
+    require_problem(add(0), 400, "invalid_parameter")
+    require_problem(add(-1), 400, "invalid_parameter")
+    with ThreadPoolExecutor(3) as pool:  # sent again before the first try is through
+        assert sorted(answer.status_code for answer in pool.map(add, [3] * 3)) == [200, 400, 400]
+    assert len(client.get(place).get_json()["images"]) == 5
+
+
 def test_a_set_is_forgotten_once(client: FlaskClient) -> None:
     place = client.post("/api/v1/sets", **form(JPEG, field="images")).headers["Location"]
     answer = client.delete(place)

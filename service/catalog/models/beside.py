@@ -22,6 +22,11 @@ def generation_schema(connection: Connection, model_id: int) -> str:
     return str(connection.scalar(SCHEMA, {"model_id": model_id}))
 
 
+def quoted(connection: Connection, name: str) -> str:
+    """A name as it is written in a statement."""
+    return str(connection.scalar(text("SELECT quote_ident(:name)"), {"name": name}))
+
+
 def beside(engine: Engine, model_id: int) -> Engine:
     """An engine for which `garment` is what this model says of the garments.
 
@@ -37,16 +42,16 @@ def beside(engine: Engine, model_id: int) -> Engine:
 def _open_beside(engine: Engine, model_id: int) -> Engine:
     with reading(engine) as connection:
         schema = generation_schema(connection, model_id)
-        quoted = connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema})
+        home = quoted(connection, schema)
         limits = connection.execute(LIMITS).one()
     other = open_engine(engine.url.render_as_string(hide_password=False))
-    other.update_execution_options(home=f"{quoted}.garment", model_id=model_id)
+    other.update_execution_options(home=f"{home}.garment", model_id=model_id)
 
     def look_there_first(driver: psycopg.Connection, _record: object) -> None:
         driver.execute(
             "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false),"
             " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
-            [quoted, *limits],
+            [home, *limits],
         )
         driver.commit()
 

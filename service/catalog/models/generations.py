@@ -18,7 +18,7 @@ from service.catalog.database.patience import until_free
 from service.catalog.database.rights import permitted
 from service.catalog.garments.categories import add_categories
 from service.catalog.models.behaviour import no_triggers, same_storage
-from service.catalog.models.beside import beside, generation_schema
+from service.catalog.models.beside import beside, generation_schema, quoted
 from service.catalog.models.privileges import owner_of_garments, require_open_rows, require_own
 from service.catalog.schema.tables import HNSW_PREFIX
 
@@ -144,7 +144,7 @@ def make_generation(engine: Engine, model_id: int) -> Engine:
             )
             _make(connection, values["schema"])
         # What is written beside is for a model that may never serve, and its ledger is `updated_at`
-        run(connection, no_triggers(f"{_quoted(connection, values['schema'])}.garment"))
+        run(connection, no_triggers(f"{quoted(connection, values['schema'])}.garment"))
     return beside(engine, model_id)
 
 
@@ -192,32 +192,28 @@ def generation_bytes(engine: Engine, model_id: int) -> int:
 
 
 def _make(connection: Connection, schema: str) -> None:
-    quoted = _quoted(connection, schema)
+    home = quoted(connection, schema)
     with permitted(
         "keep a second model",
         "Let an administrator GRANT CREATE ON DATABASE, and let the table's owner do it.",
     ):
         owner = owner_of_garments(connection)
-        run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted} AUTHORIZATION {owner}")
+        run(connection, f"CREATE SCHEMA IF NOT EXISTS {home} AUTHORIZATION {owner}")
         # Statistics would be objects of this schema, which stay there when the table leaves it
         like = "LIKE garment INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS"
-        run(connection, f"CREATE TABLE {quoted}.garment ({like})")
+        run(connection, f"CREATE TABLE {home}.garment ({like})")
         found = connection.scalars(LIKENESS, {"schema": schema, "prefix": HNSW_PREFIX})
-        storage = same_storage(connection, "garment", f"{quoted}.garment")
+        storage = same_storage(connection, "garment", f"{home}.garment")
         for statement in (*found.all(), *storage):
             run(connection, statement)
         # Whose views are asked as their owner, who has to be this table's owner as well
-        run(connection, f"ALTER TABLE {quoted}.garment OWNER TO {owner}")
+        run(connection, f"ALTER TABLE {home}.garment OWNER TO {owner}")
 
 
 def _drop(connection: Connection, schema: str) -> None:
-    quoted = _quoted(connection, schema)
-    run(connection, f"DROP TABLE IF EXISTS {quoted}.garment")
-    run(connection, f"DROP SCHEMA IF EXISTS {quoted}")
-
-
-def _quoted(connection: Connection, schema: str) -> str:
-    return str(connection.scalar(text("SELECT quote_ident(:schema)"), {"schema": schema}))
+    home = quoted(connection, schema)
+    run(connection, f"DROP TABLE IF EXISTS {home}.garment")
+    run(connection, f"DROP SCHEMA IF EXISTS {home}")
 
 
 def run(connection: Connection, statement: str) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, text
 
 from service.catalog.loading.rows import COLUMNS, STAGING, Row, copy_rows
-from service.catalog.models.beside import generation_schema
+from service.catalog.models.beside import generation_schema, quoted
 from service.domain import LabelSource
 
 # {new} is the generation's table. Garments without a hash were imported without their photo, and it may be
@@ -103,11 +103,7 @@ class Reembedding:
         self._begin: Callable[[], AbstractContextManager[Connection]] = engine.begin
         self.model_id = model_id
         with engine.begin() as connection:
-            quoted = connection.scalar(
-                text("SELECT quote_ident(:schema)"),
-                {"schema": generation_schema(connection, model_id)},
-            )
-            self.table = f"{quoted}.garment"
+            self.table = f"{quoted(connection, generation_schema(connection, model_id))}.garment"
             said = COLUMNS.split(", ")
             facts = list(connection.scalars(FACTS, {"said": said}))
         left = LEFT.format(new=self.table, done=DONE.format(new="new"))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from service.catalog.database.patience import until_free
 from service.catalog.database.rights import permitted
 from service.catalog.models.behaviour import same_storage, same_triggers
-from service.catalog.models.beside import generation_schema
+from service.catalog.models.beside import generation_schema, quoted
 from service.catalog.models.generations import has_same_shape, run
 from service.catalog.models.privileges import (
     owner_of_garments,
@@ -176,9 +176,7 @@ def _exchange(connection: Connection, old_id: int, new: str) -> None:
     views = list(connection.scalars(VIEWS))
     references = connection.execute(REFERENCES).all()
     here = connection.scalar(text("SELECT quote_ident(current_schema())"))
-    there = connection.scalar(
-        text("SELECT quote_ident(:schema)"), {"schema": generation_schema(connection, old_id)}
-    )
+    there = quoted(connection, generation_schema(connection, old_id))
     connection.execute(CONTINUE_IDS, {"new": new, "old": f"{here}.garment"})
     connection.execute(text(f"SET LOCAL lock_timeout = '{READERS_PATIENCE}'"))
     run(connection, LOCK_READERS.format(new=new))

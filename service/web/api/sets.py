@@ -24,7 +24,7 @@ from service.schemas import PhotoSet
 from service.studio import Model
 from service.web.context import context, studio
 from service.web.openapi import operation
-from service.web.parameters import SetParameters
+from service.web.parameters import MoreParameters, SetParameters
 from service.web.uploads import SetForm, filename_of, size_of
 
 routes = Blueprint("sets", __name__, url_prefix="/sets")
@@ -53,17 +53,18 @@ def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, d
 
 @routes.post("/<set_id>/images")
 @operation(PhotoSet, scope="write", refuses=(SetNotFound, ImageMissing, ImageTooLarge))
-def add_images(set_id: str, query: SetParameters, form: SetForm) -> dict[str, Any]:
+def add_images(set_id: str, query: MoreParameters, form: SetForm) -> dict[str, Any]:
     """Label more photos and add them to a set, behind those that it has.
 
-    So a large set is sent in parts, each answered in good time. The set keeps to its largest number of
-    photos; a set that another model labelled is not added to.
+    So a large set is sent in parts, each answered in good time; one whose answer was lost is sent again
+    with the same `after`. The set keeps to its largest number of photos; a set that another model labelled
+    is not added to.
     """
     get_set(studio().engine, set_id)  # before the network works for nothing
-    most = studio().settings.max_set_images
+    most, after = studio().settings.max_set_images, query.after
     _kept(
         form,
-        lambda model, images: extend_set(studio().engine, set_id, model.id, images, most),
+        lambda model, images: extend_set(studio().engine, set_id, model.id, images, most, after),
     )
     return _body(set_id, query.k)
 

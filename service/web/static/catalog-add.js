@@ -22,7 +22,7 @@ let letGo = null; // of the page
 // files: at least one. While photos are on their way more may come.
 export async function startAdding(files) {
   const label = $("add-label").value;
-  waiting.push(...files.map((file) => ({ file, label })));
+  for (const file of files) waiting.push({ file, label }); // a folder may have more than a call takes arguments
   if (count) {
     count.all += files.length;
     return stalled ? goOn() : draw();

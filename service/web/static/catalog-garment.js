@@ -118,7 +118,7 @@ async function commit() {
 $("remove")?.addEventListener("click", remove);
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("a[href]");
-  if (!leaving || !link || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (!leaving || !link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault(); // the next page should not have it any more
   if (await commit()) location.assign(link.href);
 });

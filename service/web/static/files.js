@@ -18,14 +18,20 @@ export function takeFiles(take) {
     else if (files.length) toast("There is no picture in that folder.");
   });
   document.addEventListener("paste", (event) => {
+    if (event.target.closest?.("input[type=search]")) return; // copied text often has a picture of itself along
     const files = [...event.clipboardData.files];
     if (files.length) take(files);
   });
   let inside = 0; // dragenter and dragleave come for every element on the way
-  document.addEventListener("dragenter", () => document.body.classList.toggle("dragging", ++inside > 0));
-  document.addEventListener("dragleave", () => document.body.classList.toggle("dragging", --inside > 0));
-  document.addEventListener("dragover", (event) => event.preventDefault());
+  let own = false; // the page's own picture or text is dragged, which browsers offer as a file too
+  document.addEventListener("dragstart", () => (own = true));
+  // Where what is dragged is taken off the page meanwhile its end is not told; the pointer moves again only then
+  for (const over of ["dragend", "mousemove"]) document.addEventListener(over, () => (own = false));
+  document.addEventListener("dragenter", () => document.body.classList.toggle("dragging", !own && ++inside > 0));
+  document.addEventListener("dragleave", () => document.body.classList.toggle("dragging", !own && --inside > 0));
+  document.addEventListener("dragover", (event) => own || event.preventDefault());
   document.addEventListener("drop", async (event) => {
+    if (own) return;
     event.preventDefault();
     inside = 0;
     document.body.classList.remove("dragging");
@@ -77,6 +83,6 @@ async function picturesIn(entry) {
   }
   entries.sort((a, b) => a.name.localeCompare(b.name));
   const found = [];
-  for (const each of entries) found.push(...(await walk(each)));
-  return found;
+  for (const each of entries) found.push(await walk(each));
+  return found.flat();
 }

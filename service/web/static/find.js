@@ -5,7 +5,7 @@ import { blobUrl, photoOf } from "./asked.js";
 import { mendPictures } from "./pictures.js";
 import { chooseBox } from "./crop.js";
 import { $, megabytes } from "./dom.js";
-import { takeFiles } from "./files.js";
+import { stillReadable, takeFiles } from "./files.js";
 import { drawAsked, drawFailed, drawLabelOnly, drawMatches, drawWaiting } from "./matches.js";
 import { keep, recall } from "./photos.js";
 import { address, COUNT, parameters, parse, samePicture } from "./question.js";
@@ -41,11 +41,11 @@ async function show() {
   current.abort();
   const mine = (current = new AbortController());
   calm();
+  for (const box of boxes()) box.checked = question.among.split(",").includes(box.value);
   if (!question.garment && !question.photo) return home();
   $("n").value = question.n;
   $("min").value = question.min;
   drawSliders();
-  for (const box of boxes()) box.checked = question.among.split(",").includes(box.value);
   $("find").setAttribute("aria-busy", "true");
   const again = samePicture(shown, question);
   try {
@@ -117,6 +117,9 @@ async function fresh(question, photo, signal) {
   try {
     return await send(`/similar?${how}`, form("image", [photo]), { signal });
   } catch (error) {
+    if (error.lost && !(await stillReadable(photo))) {
+      throw new Problem("The photo can no longer be read. Was it moved or changed? Choose it again.", "photo_gone");
+    }
     if (error.code !== "catalog_empty") throw error;
     return { classified: await send("/classify", form("image", [photo]), { signal }) };
   }

@@ -11,7 +11,9 @@ const WAYS = { exact: "every one compared", hnsw: "by index (HNSW)" };
 export function drawAsked(source, whole) {
   const image = make("img", { id: "query-image", alt: "The garment that is asked about", width: 320, height: 400, src: source });
   image.addEventListener("error", () => {
-    image.replaceWith(make("span", { id: "query-image", class: "blank" }, "Your browser cannot show this photo"));
+    if (!image.isConnected) return; // another one is asked about by now
+    const why = whole ? "Your browser cannot show this photo" : "The picture cannot be shown";
+    image.replaceWith(make("span", { id: "query-image", class: "blank" }, why));
     $("crop").hidden = true;
   });
   $("query-image").replaceWith(image);

@@ -10,7 +10,8 @@ let writing = Promise.resolve();
 export function keep(file) {
   const key = [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
   here.set(key, file);
-  writing = pack(file).then((packed) => put("photos", { key, file: packed }, MOST));
+  const packed = pack(file).catch(() => null); // moved or changed since it was chosen: who needs it will see
+  writing = packed.then((file) => file && put("photos", { key, file }, MOST));
   return key;
 }
 

@@ -5,11 +5,22 @@ import { all, drop, get, pack, put, unpack } from "./kept.js";
 const MOST = 6; // sets
 const WIDTH = 360;
 
-// Makes them one after another, beside whatever goes on; `files` in the set's order.
-export async function keepPreviews(id, files) {
-  const previews = [];
-  for (const file of files) previews.push(await pack(await narrow(file)));
-  await put("previews", { key: id, previews }, MOST);
+let newest = { id: null, previews: [] }; // the set whose previews are made
+let making = Promise.resolve();
+
+// Makes those that are missing, one after another, beside whatever goes on; `files`: the first of the set's photos,
+// in its order. Resolves once they are kept, behind those that were asked for before.
+export function keepPreviews(id, files) {
+  making = making.then(() => makePreviews(id, files));
+  return making;
+}
+
+async function makePreviews(id, files) {
+  if (newest.id !== id) newest = { id, previews: (await get("previews", id))?.previews ?? [] };
+  const mine = newest;
+  const missing = files.slice(mine.previews.length);
+  for (const file of missing) mine.previews.push(await pack(await narrow(file)));
+  if (missing.length && mine === newest) await put("previews", { key: id, previews: mine.previews }, MOST);
 }
 
 // One a photo, null where it could not be shown; none where this browser does not know the set.
@@ -23,7 +34,10 @@ export async function recentSets() {
   return sets.sort((a, b) => b.at - a.at).map((set) => ({ ...set, previews: set.previews.map(unpack) }));
 }
 
-export const dropPreviews = (id) => drop("previews", id);
+export function dropPreviews(id) {
+  if (newest.id === id) newest = { id: null, previews: [] }; // what is being made is kept no more
+  return drop("previews", id);
+}
 
 async function narrow(file) {
   try {

@@ -23,7 +23,7 @@ export function toast(text, undo = null) {
   return element;
 }
 
-// What went wrong, on top of the page until `calm`. again: tries the same once more, and is offered
+// What went wrong, in sight until `calm`. again: tries the same once more, and is offered
 // where that may help: no connection, no key any more, too much to do, a fault of the server.
 export function trouble(error, again = null) {
   if (error.name === "AbortError") return;
@@ -37,10 +37,10 @@ export function trouble(error, again = null) {
       again();
     }));
   }
+  parts.push(button("Close", calm, { class: "link" }));
   $("trouble").replaceChildren(...parts);
   $("trouble").hidden = false;
   say("");
-  scrollTo({ top: 0 });
 }
 
 export function calm() {

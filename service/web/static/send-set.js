@@ -17,9 +17,12 @@ export async function sendSet(files, { id, sent, named, enough, signal }) {
     const part = partFrom(files, there);
     const arriving = (bytes, total) => sent(there + (part.length * bytes) / total);
     try {
-      set = await send(set ? `/sets/${set.id}/images` : "/sets", form("images", part), { sent: arriving, signal });
+      const path = set ? `/sets/${set.id}/images?after=${there}` : "/sets";
+      set = await send(path, form("images", part), { sent: arriving, signal });
     } catch (error) {
-      throw error.lost ? ((await goneFrom(part)) ?? error) : error;
+      set = set && error.status === 400 ? await ask(`/sets/${set.id}`, { signal }) : set;
+      // What an earlier try sent was still being labelled when it was asked for, and is there by now
+      if (!set || set.images.length === there) throw error.lost ? ((await goneFrom(part)) ?? error) : error;
     }
     named(set);
   }

@@ -91,6 +91,7 @@ async function askAbout(files, id = null) {
         mine.id = soFar.id;
         sets.set(mine.id, soFar);
         photos.set(mine.id, files);
+        keepNamed(mine.id);
         if (!mine.left) drawNamed(soFar);
       },
     });
@@ -114,15 +115,16 @@ function leave() {
 }
 
 async function sayLeft(id) {
-  await keepNamed(id);
-  if (!$("home").hidden) await home();
   const [there, all] = [sets.get(id).images.length, photos.get(id).length];
   toast(`${there} of ${plural(all, "photo")} were sent, and are a set.`, { text: "Show it", act: () => {
     leave();
     showNamed(id);
   } });
+  await keepNamed(id);
+  if (!$("home").hidden) await home();
 }
 
+// As they are named, not at the end: making them takes longer, and one may leave the page meanwhile.
 function keepNamed(id) {
   return keepPreviews(id, photos.get(id).slice(0, sets.get(id).images.length));
 }

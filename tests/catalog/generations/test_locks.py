@@ -20,21 +20,10 @@ from service.catalog import (
 from service.errors import BundleMismatch, SwitchCancelled, SwitchRefused
 
 from ..samples import BUNDLE, row
+from ..waiting import wait_for_a_waiter
 from .conftest import COUNT, embed, execute
 
 STRANGER = BUNDLE | {"name": "stranger", "content_sha256": "77" * 32}
-WAITING = text("""
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'
-""")
-
-
-def wait_for_a_waiter(engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        deadline = time.monotonic() + 20
-        while not connection.scalar(WAITING):
-            assert time.monotonic() < deadline, "nobody waits for a lock"
-            time.sleep(0.02)
 
 
 def test_what_is_embedded_while_writers_wait_does_not_wait_behind_them(

@@ -146,3 +146,11 @@ def photo(tmp_path: Path, drawn: Path) -> Path:
     file = tmp_path / "my dress.jpg"
     file.write_bytes(next(drawn.rglob("*dress*.jpg")).read_bytes() + b"\0")
     return file
+
+
+@pytest.fixture
+def photos(drawn: Path, tmp_path: Path) -> list[Path]:
+    """Eleven drawn garments, and a text that says that it is a photo."""
+    broken = tmp_path / 'not, a "photo".jpg'
+    broken.write_text("no picture")
+    return [*sorted(drawn.rglob("*.jpg"))[::3], broken]

@@ -212,3 +212,34 @@ def test_who_stops_adding_twice_is_told_what_has_no_answer(
         page.get_by_role("button", name="Stop at once").click()
         note = "Stopped, 2 not sent, 3 without an answer, which may be there"
         expect(page.locator("#adding-note")).to_have_text(note)
+
+
+def test_what_is_dragged_or_pasted_within_the_page_is_no_photo(
+    at_filling: Visitor, filling: Site
+) -> None:
+    """Browsers offer a page's own picture as a file, and copied text with a picture of it."""
+    page = at_filling.open("/catalog")
+    act = """([kind, where]) => {
+        const data = new DataTransfer();
+        data.items.add(new File(["no photo"], "picture.jpg", { type: "image/jpeg" }));
+        const options = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data };
+        const event = kind === "paste" ? new ClipboardEvent(kind, options) : new DragEvent(kind, options);
+        return document.querySelector(where).dispatchEvent(event);
+    }"""
+    for kind, where in [
+        ("paste", "input[type=search]"),
+        ("dragstart", "#garments .card"),
+        ("dragenter", "main"),
+        ("dragover", "main"),
+        ("drop", "main"),
+    ]:
+        assert page.evaluate(act, [kind, where]), "the page does what the browser would do itself"
+    assert page.locator("body.dragging").count() == 0
+    expect(page.locator("#adding")).to_be_hidden()
+    for again in (["dragend", "#garments .card"], ["dragenter", "main"]):
+        page.evaluate(act, again)
+    assert page.locator("body.dragging").count() == 1
+    assert not page.evaluate(act, ["drop", "main"])
+    expect(page.locator("#adding-wrong")).to_contain_text("picture.jpg")
+    page.evaluate(act, ["paste", "main"])
+    expect(page.locator("#adding-wrong")).to_contain_text("picture.jpg")

@@ -88,3 +88,13 @@ def test_one_that_is_gone_is_told_and_holds_nobody(visitor: Visitor) -> None:
     page.locator("#find [data-random]").click()
     answered(page)
     assert "among" not in page.url
+
+
+def test_they_end_with_the_question(visitor: Visitor) -> None:
+    page = visitor.open("/?garment=1&label=any&among=in_stock")
+    answered(page)
+    expect(page.locator("#among input[value=in_stock]")).to_be_checked()
+    page.get_by_role("link", name="Fashion Studio").click()
+    page.locator("#home a.card").first.click()
+    answered(page)
+    assert "among" not in page.url

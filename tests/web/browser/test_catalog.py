@@ -135,6 +135,8 @@ def test_a_list_whose_connection_is_lost_says_so_and_goes_on(at_own: Visitor) ->
     page.route(re.compile("cursor="), lambda route: route.abort())
     page.mouse.wheel(0, 9000)
     page.locator("#trouble").get_by_text("The server does not answer").wait_for()
+    expect(page.locator("#trouble")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") > 1000  # one stays where one was
     at_own.look("catalog-lost")
     page.unroute(re.compile("cursor="))
     page.get_by_role("button", name="Try again").click()
@@ -191,6 +193,9 @@ def test_a_removal_is_taken_back_or_done_when_the_page_is_left(at_own: Visitor, 
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#garment")).not_to_have_class(re.compile("going"))
     with Client(own.url) as client:
+        page.get_by_role("button", name="Remove").click()
+        page.locator(".skip").press("Enter")  # which leaves nothing
+        page.get_by_role("button", name="Undo").click()
         assert client.garment(garment).id == garment
         page.get_by_role("button", name="Remove").click()
         with at_own.held(f"/api/v1/garments/{garment}$"):

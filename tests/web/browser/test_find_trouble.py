@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from ...pictures import encoded, picture
-from .finding import CHOOSE, answered
+from .finding import CHOOSE, answered, ask_about
 from .site import Site
 from .visitor import SIZES, Visitor
 
@@ -81,3 +81,36 @@ def test_an_empty_catalog_says_so_and_labels_all_the_same(
     expect(page.locator("#matches-title")).to_have_text("The catalog is still empty")
     visitor.look("empty-answered")
     expect(page.locator("[data-random]")).to_have_count(0)  # nothing to be surprised by
+
+
+def test_a_photo_that_is_gone_by_now_is_said(
+    site: Site, visit: Callable[[Site, str], Visitor], photo: Path
+) -> None:
+    visitor = visit(site, "desktop")
+    visitor.forgiven.append("ERR_")
+    page = ask_about(visitor, photo)
+    photo.unlink()
+    page.get_by_role("button", name="All categories").click()
+    expect(page.locator("#trouble")).to_contain_text("can no longer be read")
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_garment_without_its_picture_is_told_from_a_photo_that_the_browser_cannot_show(
+    site: Site, visit: Callable[[Site, str], Visitor], photo: Path
+) -> None:
+    visitor = visit(site, "desktop")
+    visitor.forgiven.append("status of 404")
+    with visitor.held("width=640") as waiting:
+        page = visitor.open("/?garment=1")
+        answered(page)
+        page.set_input_files("#find input[data-take]", photo)
+        page.wait_for_url("**/?photo=*")
+        answered(page)
+        waiting.pop().fulfill(status=404)
+        page.wait_for_timeout(200)
+        expect(page.get_by_role("button", name="Crop")).to_be_visible()
+    page.route("**/image?width=640", lambda route: route.fulfill(status=404))
+    page.goto("/?garment=2")
+    expect(page.locator("#query-image")).to_have_text("The picture cannot be shown")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from service.catalog import open_engine
 from service.client import Client
 from service.keys import create_key
 
+from .finding import answered
 from .site import Site
 from .visitor import SIZES, Visitor
 
@@ -70,6 +71,61 @@ def test_a_key_is_asked_for_kept_and_forgotten(
     expect(page.locator("#query-note")).to_contain_text("Garment 1")  # where they wanted to go
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_who_follows_a_link_of_another_site_is_signed_in(
+    locked: tuple[Site, str], browser: Browser
+) -> None:
+    """As from a mail that is read in the browser. The other site gets no picture and changes nothing."""
+    site, key = locked
+    elsewhere = "http://mail.example/"
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/catalog")
+        page.get_by_label("API key").fill(key)
+        page.keyboard.press("Enter")
+        page.locator("#garments .card").first.wait_for()
+        context.route(
+            elsewhere,
+            lambda route: route.fulfill(
+                content_type="text/html",
+                body=f'<a href="{site.url}/catalog">link</a><img src="{site.url}/api/v1/garments/1/image">'
+                f'<form method="post" action="{site.url}/api/v1/garments"><button>send</button></form>',
+            ),
+        )
+        with page.expect_response("**/image") as picture:
+            page.goto(elsewhere)
+        assert picture.value.status == 401
+        with page.expect_navigation() as sent:
+            page.get_by_role("button", name="send").click()
+        assert sent.value is not None
+        assert sent.value.status in (401, 403)
+        page.goto(elsewhere)
+        page.get_by_role("link", name="link").click()
+        page.locator("#garments .card").first.wait_for()
+
+
+def test_colours_of_the_system_keep_what_is_chosen_apart(
+    site: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    page = visit(site, "desktop").open("/?garment=1")
+    answered(page)
+    page.emulate_media(forced_colors="active")
+    colour = "element => getComputedStyle(element).backgroundColor"
+    chips = page.locator("#labels button")
+    chosen, other = (
+        chips.and_(page.locator(f"[aria-pressed={on}]")).first for on in ("true", "false")
+    )
+    assert chosen.evaluate(colour) != other.evaluate(colour)
+    page.goto("/overview")
+    fill = page.locator(".rows .fill").first
+    assert fill.evaluate(colour) != page.locator(".rows .track").first.evaluate(colour)
+    line = "element => getComputedStyle(element).borderBottomColor"
+    here, there = (
+        page.locator(f".views a{which}").first
+        for which in ("[aria-current]", ":not([aria-current])")
+    )
+    assert here.evaluate(line) != there.evaluate(line)
 
 
 def test_a_key_that_may_only_read_is_offered_to_send_and_start_nothing(
