@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,10 +104,11 @@ def test_a_garment_without_its_picture_is_told_from_a_photo_that_the_browser_can
     visitor = visit(site, "desktop")
     visitor.forgiven.append("status of 404")
     with visitor.held("width=640") as waiting:
-        page = visitor.open("/?garment=1")
+        page = visitor.page
+        page.goto("/?garment=1", wait_until="commit")  # it is loaded with that picture only
         answered(page)
-        page.set_input_files("#find input[data-take]", photo)
-        page.wait_for_url("**/?photo=*")
+        page.locator("#find input[data-take]").first.set_input_files(photo)
+        expect(page).to_have_url(re.compile("photo="))
         answered(page)
         waiting.pop().fulfill(status=404)
         page.wait_for_timeout(200)
