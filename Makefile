@@ -73,22 +73,28 @@ bench: $(BENCH)/peers ## install the peers into an environment of their own and 
 	$(BENCH)/bin/python benchmarks/similarity.py $(ARGS)
 
 results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its outputs; take the README's pictures
-	$(BIN)/python -m tests.results
+	@.ci/chromium
 	$(BIN)/python -m tests.web.browser.readme
+	$(BIN)/python -m tests.results
 
 clean: ## remove the virtual environments and what tools left behind
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
+# Made anew where it has no pip: Debian without python3-venv leaves such a half behind
+environment = @$(1)/bin/python -m pip --version > /dev/null 2>&1 || { \
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name one: make PYTHON=python3.12 …" \
+		% sys.version_info[:2] if sys.version_info < (3, 11) else 0)' && $(PYTHON) -m venv --clear $(1); }
+
 $(VENV)/serve: requirements/serve.txt pyproject.toml
 	@echo "installing into $(VENV) …"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call environment,$(VENV))
 	@$(INSTALL) --require-hashes -r requirements/serve.txt
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 
 # What builds is pinned like what runs, so it is installed beforehand and the build has no isolation of its own
 $(VENV)/build: requirements/build.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call environment,$(VENV))
 	@$(INSTALL) --require-hashes -r requirements/build.txt
 	@touch $@
 
@@ -102,7 +108,7 @@ $(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve $(VENV)/bu
 # Peers bring dozens of packages; they do not belong beside the ones that serve
 $(BENCH)/peers: requirements/serve.txt pyproject.toml
 	@echo "installing the peers into $(BENCH) …"
-	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(call environment,$(BENCH))
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@

@@ -26,7 +26,7 @@ from service.backup.pictures import (
     quietly,
 )
 from service.catalog import Building, build_indexes, only_switcher
-from service.errors import FashionStudioError
+from service.errors import FashionStudioError, InvalidParameter
 from service.images import Images
 
 
@@ -174,9 +174,14 @@ def move(
 ) -> Report:
     """A copy of the catalog in another, empty database; pictures stay where they are.
 
-    folder: where a backup lies meanwhile. Raises as `back_up` and `restore`; the source is never
-    changed.
+    folder: where a backup lies meanwhile. Raises as `back_up` and `restore`, and `InvalidParameter` where
+    both are the same; the source is never changed.
     """
+    if catalog.is_same(source, target):
+        raise InvalidParameter(
+            "The catalog is there already. FASHION_STUDIO_DATABASE_URL and FASHION_STUDIO_HOME name what is "
+            "moved: set them anew only after it."
+        )
     with tempfile.TemporaryDirectory(prefix="move-", dir=folder) as place:
         file = Path(place) / "catalog.backup"
         back_up(source, images, file, advance=advance)

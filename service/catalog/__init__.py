@@ -10,7 +10,7 @@ people say of matches, `keys` who may ask.
 from service.catalog.analysis.neighbourhoods import analyse
 from service.catalog.analysis.reports import REPORTS, STORED, Report, plain, read_report
 from service.catalog.analysis.standing import Standing, analysis_standing, cancel_analysis
-from service.catalog.backup.restore import require_room, restore
+from service.catalog.backup.restore import is_same, require_room, restore
 from service.catalog.backup.snapshot import snapshot
 from service.catalog.database.embedded import start_embedded
 from service.catalog.database.engine import is_pooled, open_database, open_engine, reading
@@ -180,6 +180,7 @@ __all__ = [
     "snapshot",
     "require_room",
     "restore",
+    "is_same",
     "Run",
     "Progress",
     "ImportRun",

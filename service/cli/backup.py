@@ -14,6 +14,7 @@ from service.backup import move as move_catalog
 from service.backup import restore as bring_back
 from service.catalog import Building, open_database, open_engine, start_embedded
 from service.cli.output import json_option, note, print_json, progress_bar, show_building
+from service.encoder.places import copy_kept
 from service.images import open_images
 from service.settings import Settings, load_settings
 
@@ -87,8 +88,8 @@ def move(target: str, as_json: bool) -> None:
     """Copy the catalog into another, empty database and build its indexes there.
 
     From the embedded server to one of yours, or back, or to an embedded one of a newer Postgres. The
-    catalog that is there now is not changed. Stop the service before: what it takes in meanwhile
-    stays behind.
+    catalog that is there now is not changed. Into a FOLDER go the bundles that `models use` keeps, too.
+    Stop the service before: what it takes in meanwhile stays behind.
     """
     settings = load_settings()
     is_url = "://" in target
@@ -106,9 +107,16 @@ def move(target: str, as_json: bool) -> None:
             )
     finally:
         arrival.dispose()
+    if not is_url:
+        copy_kept(settings, Path(target).expanduser())
     _say_restored(report, as_json)
     name = "FASHION_STUDIO_DATABASE_URL" if is_url else "FASHION_STUDIO_HOME"
-    note(f"From now on set {name} to what you gave as --to.")
+    ended = (
+        ""
+        if is_url or settings.database_url is None
+        else ", and FASHION_STUDIO_DATABASE_URL no more"
+    )
+    note(f"From now on set {name} to what you gave as --to{ended}.")
 
 
 @contextmanager

@@ -59,6 +59,20 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     return target
 
 
+def copy_kept(settings: Settings, home: Path) -> None:
+    """This machine's own copies into another home. Raises `HomeNotWritable`."""
+    here, there = (place.absolute() / "bundles" for place in (settings.home, home))
+    if not here.is_dir():
+        return
+    drafts = shutil.ignore_patterns(".keeping-*")
+    try:
+        shutil.copytree(here, there, dirs_exist_ok=True, ignore=drafts)
+    except OSError as error:
+        raise HomeNotWritable(
+            f"The bundles of {here} cannot be copied to {there}: {error}."
+        ) from None
+
+
 def forget_bundle(settings: Settings, digest: str) -> None:
     """Remove this machine's own copy, where there is one."""
     shutil.rmtree(kept_at(settings, digest), ignore_errors=True)

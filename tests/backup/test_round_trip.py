@@ -226,7 +226,23 @@ def test_by_the_commands_alone(
         done = run("move", "--to", empty_database_url, **there)
         assert "set FASHION_STUDIO_DATABASE_URL" in done.stderr
         assert similar(FASHION_STUDIO_DATABASE_URL=empty_database_url) == before
+        kept = home / "bundles" / "kept"
+        kept.mkdir(parents=True)
         done = run("move", "--to", folder / "another")
+        kept.rmdir()
+        assert (
+            "set FASHION_STUDIO_HOME to what you gave as --to, and FASHION_STUDIO_DATABASE_URL no more"
+            in (" ".join(done.stderr.split()))
+        )
         assert (folder / "another" / "postgres" / "PG_VERSION").read_text() == "18\n"
+        assert (folder / "another" / "bundles" / "kept").is_dir()
         assert_one_line(run("move", "--to", "mysql://me@here/db"), 1, "postgresql://")
     assert list(home.glob("move-*")) == []
+
+
+def test_a_catalog_is_not_moved_into_itself(empty_database_url: str) -> None:
+    """As where the new one's address was set first: nothing would be copied, and reported as done."""
+    there = {"FASHION_STUDIO_DATABASE_URL": empty_database_url}
+    assert run("migrate", **there).returncode == 0
+    done = run("move", "--to", empty_database_url + "&connect_timeout=9", **there)
+    assert_one_line(done, 2, "The catalog is there already.")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import IO, Protocol
 
 from psycopg import sql
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from service.catalog.backup.snapshot import SERVER, count, tables
 from service.catalog.database import pgtools
@@ -19,6 +19,8 @@ from service.catalog.schema.migration import migrate
 from service.catalog.schema.revision import current_revision, require_known
 from service.catalog.schema.tables import HNSW_PREFIX, QUEUE_PREFIX
 from service.errors import CatalogNotEmpty, DatabaseUnavailable, RestoreFailed
+
+WHERE = text("SELECT pg_postmaster_start_time(), current_database(), current_schema()")
 
 BY_THEMSELVES = ("model", "category")
 """Tables that `attach` fills before there is a garment."""
@@ -228,3 +230,9 @@ def _named(table: sql.Identifier) -> sql.Literal:
 
 def _script(statements: list[sql.Composable]) -> str:
     return "".join(f"{statement.as_string(None)}\n" for statement in statements)
+
+
+def is_same(one: Engine, other: Engine) -> bool:
+    """Whether both lead to the same schema of the same database, by whatever URL."""
+    with one.connect() as here, other.connect() as there:
+        return here.execute(WHERE).one() == there.execute(WHERE).one()

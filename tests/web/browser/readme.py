@@ -57,7 +57,9 @@ def main() -> None:
 
 
 def _take(url: str, photos: list[Path]) -> None:
-    chromium = next(filter(None, map(shutil.which, NAMES)))
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        sys.exit("The README's pictures need Chromium.")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
