@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from service.catalog.database.engine import reading
 from service.catalog.garments.single import count_by_label
+from service.catalog.schema.revision import is_coordinator
 from service.catalog.schema.tables import HNSW_PREFIX
 from service.domain import Method
 
@@ -107,9 +108,11 @@ def ef_construction(rows: int) -> int:
 
 
 def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
-    """Every label in the model's order, also those without garments."""
+    """Every label in the model's order, also those without garments. Of shards nothing is due here: each
+    has indexes of its own."""
     counts = {count.label: count.count for count in count_by_label(engine)}
     with reading(engine) as connection:
+        elsewhere = is_coordinator(connection)
         indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
         unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
     found = []
@@ -117,7 +120,7 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
         index, lacking = indexes.get(index_name(label)), unprojected.get(label, 0)
         state = _state(index)
         size = 0 if index is None else index.bytes
-        due = _due(state, rows, threshold)
+        due = None if elsewhere else _due(state, rows, threshold)
         if due is None and index is not None and index.valid:
             poor = (index.ef_construction or 0) < ef_construction(rows) or size > WASTED * rows
             due = "update" if lacking else "rebuild" if poor else None
