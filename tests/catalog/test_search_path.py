@@ -8,7 +8,14 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, text
 
-from service.catalog import migrate, open_engine, require_head, snapshot
+from service.catalog import (
+    check_server,
+    describe_server,
+    migrate,
+    open_engine,
+    require_head,
+    snapshot,
+)
 from service.errors import DatabaseUnfit
 
 Opened = Callable[..., Engine]
@@ -92,3 +99,19 @@ def test_who_does_not_own_the_tables_is_told_who_does_and_how_far_it_got(
     execute(empty, "ALTER TABLE upload OWNER TO shop")
     with pytest.raises(DatabaseUnfit, match=r"is at revision 0010 now; run it as the owner"):
         migrate(opened(empty, role=shop))
+
+
+def test_where_pgvector_cannot_be_reached_it_is_said(
+    empty: Engine, opened: Opened, shop: str
+) -> None:
+    execute(empty, "CREATE SCHEMA ext", "CREATE EXTENSION vector SCHEMA ext")
+    for work in (check_server, describe_server, migrate):
+        with pytest.raises(
+            DatabaseUnfit, match=r"schema ext.*\?options=-csearch_path=public,ext at"
+        ):
+            work(empty)
+    with pytest.raises(DatabaseUnfit, match="GRANT USAGE ON SCHEMA ext TO shop"):
+        check_server(opened(empty, "public,ext", role=shop))
+    there = opened(empty, "public,ext")
+    migrate(there)
+    require_head(there)
