@@ -1,5 +1,7 @@
 """How alembic reaches the database: the connection it is handed, else the configured one."""
 
+import re
+
 from alembic import context
 from alembic.util import CommandError
 
@@ -7,7 +9,7 @@ from service.catalog.database.engine import open_database
 from service.catalog.database.server import check_server
 from service.catalog.schema.migration import migration_lock
 from service.catalog.schema.revision import VERSION_TABLE, version_schema
-from service.catalog.schema.tables import HNSW_PREFIX, QUEUE_PREFIX, metadata
+from service.catalog.schema.tables import HNSW_NAMES, QUEUE_PREFIX, metadata
 from service.errors import FashionStudioError
 from service.settings import load_settings
 
@@ -15,8 +17,8 @@ from service.settings import load_settings
 def is_ours(_thing, name, kind, _reflected, _compare_to) -> bool:
     """Not ours to compare: similarity indexes, which come and go with the labels, the job queue's
     tables, which have its own schema, and alembic's own."""
-    foreign = {"index": (HNSW_PREFIX,), "table": (QUEUE_PREFIX, VERSION_TABLE)}.get(kind, ())
-    return not (name or "").startswith(foreign)
+    foreign = {"index": HNSW_NAMES, "table": f"^({QUEUE_PREFIX}|{VERSION_TABLE})"}.get(kind)
+    return foreign is None or not re.match(foreign, name or "")
 
 
 def run(connection) -> None:

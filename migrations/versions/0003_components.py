@@ -7,15 +7,21 @@ whole embedding, which only the old version uses.
 """
 
 from alembic import op
+from sqlalchemy import text
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# The index is built outside the transaction, so that this may meet what a killed upgrade has left
-UPGRADE = """
-CREATE TABLE IF NOT EXISTS projection (
+# Not another program's table of that name
+OURS = text("""
+    SELECT EXISTS (SELECT FROM pg_constraint WHERE conname = 'ck_projection_components'
+                   AND conrelid = to_regclass(format('%I.projection', current_schema())))
+""")
+
+TABLE = """
+CREATE TABLE projection (
     model_id   integer     NOT NULL CONSTRAINT pk_projection PRIMARY KEY
                CONSTRAINT fk_projection_model_id REFERENCES model ON DELETE CASCADE,
     mean       bytea       NOT NULL,
@@ -25,7 +31,10 @@ CREATE TABLE IF NOT EXISTS projection (
     CONSTRAINT ck_projection_mean CHECK (octet_length(mean) = 8192),
     CONSTRAINT ck_projection_components CHECK (octet_length(components) = 524288)
 );
+"""
 
+# The index is built outside the transaction, so that this may meet what a killed upgrade has left
+UPGRADE = """
 -- No row is rewritten: garments that are there keep their embeddings in the row until they are
 -- updated, and are found all the same
 ALTER TABLE garment
@@ -58,11 +67,12 @@ DROP FUNCTION IF EXISTS garment_forget_components();
 ALTER TABLE garment
     DROP COLUMN IF EXISTS components,
     ALTER embedding SET STORAGE PLAIN;
-DROP TABLE IF EXISTS projection;
 """
 
 
 def upgrade() -> None:
+    if not op.get_bind().scalar(OURS):
+        op.execute(TABLE)
     op.execute(UPGRADE)
     with op.get_context().autocommit_block():
         op.execute(DROP_INDEX)  # what an upgrade that was killed here has left
@@ -73,3 +83,5 @@ def downgrade() -> None:
     with op.get_context().autocommit_block():
         op.execute(DROP_INDEX)
     op.execute(DOWNGRADE)
+    if op.get_bind().scalar(OURS):
+        op.execute("DROP TABLE projection")

@@ -104,8 +104,12 @@ def test_what_is_replaced_goes_in_without_the_indexes_that_were_there(
     build_indexes(engine, threshold=500)
     before = [similar(engine, vector, labels=["Tee"], n=9, exact=True) for vector in vectors[::200]]
     assert similar(engine, vectors[0], labels=["Tee"], n=9)[1] == "hnsw"
+    with engine.begin() as connection:
+        connection.execute(text("CREATE INDEX hnsw_mine ON garment (created_at)"))
     back_up(engine, root, file)
     restore(engine, root, file, replace=True)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT to_regclass('hnsw_mine')")) is not None
     assert (shelves(engine)[0].state, shelves(engine, threshold=500)[0].due) == ("none", "build")
     after = [similar(engine, vector, labels=["Tee"], n=9) for vector in vectors[::200]]
     assert after == before

@@ -1,5 +1,6 @@
 """The builder of indexes: one at a time, patient, and what it makes anew."""
 
+import re
 import threading
 
 import numpy as np
@@ -14,6 +15,7 @@ from service.catalog import (
     shelves,
     similar,
 )
+from service.catalog.schema.tables import HNSW_NAMES
 from service.catalog.similarity import shelves as shelf_module
 from service.catalog.similarity.indexes import LOCK
 from service.catalog.similarity.projection import project_catalog
@@ -39,6 +41,23 @@ def test_one_builder_at_a_time(engine, shelve):
         first.invalidate()
     builder.join(20)
     assert built == ["Tee"]
+
+
+def test_an_index_of_the_shops_own_is_left_alone_whatever_it_is_called(engine, shelve):
+    shelve("Tee", 30)
+    with engine.begin() as connection:
+        for own in ("hnsw_embedding", "hnsw_garment_embedding", "hnsw_components_all"):
+            connection.execute(text(f"CREATE INDEX {own} ON garment (id)"))
+    assert leftovers(engine) == []
+    assert build_indexes(engine, threshold=20, rebuild=True) == ["Tee"]
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT to_regclass('hnsw_embedding')")) is not None
+
+
+@pytest.mark.parametrize("label", ["Tee", "", "Blouse & Top" * 9, "Rücken"])
+def test_names_of_indexes_are_known_as_such_and_so_is_what_a_rebuild_leaves(label):
+    for left in ("", "_new", "_old", "_ccnew", "_ccold1", "_new_ccnew"):
+        assert re.match(HNSW_NAMES, index_name(label) + left)
 
 
 def test_rebuild_makes_the_index_anew_under_its_name(engine, shelve):

@@ -164,6 +164,23 @@ def test_beside_another_programs_alembic_it_has_a_schema_of_its_own(empty, empty
             assert found == [value.strip("'")]
 
 
+def test_a_table_of_the_shops_own_is_neither_taken_for_the_catalogs_nor_dropped(empty):
+    migrate(empty, "0002")
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE projection AS SELECT 'Beamer' AS name"))
+    with pytest.raises(DatabaseUnfit, match=r"\"projection\" already exists.*Nothing was migrated"):
+        migrate(empty)
+    with empty.begin() as connection:  # as versions before took it
+        connection.execute(text("ALTER TABLE projection RENAME TO beamers"))
+    migrate(empty)
+    with empty.begin() as connection:
+        connection.execute(text("DROP TABLE projection"))
+        connection.execute(text("ALTER TABLE beamers RENAME TO projection"))
+    assert migrate(empty, "base") == "base"
+    with empty.connect() as connection:
+        assert connection.scalar(text("SELECT name FROM projection")) == "Beamer"
+
+
 def test_who_may_not_make_tables_is_told_what_to_grant(empty, empty_database_url):
     with empty.begin() as connection:
         connection.execute(text("DROP ROLE IF EXISTS migrator"))

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from service.catalog import only_switcher, open_engine, tidy
+from service.catalog import migrate, only_switcher, open_engine, tidy
 from service.catalog.analysis.standing import begun
 from service.errors import AnalysisRunning, SwitchRunning
 from tests.catalog.waiting import wait_for_a_waiter
@@ -40,6 +40,19 @@ def test_who_holds_a_lock_may_be_idle(engine: Engine, hasty: Hasty, model_id: in
             pass
         with pytest.raises(AnalysisRunning), begun(engine, duplicate_similarity=0.95):
             pass
+
+
+def test_a_migration_takes_its_time(engine: Engine, hasty: Hasty) -> None:
+    """It waits as long for a lock as it says, however soon the server ends statements."""
+    migrate(engine, "0008")
+    other = hasty("statement_timeout=300ms")
+    with ThreadPoolExecutor(1) as pool, engine.connect() as busy:
+        busy.execute(text("LOCK TABLE upload IN ACCESS SHARE MODE"))
+        migrating = pool.submit(migrate, other)
+        wait_for_a_waiter(engine)
+        time.sleep(0.6)
+        busy.rollback()
+        migrating.result(30)
 
 
 def test_tidying_takes_its_time(engine: Engine, hasty: Hasty) -> None:

@@ -29,9 +29,12 @@ from service.catalog import (
     open_engine,
     random_garment,
     relabel_garment,
+    require_head,
+    shelves,
     similar,
+    snapshot,
 )
-from service.errors import DatabaseUnavailable, GarmentNotFound
+from service.errors import BackupFailed, DatabaseUnavailable, DatabaseUnfit, GarmentNotFound
 
 from ..clusters import Cluster, clusters
 from .samples import BUNDLE, clustered, row
@@ -246,6 +249,16 @@ def test_garments_are_written_on_their_shards_alone(whole, shards):
     relabel(shards[0], "Blazer")
     assert garment_by_id(whole, 1).label == "Blazer"
     relabel(shards[0], "Tee")
+
+
+def test_what_is_each_shards_own_is_not_done_for_the_whole(whole):
+    require_head(whole)
+    assert {shelf.due for shelf in shelves(whole)} == {None}
+    assert build_indexes(whole) == []
+    with pytest.raises(BackupFailed, match="Back up each shard"):
+        snapshot(whole).__enter__()
+    with pytest.raises(DatabaseUnfit, match=r"schema public, and shards comes before"):
+        migrate(whole)
 
 
 def test_the_coordinator_reads_as_a_role_that_sees_garments_alone(servers, shards):

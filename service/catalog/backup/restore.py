@@ -17,7 +17,7 @@ from service.catalog.database.server import check_server
 from service.catalog.models.generations import kept_generations
 from service.catalog.schema.migration import migrate
 from service.catalog.schema.revision import current_revision, require_known
-from service.catalog.schema.tables import HNSW_PREFIX, QUEUE_PREFIX
+from service.catalog.schema.tables import HNSW_NAMES, QUEUE_PREFIX
 from service.errors import CatalogNotEmpty, DatabaseUnavailable, RestoreFailed
 
 WHERE = text("SELECT pg_postmaster_start_time(), current_database(), current_schema()")
@@ -30,7 +30,7 @@ BY_THEMSELVES = ("model", "category")
 DROP_INDEXES = """
 DO $drop$ DECLARE index regclass; BEGIN
     FOR index IN SELECT indexrelid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-                 WHERE indrelid = to_regclass({garments}) AND starts_with(relname::text, {prefix})
+                 WHERE indrelid = to_regclass({garments}) AND relname ~ {names}
     LOOP
         EXECUTE 'DROP INDEX ' || index;
     END LOOP;
@@ -195,7 +195,7 @@ def _prologue(schema: str, rows: dict[str, int], replace: bool) -> str:
         else [sql.SQL("DELETE FROM {};").format(sql.Identifier(schema, t)) for t in BY_THEMSELVES]
     )
     exact = sql.SQL(DROP_INDEXES).format(
-        garments=_named(sql.Identifier(schema, "garment")), prefix=sql.Literal(HNSW_PREFIX)
+        garments=_named(sql.Identifier(schema, "garment")), names=sql.Literal(HNSW_NAMES)
     )
     # Rows come back as they were; a trigger would change them once more
     resting = [sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER;").format(table) for table in names]

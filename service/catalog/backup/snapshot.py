@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from service.catalog.database import pgtools
 from service.catalog.database.patience import unhurried_session
 from service.catalog.database.pgtools import Tools, running
-from service.catalog.schema.revision import current_revision, require_known
+from service.catalog.schema.revision import current_revision, is_coordinator, require_known
 from service.catalog.schema.tables import metadata
 from service.errors import (
     BackupFailed,
@@ -86,10 +86,14 @@ def snapshot(engine: Engine) -> Iterator[Snapshot]:
     """The catalog as it is now, whatever is written meanwhile; of any revision that is known.
 
     Raises `PostgresToolsMissing`, `SchemaOutdated` where there is no catalog, or one of a later
-    version.
+    version, `DatabaseUnfit`, and `BackupFailed` where the garments are on shards.
     """
     with unhurried_session(engine, "REPEATABLE READ") as connection:
         require_catalog(connection)
+        if is_coordinator(connection):
+            raise BackupFailed(
+                "The garments are on shards, and none of them is here. Back up each shard."
+            )
         connection.rollback()
         with connection.begin():
             # Waits for a swap of models that is under way. What is read first makes the moment, and a lock

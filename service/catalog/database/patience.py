@@ -53,7 +53,8 @@ def until_free(attempt: Callable[[], bool]) -> None:
 
 @contextmanager
 def unhurried_session(
-    engine: Engine, isolation: Literal["AUTOCOMMIT", "REPEATABLE READ"] = "AUTOCOMMIT"
+    engine: Engine,
+    isolation: Literal["AUTOCOMMIT", "READ COMMITTED", "REPEATABLE READ"] = "AUTOCOMMIT",
 ) -> Iterator[Connection]:
     """A session that works, waits, or is idle for as long as it likes, whatever the server's timeouts.
 

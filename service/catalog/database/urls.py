@@ -87,10 +87,14 @@ def libpq_parameters(url: URL) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name != "context"}
 
 
+# Rows are sent as they are stored. It wins over PGCLIENTENCODING, and over what the server has for the role
+ENCODING = {"client_encoding": "utf8"}
+
+
 def libpq_defaults(url: URL) -> dict[str, Any]:
-    """The parameters that the URL leaves open."""
+    """The parameters that the URL leaves open, and the encoding, whatever it says."""
     several = {"target_session_attrs": "read-write"} if len(hosts(url)) > 1 else {}
-    return {k: v for k, v in (LIBPQ_DEFAULTS | several).items() if k not in url.query}
+    return {k: v for k, v in (LIBPQ_DEFAULTS | several).items() if k not in url.query} | ENCODING
 
 
 def replica_url(url: str, primary: URL) -> URL:

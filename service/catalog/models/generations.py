@@ -20,7 +20,7 @@ from service.catalog.garments.categories import add_categories
 from service.catalog.models.behaviour import no_triggers, same_storage
 from service.catalog.models.beside import beside, generation_schema, quoted
 from service.catalog.models.privileges import owner_of_garments, require_open_rows, require_own
-from service.catalog.schema.tables import HNSW_PREFIX
+from service.catalog.schema.tables import HNSW_NAMES
 
 KEPT = text("""
     SELECT nspname FROM pg_namespace
@@ -54,7 +54,7 @@ LIKENESS = text("""
         SELECT 2, relname,
                replace(pg_get_indexdef(indexrelid), ' ON ' || old.name || ' ', ' ON ' || new.name || ' ')
         FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid, old, new
-        WHERE indrelid = old.oid AND NOT starts_with(relname::text, :prefix)
+        WHERE indrelid = old.oid AND relname !~ :names
           AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = old.oid)
         UNION ALL
         SELECT 3, tgname,
@@ -75,7 +75,7 @@ SAME_SHAPE = text("""
             SELECT conrelid, conname || pg_get_constraintdef(oid) FROM pg_constraint
             UNION ALL
             SELECT indrelid, relname FROM pg_index JOIN pg_class ON oid = indexrelid
-            WHERE NOT starts_with(relname::text, :prefix)
+            WHERE relname !~ :names
             UNION ALL
             SELECT tgrelid, tgname FROM pg_trigger WHERE NOT tgisinternal
         ) AS parts
@@ -135,7 +135,7 @@ def make_generation(engine: Engine, model_id: int) -> Engine:
     with engine.begin() as connection:
         require_open_rows(connection)
         require_own(connection)
-        values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
+        values = {"schema": generation_schema(connection, model_id), "names": HNSW_NAMES}
         if connection.scalar(EXISTS, values) and not has_same_shape(connection, model_id):
             _drop(connection, values["schema"])
         if not connection.scalar(EXISTS, values):
@@ -150,7 +150,7 @@ def make_generation(engine: Engine, model_id: int) -> Engine:
 
 def has_same_shape(connection: Connection, model_id: int) -> bool:
     """Whether the table for what a model says still has the columns, indexes and triggers of `garment`."""
-    values = {"schema": generation_schema(connection, model_id), "prefix": HNSW_PREFIX}
+    values = {"schema": generation_schema(connection, model_id), "names": HNSW_NAMES}
     return bool(connection.scalar(SAME_SHAPE, values))
 
 
@@ -202,7 +202,7 @@ def _make(connection: Connection, schema: str) -> None:
         # Statistics would be objects of this schema, which stay there when the table leaves it
         like = "LIKE garment INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS"
         run(connection, f"CREATE TABLE {home}.garment ({like})")
-        found = connection.scalars(LIKENESS, {"schema": schema, "prefix": HNSW_PREFIX})
+        found = connection.scalars(LIKENESS, {"schema": schema, "names": HNSW_NAMES})
         storage = same_storage(connection, "garment", f"{home}.garment")
         for statement in (*found.all(), *storage):
             run(connection, statement)

@@ -11,9 +11,8 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from service.catalog.database.engine import own_session
-from service.catalog.database.patience import take_lock
-from service.catalog.database.rights import permitted, readable
+from service.catalog.database.patience import take_lock, unhurried_session
+from service.catalog.database.rights import readable
 from service.catalog.database.server import check_server
 from service.catalog.schema.revision import (
     current_revision,
@@ -38,7 +37,11 @@ if TYPE_CHECKING:
 LOCK = 0x46415348494F4E  # "FASHION": the advisory lock's number, the same for every version
 LOCK_PATIENCE = 600.0  # seconds; another migration may build indexes over the whole catalog
 LOCK_TIMEOUT = "10s"  # for a table's lock: queries queue behind a migration that waits for it
-GRANTS = "Let an administrator run CREATE EXTENSION vector, and grant CREATE on the schema."
+
+OWNER = text("""
+    SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
+    WHERE oid = to_regclass('garment') AND NOT pg_has_role(relowner, 'USAGE')
+""")
 
 TAKEN = (
     psycopg.errors.DuplicateTable,
@@ -68,14 +71,13 @@ def migrate(engine: Engine, to: str = "head") -> str:
         config = _config()
         config.attributes["connection"] = connection
         try:
-            with permitted("migrate", GRANTS):
-                if target is None or target in _ancestors(scripts, current):
-                    _check_downgrade(scripts, connection, current, target)
-                    command.downgrade(config, target or "base")
-                else:
-                    command.upgrade(config, target)
+            if target is None or target in _ancestors(scripts, current):
+                _check_downgrade(scripts, connection, current, target)
+                command.downgrade(config, target or "base")
+            else:
+                command.upgrade(config, target)
         except DBAPIError as error:
-            said = _said_of(error, lambda: _so_far(connection, current))
+            said = _said_of(error, connection, lambda: _so_far(connection, current))
             if said is None:
                 raise
             raise said from None
@@ -84,7 +86,9 @@ def migrate(engine: Engine, to: str = "head") -> str:
     return reached or "base"
 
 
-def _said_of(error: DBAPIError, so_far: Callable[[], str]) -> FashionStudioError | None:
+def _said_of(
+    error: DBAPIError, connection: Connection, so_far: Callable[[], str]
+) -> FashionStudioError | None:
     first = str(error.orig).splitlines()[0]
     if isinstance(error.orig, psycopg.errors.LockNotAvailable):
         return DatabaseUnavailable(
@@ -99,7 +103,18 @@ def _said_of(error: DBAPIError, so_far: Callable[[], str]) -> FashionStudioError
         return DowngradeRefused(
             f"Something of yours is made of what is to go: {first}. {so_far()}; drop yours first."
         )
+    if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+        return DatabaseUnfit(
+            f"The database user may not migrate: {first}. {so_far()}; {_remedy(connection)}."
+        )
     return None
+
+
+def _remedy(connection: Connection) -> str:
+    owner = connection.scalar(OWNER)
+    if owner is not None:
+        return f"run it as the owner of the tables, {owner}"
+    return "let an administrator run CREATE EXTENSION vector, and grant CREATE on the schema"
 
 
 def _so_far(connection: Connection, before: str | None) -> str:
@@ -130,8 +145,7 @@ def require_head(engine: Engine) -> None:
 @contextmanager
 def migration_lock(engine: Engine) -> Iterator[Connection]:
     """A connection that holds the lock; raises `DatabaseUnavailable` after LOCK_PATIENCE."""
-    with engine.connect() as connection:
-        own_session(connection)
+    with unhurried_session(engine, "READ COMMITTED") as connection:
         deadline = time.monotonic() + LOCK_PATIENCE
 
         def waiting() -> None:
@@ -141,10 +155,7 @@ def migration_lock(engine: Engine) -> Iterator[Connection]:
         take_lock(connection, LOCK, waiting)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.commit()
-        try:
-            yield connection
-        finally:
-            connection.invalidate()  # closes the session, and with it the lock and the setting
+        yield connection
 
 
 def _config() -> Config:

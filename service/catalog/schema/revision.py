@@ -25,10 +25,29 @@ _READABLE = text("""
 """)
 
 
+_FIRST = text("SELECT current_schema()")
+
+_LOST = text("SELECT quote_ident(current_user), current_setting('search_path')")
+
+_PARTITIONED = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('garment')")
+
+
 def current_revision(connection: Connection) -> str | None:
-    """The schema's revision; None where there is no catalog."""
+    """The schema's revision; None where there is no catalog.
+
+    Raises `DatabaseUnfit` where another schema comes before the catalog's, unless it leads to shards.
+    """
     schema = connection.scalar(_SCHEMA)
-    return None if schema is None else _version_in(connection, schema)
+    if schema is None:
+        return None
+    if not is_coordinator(connection):
+        _require_first(connection, schema)
+    return _version_in(connection, schema)
+
+
+def is_coordinator(connection: Connection) -> bool:
+    """Whether the garments are on shards, and the table is of their partitions."""
+    return bool(connection.scalar(_PARTITIONED))
 
 
 def require_known(revision: str | None) -> None:
@@ -43,12 +62,20 @@ def require_known(revision: str | None) -> None:
 def version_schema(connection: Connection) -> str | None:
     """The schema that has our revision, or gets it.
 
-    Raises `DatabaseUnfit` where another program keeps its own there.
+    Raises `DatabaseUnfit` where another program keeps its own there, where another schema comes before
+    it, and where there is none.
     """
     schema: str | None = connection.scalar(_SCHEMA)
     if schema is not None:
+        _require_first(connection, schema)
         return schema
-    schema = connection.scalar(text("SELECT current_schema()"))
+    schema = connection.scalar(_FIRST)
+    if schema is None:
+        user, path = connection.execute(_LOST).one()
+        raise DatabaseUnfit(
+            f"No schema of the search path ({path}) is there for the database user. CREATE SCHEMA one of "
+            f"them, or GRANT USAGE, CREATE ON SCHEMA public TO {user}."
+        )
     readable = connection.scalar(_READABLE)
     if readable is False or (readable and _version_in(connection, schema) is not None):
         raise DatabaseUnfit(
@@ -70,6 +97,16 @@ def migrations_folder() -> Path:
     package = Path(__file__).resolve().parents[2]
     packaged = package / "migrations"
     return packaged if packaged.is_dir() else package.parent / "migrations"
+
+
+def _require_first(connection: Connection, schema: str) -> None:
+    """What is made, copied and dropped is that of the first schema."""
+    first = connection.scalar(_FIRST)
+    if first != schema:
+        raise DatabaseUnfit(
+            f"The catalog is in the schema {schema}, and {first} comes before it in the search path. Put "
+            f"{schema} first, or leave it out for a catalog of its own."
+        )
 
 
 def _version_in(connection: Connection, schema: str | None) -> str | None:

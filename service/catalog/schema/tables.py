@@ -48,8 +48,9 @@ FEATURES = 2048
 COMPONENTS = 128
 """Dimensions that similarity indexes are built on; see `projection`."""
 
-HNSW_PREFIX = "hnsw_"
-"""Similarity indexes come and go with the data (see `shelves`); alembic leaves such names alone."""
+HNSW_NAMES = "^hnsw_(components|garment)_[a-z0-9_]*_[0-9a-f]{10}(_new|_old|_cc(new|old)[0-9]*)*$"
+"""Similarity indexes come and go with the data (see `shelves`): those of now, those of versions before, and
+what a rebuild leaves. Whatever has another name is the shop's own. For Postgres and Python."""
 
 QUEUE_PREFIX = "procrastinate_"
 """The job queue's own tables (see `migrations/sql`), which SQLAlchemy does not describe."""

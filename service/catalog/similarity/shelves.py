@@ -17,7 +17,8 @@ from sqlalchemy import Engine, text
 
 from service.catalog.database.engine import reading
 from service.catalog.garments.single import count_by_label
-from service.catalog.schema.tables import HNSW_PREFIX
+from service.catalog.schema.revision import is_coordinator
+from service.catalog.schema.tables import HNSW_NAMES
 from service.domain import Method
 
 THRESHOLD = 1000
@@ -47,7 +48,7 @@ INDEXES = text("""
            EXISTS (SELECT FROM pg_stat_progress_create_index AS progress
                    WHERE progress.index_relid = indexrelid) AS building
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-    WHERE indrelid = 'garment'::regclass AND starts_with(relname::text, :prefix)
+    WHERE indrelid = 'garment'::regclass AND relname ~ :names
     ORDER BY relname
 """)
 
@@ -94,9 +95,10 @@ class Shelf:
 
 @lru_cache(maxsize=4096)
 def index_name(label: str) -> str:
-    """The name of a label's index: readable, at most 56 characters, another for every label."""
+    """The name of a label's index: readable, at most 56 characters, another for every label. One of
+    `HNSW_NAMES`."""
     readable = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:29]
-    return f"{HNSW_PREFIX}components_{readable}_{hashlib.sha256(label.encode()).hexdigest()[:10]}"
+    return f"hnsw_components_{readable}_{hashlib.sha256(label.encode()).hexdigest()[:10]}"
 
 
 def ef_construction(rows: int) -> int:
@@ -107,17 +109,19 @@ def ef_construction(rows: int) -> int:
 
 
 def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
-    """Every label in the model's order, also those without garments."""
+    """Every label in the model's order, also those without garments. Of shards nothing is due here: each
+    has indexes of its own."""
     counts = {count.label: count.count for count in count_by_label(engine)}
     with reading(engine) as connection:
-        indexes = {row.name: row for row in connection.execute(INDEXES, {"prefix": HNSW_PREFIX})}
+        elsewhere = is_coordinator(connection)
+        indexes = {row.name: row for row in connection.execute(INDEXES, {"names": HNSW_NAMES})}
         unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
     found = []
     for label, rows in counts.items():
         index, lacking = indexes.get(index_name(label)), unprojected.get(label, 0)
         state = _state(index)
         size = 0 if index is None else index.bytes
-        due = _due(state, rows, threshold)
+        due = None if elsewhere else _due(state, rows, threshold)
         if due is None and index is not None and index.valid:
             poor = (index.ef_construction or 0) < ef_construction(rows) or size > WASTED * rows
             due = "update" if lacking else "rebuild" if poor else None
@@ -130,7 +134,7 @@ def leftovers(engine: Engine) -> list[str]:
     version built it."""
     wanted = {index_name(count.label) for count in count_by_label(engine)}
     with reading(engine) as connection:
-        found = connection.execute(INDEXES, {"prefix": HNSW_PREFIX})
+        found = connection.execute(INDEXES, {"names": HNSW_NAMES})
         return [row.name for row in found if row.name not in wanted and not row.building]
 
 

@@ -125,6 +125,16 @@ def test_statistics_of_the_shops_own_are_no_obstacle(engine, model_id, stocked, 
     assert execute(engine, "SELECT count(*) FROM pg_statistic_ext").scalar_one() == 0
 
 
+def test_an_index_of_the_shops_own_goes_along(engine, stocked, new_id):
+    execute(engine, "CREATE INDEX hnsw_by_time ON garment (created_at)")
+    make_generation(engine, new_id)
+    reembedding = Reembedding(engine, new_id)
+    embed(reembedding)
+    swap(engine, reembedding)
+    place = "SELECT to_regclass('public.hnsw_by_time') IS NOT NULL"
+    assert execute(engine, place).scalar_one()
+
+
 def test_storage_parameters_follow_as_they_are_at_the_swap(engine, model_id, stocked, new_id):
     execute(engine, "ALTER TABLE garment SET (fillfactor = 90, autovacuum_enabled = off)")
     beside_table = f"public_model_{new_id}.garment"
