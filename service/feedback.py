@@ -20,7 +20,7 @@ from service.catalog import category_names, is_unfit, similar
 from service.catalog.feedback import JudgedPair, Picture, duplicates_of, judged_pairs
 from service.decode import Limits, read, suffix_of
 from service.drafts import drafts
-from service.errors import FashionStudioError
+from service.errors import FashionStudioError, StorageUnavailable
 from service.grouping import components
 from service.model import Model
 from service.sources import IMAGE, LABEL, images_in
@@ -71,8 +71,8 @@ def export_feedback(
     and alike, the same for pictures that were said to match. `pairs.csv`: image_name, match_name, verdict,
     good, bad, group. photos: a folder where uploaded pictures lie, known by their bytes; those that are
     no garment's are shown to the serving model, to find what shows nearly the same.
-    Raises `SourceInvalid`, and what `drafts` raises; the tables of an earlier export then stay, and
-    so do their pictures.
+    Raises `SourceInvalid`, `StorageUnavailable`, and what `drafts` raises; the tables of an earlier
+    export then stay, and so do their pictures.
     """
     judged = judged_pairs(studio.engine)
     decided = [pair for pair in judged if pair.good != pair.bad]
@@ -133,7 +133,8 @@ def _uploads(photos: Path | None, limits: Limits) -> tuple[dict[str, Path], int]
 
 
 def _copy(picture: Picture, studio: Studio, uploads: dict[str, Path], folder: Path) -> str | None:
-    """Its name in the folder, by its bytes; None where they are not to be had."""
+    """Its name in the folder, by its bytes; None where they are not to be had. Raises
+    `StorageUnavailable`, for which every picture would be missing."""
     try:
         if picture.key in uploads:
             data = read(uploads[picture.key], studio.limits)
@@ -145,6 +146,8 @@ def _copy(picture: Picture, studio: Studio, uploads: dict[str, Path], folder: Pa
         if len(picture.key) == 64 and digest != picture.key:
             return None  # another picture by now
         name = f"images/{digest}{suffix_of(data)}"
+    except StorageUnavailable:
+        raise
     except FashionStudioError:  # an ending of its name is not all that makes a picture
         return None
     file = folder / name

@@ -127,7 +127,8 @@ class Counter:
         """Label a photo, or every one of a folder or a list; the `k` most common labels with their counts.
 
         Unreadable photos are left out and kept in `self.errors`. A photo in which no garment is
-        recognised is not counted; in `self.images` its label is None.
+        recognised is not counted; in `self.images` its label is None. After an error `show` draws the
+        count before.
         """
         if (dir_path is None) == (img_paths is None):
             raise InvalidParameter("Give one of dir_path and img_paths.")
@@ -138,16 +139,18 @@ class Counter:
         files = (
             list(images_in(Path(dir_path))) if dir_path is not None else map(Path, img_paths or ())
         )
-        self.images, self.errors = [], []
+        images: list[tuple[Path, str | None, float]] = []
+        errors: list[tuple[Path, str]] = []
         for file in files:
             try:
                 prediction = self.studio.predict(self.studio.decode(read(file, self.studio.limits)))
                 label = prediction.label if prediction.recognised else None
-                self.images.append((file, label, prediction.confidence))
+                images.append((file, label, prediction.confidence))
             except FashionStudioError as error:
-                self.errors.append((file, error.detail))
-        labels = [label for _, label, _ in self.images if label is not None]
-        self._counts = top_categories(self.studio, labels, k)
+                errors.append((file, error.detail))
+        labels = [label for _, label, _ in images if label is not None]
+        counts = top_categories(self.studio, labels, k)
+        self.images, self.errors, self._counts = images, errors, counts  # together, for `show`
         return [(count.label, count.count) for count in self._counts]
 
     def show(self) -> Pillow.Image:

@@ -26,6 +26,7 @@ from service.catalog import (
     require_head,
     serving_id,
     serving_model,
+    usable,
 )
 from service.decode import Limits
 from service.domain import Image, Prediction
@@ -76,7 +77,8 @@ class Studio:
                 migrate(self.engine)
             require_head(self.engine)
             self.warnings: list[str] = check_server(self.engine)
-            self._model = self._attached(wanted)
+            with usable():
+                self._model = self._attached(wanted)
             self.replicas = Replicas(
                 self.engine,
                 settings.replica_url,
@@ -225,12 +227,16 @@ class Studio:
 
 @contextmanager
 def open_catalog(settings: Settings) -> Iterator[Engine]:
-    """The configured database at the newest schema, for what needs no model. Raises as `Studio`."""
+    """The configured database at the newest schema, for what needs no model.
+
+    Raises as `Studio`, and `DatabaseUnfit` where the user may not do what is done with it.
+    """
     engine = open_database(settings)
     try:
         if settings.database_url is None:
             migrate(engine)
         require_head(engine)
-        yield engine
+        with usable():
+            yield engine
     finally:
         engine.dispose()

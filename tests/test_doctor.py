@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
+from service.catalog import usable
+from service.catalog.database.engine import driver_of
+from service.errors import DatabaseUnfit
+
 from .test_cli import assert_one_line, run
 from .web.serving import free_port
 
@@ -44,6 +48,34 @@ def test_a_user_who_may_not_read_is_told(engine: Engine, guest: dict[str, str]) 
     found = failures(guest)
     assert found.keys() == {"catalog", "indexes", "jobs", "serving"}
     assert all("may not read the catalog: " in detail for detail in found.values())
+
+
+def test_a_user_who_may_only_read_is_told(
+    engine: Engine, guest: dict[str, str], drawn: Path
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest"))
+    first = run("similar", "--random", **guest)  # enters its model
+    assert_one_line(first, 1, "may not do this: permission denied for table model. Connect as")
+    assert run("ingest", drawn / "garments.csv").returncode == 0
+    assert run("similar", "--random", **guest).returncode == 0
+    for command, table in (
+        (["keys", "create", "--name", "shop", "--scope", "read"], "api_key"),
+        (["ingest", drawn / "garments.csv"], "import_run"),
+        (["worker", "--once"], "import_run"),
+    ):
+        assert_one_line(run(*command, **guest), 1, f"denied for table {table}. Connect as the user")
+    finer = "may not build indexes: permission denied for table model. Let the table's owner"
+    assert_one_line(run("index", **guest), 1, finer)
+
+
+def test_a_copy_that_is_not_permitted_is_said(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("CREATE ROLE stranger"))
+        connection.execute(text("SET LOCAL ROLE stranger"))
+        refused = pytest.raises(DatabaseUnfit, match="denied for table garment")
+        with refused, usable(), driver_of(connection) as driver:
+            driver.execute("COPY garment TO STDOUT")
 
 
 def test_doctor_stops_at_a_database_that_was_never_migrated(

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from service import feedback
 from service.catalog import Loader, analyse, store_feedback
+from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.studio import Studio
 from service.training.data import read_samples
@@ -222,6 +223,22 @@ def test_a_full_disk_leaves_what_was_exported_before(
     assert_one_line(called("feedback", "export", str(out)), 1, "There is no room for")
     assert {name: (out / name).read_bytes() for name in tables} == tables
     assert list(out.rglob("*.draft")) == []
+
+
+def test_a_store_that_is_out_of_reach_leaves_what_was_exported_before(
+    studio: Studio, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "judged"
+    store_feedback(studio.engine, 4, "good", query_id=3)
+    assert called("feedback", "export", str(out)).returncode == 0
+    tables = {name: (out / name).read_bytes() for name in ("feedback.csv", "pairs.csv")}
+
+    def away(*_: object) -> bytes:
+        raise StorageUnavailable("The store does not answer.")
+
+    monkeypatch.setattr("service.images.folder.FolderImages.read", away)
+    assert_one_line(called("feedback", "export", str(out)), 1, "The store does not answer.")
+    assert {name: (out / name).read_bytes() for name in tables} == tables
 
 
 def test_a_picture_that_is_there_is_left_alone_and_half_of_one_is_made_whole(

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from service import Counter, Recommender, save_all_features, save_all_labels
 from service.artifacts import save
-from service.domain import LabelConfidence, Prediction
+from service.domain import Image, LabelConfidence, Prediction
 from service.errors import InvalidParameter, LabelUnknown, SourceInvalid
 from service.ingest import ingest
 from service.settings import Settings
@@ -92,6 +92,27 @@ def test_counter(filled: Settings, drawn: Path, tmp_path: Path) -> None:
     assert counter.show().size[0] > 500
     for one in (photos[0], str(photos[0])):
         assert sum(count for _, count in counter.count(img_paths=one)) == 1
+
+
+def test_a_count_that_is_stopped_leaves_the_one_before_it(
+    filled: Settings, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = Counter(filled)
+    first, *others = sorted(drawn.glob("images/*.jpg"))[:4]
+    counter.count(img_paths=first)
+    images, shown = counter.images, counter.show().tobytes()
+    decode, seen = counter.studio.decode, iter((first, None))
+
+    def stopped(data: bytes) -> Image:
+        if next(seen) is None:
+            raise KeyboardInterrupt
+        return decode(data)
+
+    monkeypatch.setattr(counter.studio, "decode", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        counter.count(img_paths=others)
+    assert counter.images is images
+    assert counter.show().tobytes() == shown
 
 
 def test_counter_wants_one_of_its_arguments(filled: Settings) -> None:

@@ -16,7 +16,7 @@ from service.catalog.database.embedded import start_embedded
 from service.catalog.database.engine import is_pooled, open_database, open_engine, reading
 from service.catalog.database.patience import only_switcher
 from service.catalog.database.queue import in_transaction, libpq, queue_state
-from service.catalog.database.rights import readable
+from service.catalog.database.rights import readable, usable
 from service.catalog.database.server import check_server, describe_server
 from service.catalog.feedback import delete_feedback, list_feedback, store_feedback
 from service.catalog.garments.categories import borne_labels, category_names
@@ -126,6 +126,7 @@ __all__ = [
     "migrate",
     "require_head",
     "readable",
+    "usable",
     "attach",
     "register",
     "ModelRecord",

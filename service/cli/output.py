@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import click
 
-from service.catalog import Building
+from service.catalog import Building, usable
 from service.settings import load_settings
 from service.studio import Studio
 from service.summary import printable
@@ -75,8 +75,11 @@ def note(message: str) -> None:
 
 @contextmanager
 def open_studio() -> Iterator[Studio]:
-    """The studio of the environment's settings; its warnings go to stderr."""
-    with Studio(load_settings()) as studio:
+    """The studio of the environment's settings; its warnings go to stderr.
+
+    Raises as `Studio`, and `DatabaseUnfit` where the user may not do what is done with it.
+    """
+    with usable(), Studio(load_settings()) as studio:
         for warning in studio.warnings:
             note(f"warning: {warning}")
         yield studio

@@ -19,7 +19,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 
-from service.catalog import give_up_import, give_up_switch, libpq, sweep_imports
+from service.catalog import give_up_import, give_up_switch, libpq, sweep_imports, usable
 from service.errors import DatabaseUnavailable
 from service.jobs.tasks import BEAT_SECONDS, MOST_ATTEMPTS, STALLED_SECONDS, queue
 from service.settings import Settings
@@ -39,7 +39,8 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
 
     parent: stop too when the process of this id is no longer this one's parent, and give way to
     those that answer.
-    Raises what `Studio` raises at the start; a database that goes away later is waited for.
+    Raises what `Studio` raises at the start, and `DatabaseUnfit` where the user may not do jobs; a
+    database that goes away later is waited for.
     """
     if parent is not None:
         os.nice(NICE)
@@ -49,7 +50,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
     reached, pause = False, 0.5
     while not stop.is_set():
         try:
-            with Studio(settings) as studio:
+            with usable(), Studio(settings) as studio:
                 reached, pause = True, 0.5
                 _work(studio, stop, once, parent)
             if once:

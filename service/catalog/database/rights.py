@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from service.errors import DatabaseUnfit
 
+GRANTED = "Connect as the user that ran `fashion-studio migrate`, or let that one grant its tables."
+
 
 @contextmanager
 def permitted(work: str, remedy: str) -> Iterator[None]:
@@ -19,16 +21,19 @@ def permitted(work: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-            denied = str(error.orig).splitlines()[0]
+    except (DBAPIError, psycopg.errors.InsufficientPrivilege) as error:  # the latter of a COPY
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            denied = str(cause).splitlines()[0]
             raise DatabaseUnfit(f"The database user may not {work}: {denied}. {remedy}") from None
         raise
 
 
 def readable() -> AbstractContextManager[None]:
     """Raises `DatabaseUnfit` where the user may not look into the catalog's tables."""
-    return permitted(
-        "read the catalog",
-        "Connect as the user that ran `fashion-studio migrate`, or let that one grant its tables.",
-    )
+    return permitted("read the catalog", GRANTED)
+
+
+def usable() -> AbstractContextManager[None]:
+    """Raises `DatabaseUnfit` where the user may not do what a command does with the catalog."""
+    return permitted("do this", GRANTED)
