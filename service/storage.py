@@ -189,15 +189,19 @@ def lies_in(file: Location, roots: Sequence[Location]) -> bool:
 def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
     """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
 
-    Raises OSError where a folder cannot be listed.
+    Raises OSError where a folder cannot be listed, `StorageUnavailable` of the store.
     """
     if isinstance(folder, Path):
         for parent, folders, files in os.walk(folder, onerror=_raise):
             yield Path(parent), folders, files
     else:
-        for path, folders, files in folder.fs.walk(folder.path, on_error="raise"):
-            inside = path[len(folder.path) :].strip("/")
-            yield (folder / inside if inside else folder), folders, files
+        with reached(str(folder)):
+            # fsspec raises for the folder that it is given, and passes over those in it
+            listed = list(folder.fs.walk(folder.path, maxdepth=1, on_error="raise"))
+        for _, folders, files in listed:
+            yield folder, folders, files
+            for name in folders:
+                yield from walk(folder / name)
 
 
 def _raise(error: OSError) -> None:
