@@ -45,12 +45,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 # What an object's own absence or right means; everything else is the store's failure
 _OF_THE_OBJECT = (
-    FileNotFoundError,
-    FileExistsError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-)
+    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError,
+)  # fmt: skip
 
 
 def nearly_full(folders: Iterable[Path]) -> list[str]:
@@ -196,12 +192,11 @@ def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
             yield Path(parent), folders, files
     else:
         with reached(str(folder)):
-            # fsspec raises for the folder that it is given, and passes over those in it
-            listed = list(folder.fs.walk(folder.path, maxdepth=1, on_error="raise"))
-        for _, folders, files in listed:
-            yield folder, folders, files
-            for name in folders:
-                yield from walk(folder / name)
+            # One at a time: fsspec passes over the folders in it that it cannot list
+            ((_, folders, files),) = folder.fs.walk(folder.path, maxdepth=1, on_error="raise")
+        yield folder, folders, files
+        for name in folders:
+            yield from walk(folder / name)
 
 
 def _raise(error: OSError) -> None:

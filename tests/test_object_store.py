@@ -168,6 +168,15 @@ def test_two_writers_of_one_name_do_not_replace_each_other(store: ObjectStore) -
     assert store.files.cat_file(f"{BUCKET}/a.jpg") == b"theirs"
 
 
+def test_a_table_whose_store_goes_away_is_no_table_at_fault(filled: ObjectStore) -> None:
+    """A worker tries again."""
+    filled.files.pipe_file(f"{BUCKET}/all.csv", b"image_name\nphotos/tee/1.png\n")
+    items = read_source(locate(f"s3://{BUCKET}/all.csv"))
+    filled.stop()
+    with pytest.raises(StorageUnavailable, match=r"all\.csv does not answer"):
+        list(items)
+
+
 def test_photos_are_there_whatever_they_are_called(shop: Studio, filled: ObjectStore) -> None:
     """A table names them; names by their content have no ending, and a dot hides nothing."""
     table = ["image_name,category_label"]
