@@ -114,7 +114,11 @@ class _OfFolder:
     """Each file is looked at when it is asked for."""
 
     def __init__(self, images: Images, folder: Path) -> None:
-        self._images, self._inside = images, os.path.join(os.path.abspath(folder), "")
+        self._images = images
+        # By way of the root, which `file_of` starts at, whichever links led here
+        named = images.file_of(images.name_of(folder)) or folder
+        places = {os.path.abspath(folder), os.path.realpath(folder), os.path.abspath(named)}
+        self._inside = tuple(os.path.join(place, "") for place in places)
 
     def includes(self, image_path: str) -> bool:
         file = self._images.file_of(image_path)

@@ -6,7 +6,6 @@ lie in an object store as well: an fsspec URL.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +14,21 @@ from pathlib import Path
 
 from service.decode import SUFFIXES
 from service.errors import SourceInvalid
+from service.images import OWN
 from service.parquet import parquet_rows
-from service.storage import Location, P, exists, is_folder, is_remote, is_url, locate, reached, walk
+from service.storage import (
+    Location,
+    P,
+    exists,
+    is_folder,
+    is_remote,
+    is_url,
+    locate,
+    protocol_of,
+    reached,
+    walk,
+)
+from service.tables import csv_rows, reading, require_columns, unreadable
 
 IMAGE, LABEL = "image_name", "category_label"
 
@@ -78,7 +90,7 @@ def _read(
                 return _deepfashion(annotations, image_root)
             return _folder(source, labels)
     except OSError as error:
-        raise _unreadable(source, error) from None
+        raise unreadable(source, error) from None
     root = image_root if image_root is not None else source.parent
     match source.suffix.lower():
         case ".csv":
@@ -109,7 +121,7 @@ def files_in(folder: P) -> Iterator[P]:
         for parent, _, files in walk(folder):
             yield from (parent / name for name in files)
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise unreadable(folder, error) from None
 
 
 def _images(folder: P, walking: Iterable[tuple[P, list[str], list[str]]]) -> Iterator[P]:
@@ -120,11 +132,7 @@ def _images(folder: P, walking: Iterable[tuple[P, list[str], list[str]]]) -> Ite
                 if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                     yield parent / name
     except OSError as error:
-        raise _unreadable(folder, error) from None
-
-
-def _unreadable(source: Location, error: OSError) -> SourceInvalid:
-    return SourceInvalid(f"{error.filename or source} cannot be read: {error.strerror or error}.")
+        raise unreadable(folder, error) from None
 
 
 def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
@@ -132,7 +140,7 @@ def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
     try:
         first = next(walking, (folder, [], []))
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise unreadable(folder, error) from None
     children = {name.casefold() for name in first[1]}
     by_category = (
         bool(children)
@@ -143,7 +151,7 @@ def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
     def items() -> Iterator[Item]:
         for file in _images(folder, itertools.chain([first], walking)):
             parts = file.parts[len(folder.parts) :]
-            labelled = by_category and len(parts) > 1
+            labelled = by_category and len(parts) > 1 and parts[0] != OWN.rstrip("/")
             yield Item(file, "/".join(parts), parts[0] if labelled else None)
 
     return items()
@@ -153,44 +161,10 @@ def _csv(source: Location, root: Location) -> Iterator[Item]:
     return _items(csv_rows(source, IMAGE), root)
 
 
-def csv_rows(source: Location, *required: str) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file in UTF-8, by column name; blank lines are passed over.
-
-    Raises `SourceInvalid`: at once where one of the columns `required` is not there.
-    """
-    try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            _require_columns(source, next(csv.reader(file), []), *required)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceInvalid(f"{source} is not a CSV file in UTF-8: {error}.") from None
-    except OSError as error:
-        raise _unreadable(source, error) from None
-
-    def rows() -> Iterator[dict[str, str]]:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            while True:
-                try:
-                    yield next(reader)
-                except StopIteration:
-                    return
-                except (UnicodeDecodeError, csv.Error) as error:
-                    raise SourceInvalid(f"{source}, line {reader.line_num + 1}: {error}.") from None
-
-    return rows()
-
-
 def _parquet(source: Location, root: Location) -> Iterator[Item]:
     columns, rows = parquet_rows(source)
-    _require_columns(source, columns, IMAGE)
+    require_columns(source, columns, IMAGE)
     return _items(rows, root)
-
-
-def _require_columns(source: Location, names: Sequence[str], *required: str) -> None:
-    for column in required:
-        if column not in names:
-            found = ", ".join(names[:8]) or "none"
-            raise SourceInvalid(f"{source} lacks the column {column}; its columns are: {found}.")
 
 
 def _items(rows: Iterator[dict[str, str]], root: Location) -> Iterator[Item]:
@@ -198,8 +172,17 @@ def _items(rows: Iterator[dict[str, str]], root: Location) -> Iterator[Item]:
         name = (row.pop(IMAGE) or "").strip()
         label = (row.pop(LABEL, "") or "").strip()
         columns = {key: value for key, value in row.items() if isinstance(value, str) and key}
-        file = locate(name) if is_remote(root) and is_url(name) else root / name
-        yield Item(file, name, label or None, columns)
+        yield Item(_file(name, root), name, label or None, columns)
+
+
+def _file(name: str, root: Location) -> Location:
+    if isinstance(root, Path) or not is_url(name):
+        return root / name
+    if protocol_of(name) != root.protocol:  # a library may connect before anything is read
+        raise SourceInvalid(
+            f"{name} lies in another store than {root}, where its table's paths start."
+        )
+    return locate(name)
 
 
 def _annotations(folder: Location) -> Location | None:
@@ -217,7 +200,10 @@ def _deepfashion(annotations: Location, image_root: Location | None) -> Iterator
 
     def items() -> Iterator[Item]:
         understood = False
-        with annotations.open(encoding="utf-8-sig", errors="replace") as file:
+        with (
+            reading(annotations),
+            annotations.open(encoding="utf-8-sig", errors="replace") as file,
+        ):
             for text in file:
                 found = line.match(text)
                 if found is not None and Path(found[1]).suffix.lower() in SUFFIXES:

@@ -45,12 +45,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 # What an object's own absence or right means; everything else is the store's failure
 _OF_THE_OBJECT = (
-    FileNotFoundError,
-    FileExistsError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-)
+    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError,
+)  # fmt: skip
 
 
 def nearly_full(folders: Iterable[Path]) -> list[str]:
@@ -189,15 +185,18 @@ def lies_in(file: Location, roots: Sequence[Location]) -> bool:
 def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
     """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
 
-    Raises OSError where a folder cannot be listed.
+    Raises OSError where a folder cannot be listed, `StorageUnavailable` of the store.
     """
     if isinstance(folder, Path):
         for parent, folders, files in os.walk(folder, onerror=_raise):
             yield Path(parent), folders, files
     else:
-        for path, folders, files in folder.fs.walk(folder.path, on_error="raise"):
-            inside = path[len(folder.path) :].strip("/")
-            yield (folder / inside if inside else folder), folders, files
+        with reached(str(folder)):
+            # One at a time: fsspec passes over the folders in it that it cannot list
+            ((_, folders, files),) = folder.fs.walk(folder.path, maxdepth=1, on_error="raise")
+        yield folder, folders, files
+        for name in folders:
+            yield from walk(folder / name)
 
 
 def _raise(error: OSError) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import fsspec
 import httpx
@@ -26,6 +26,7 @@ class ObjectStore:
     """An S3 server with the bucket `shop`.
 
     refuse: answer that many of the next requests with 503. hang: seconds before each answer.
+    forbid: the status by which to answer whoever lists what lies under a prefix.
     asked: (method, path) of every request; queries: what stood behind the path.
     """
 
@@ -34,7 +35,7 @@ class ObjectStore:
         self.refuse, self.hang, self.asked = 0, 0.0, list[tuple[str, str]]()
         self._server: BaseWSGIServer | None = None
         self._port = 0
-        self.queries = list[str]()
+        self.queries, self.forbid = list[str](), dict[str, str]()
         self.start()
 
     @property
@@ -70,11 +71,16 @@ class ObjectStore:
         self.queries.append(urlsplit(environ["RAW_URI"]).query)
         if self.hang:
             time.sleep(self.hang)
+        prefix = parse_qs(self.queries[-1]).get("prefix", [""])[0]
+        status = self.forbid.get(prefix)
         if self.refuse > 0:
             self.refuse -= 1
+            status = "503 SlowDown"
+        if status is not None:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start("503 Slow Down", [("Content-Type", "application/xml"), ("Connection", "close")])
-            return [b"<Error><Code>SlowDown</Code><Message>Please reduce</Message></Error>"]
+            start(status, [("Content-Type", "application/xml"), ("Connection", "close")])
+            code = status.partition(" ")[2]
+            return [f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()]
         answer: Iterable[bytes] = self._moto(environ, start)
         return answer
 

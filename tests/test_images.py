@@ -78,3 +78,24 @@ def test_another_writer_that_comes_first_wins(
         open_images(str(tmp_path)).put("a.jpg", b"ours")
     assert (tmp_path / "a.jpg").read_bytes() == b"theirs"
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+@pytest.mark.parametrize("stores", [False, True])
+def test_a_name_has_no_way_back_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: bool
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    named = open_images("memory://shop" if stores else "../photos").name_of(Path("../photos/a.jpg"))
+    assert named == (f"{tmp_path}/photos/a.jpg" if stores else "a.jpg")
+
+
+def test_names_start_at_the_root_whatever_leads_there(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "photos").symlink_to("disk")
+    (tmp_path / "disk" / "out").symlink_to(tmp_path)
+    root = open_images(str(tmp_path / "photos"))
+    assert {root.name_of(tmp_path / folder / "a.jpg") for folder in ("photos", "disk")} == {"a.jpg"}
+    outside = tmp_path / "photos" / "out" / "a.jpg"
+    assert root.name_of(outside) == str(outside)

@@ -10,10 +10,15 @@ import pytest
 from sqlalchemy import text
 
 from service.errors import ImportsDisabled, SourceForbidden, SourceInvalid
+from service.extent import Gone
+from service.images import open_images
+from service.ingest import ingest
 from service.jobs import request_import
 from service.jobs.roots import require_source
 from service.settings import Settings
 from service.studio import Studio
+from tests.pictures import encoded, picture
+from tests.test_ingest import counts
 
 from .test_jobs import jobs
 
@@ -69,3 +74,22 @@ def test_a_name_that_is_not_utf8_is_refused(studio: Studio, source: Path) -> Non
     assert jobs(studio.engine) == []
     with studio.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM import_run")) == 0
+
+
+def test_photos_behind_a_link_are_the_same_garments_by_either_name(
+    studio: Studio, source: Path, tmp_path: Path
+) -> None:
+    """An import over HTTP has the links of its source resolved."""
+    for number in range(3):
+        (source / f"{number}.png").write_bytes(encoded(picture(60, 80, number)))
+    link = tmp_path / "link"
+    link.symlink_to(source)
+    studio.images = open_images(str(link))
+    assert counts(ingest(studio, link)) == (3, 3, 0, 0, 0)
+    resolved, _ = require_source(str(link), studio.settings)
+    assert resolved == source.resolve() != link
+    assert counts(ingest(studio, resolved)) == (3, 0, 0, 3, 0)
+    (source / "1.png").unlink()
+    for folder in (link, resolved):
+        gone = Gone(studio.engine, studio.images, folder)
+        assert (gone.total, [garment.image_path for garment in gone.garments]) == (3, ["1.png"])

@@ -17,7 +17,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.catalog import garment_by_id
-from service.curate import relabel_garment
+from service.curate import add_garment, relabel_garment
+from service.images import open_images
 from service.ingest import ingest
 from service.studio import Studio
 from tests.pictures import encoded, picture, png_header
@@ -100,6 +101,17 @@ def test_folder_per_category_and_predicted_labels(
     again = ingest(studio, tmp_path, labels="predicted")
     assert counts(again) == (6, 2, 4, 0, 0)
     assert {row[2] for row in rows(studio.engine).values()} == {"predicted"}
+
+
+def test_photos_that_were_uploaded_stay_as_they_are(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "tee").mkdir()
+    (tmp_path / "tee" / "a.png").write_bytes(encoded(picture(60, 80)))
+    studio.images = open_images(str(tmp_path))
+    add_garment(studio, encoded(picture(60, 80, 1)), label="Dress")
+    add_garment(studio, encoded(picture(60, 80, 2)))
+    before = rows(studio.engine)
+    assert counts(ingest(studio, tmp_path)) == (3, 1, 0, 2, 0)
+    assert rows(studio.engine).items() > before.items()
 
 
 def test_changed_bytes_and_changed_labels_are_updated(

@@ -97,6 +97,31 @@ def test_an_import_lists_a_folder_four_times_and_asks_twice_for_a_photo(
     assert (photos.count("HEAD"), photos.count("GET")) == (6, 6)
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        ("403 AccessDenied", SourceInvalid, "photos cannot be read: AccessDenied"),
+        ("500 InternalError", StorageUnavailable, "photos/tee does not answer: .*InternalError"),
+    ],
+)
+def test_a_folder_that_the_store_does_not_list_is_not_an_empty_one(
+    shop: Studio, filled: ObjectStore, status: str, error: type[Exception], words: str
+) -> None:
+    filled.forbid["photos/tee/"] = status
+    with pytest.raises(error, match=words):
+        ingest(shop, locate(PHOTOS), prune=pruning)
+    with pytest.raises(error, match=words):
+        list(read_source(locate(PHOTOS), labels=()))
+    assert len(ids(shop)) == 6
+
+
+def test_hidden_folders_of_a_store_are_not_listed(filled: ObjectStore) -> None:
+    filled.files.pipe_file(f"{BUCKET}/photos/.cache/x.png", b"")
+    filled.files.pipe_file(f"{BUCKET}/photos/marked/", b"")  # a folder without files
+    filled.forbid["photos/.cache/"] = "403 AccessDenied"
+    assert len(list(read_source(locate(PHOTOS)))) == 6
+
+
 def test_what_is_a_folder_of_a_store(filled: ObjectStore) -> None:
     filled.files.pipe_file(f"{BUCKET}/photos", b"")  # a mark
     for name, expected in (("", True), ("/photos", True), ("/photos/tee", True), ("/none", False)):
@@ -141,6 +166,15 @@ def test_two_writers_of_one_name_do_not_replace_each_other(store: ObjectStore) -
         root.put("a.jpg", b"ours")
     assert store.asked[0][0] == "PUT"
     assert store.files.cat_file(f"{BUCKET}/a.jpg") == b"theirs"
+
+
+def test_a_table_whose_store_goes_away_is_no_table_at_fault(filled: ObjectStore) -> None:
+    """A worker tries again."""
+    filled.files.pipe_file(f"{BUCKET}/all.csv", b"image_name\nphotos/tee/1.png\n")
+    items = read_source(locate(f"s3://{BUCKET}/all.csv"))
+    filled.stop()
+    with pytest.raises(StorageUnavailable, match=r"all\.csv does not answer"):
+        list(items)
 
 
 def test_photos_are_there_whatever_they_are_called(shop: Studio, filled: ObjectStore) -> None:

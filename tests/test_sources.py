@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pyarrow import parquet
 
 from service.errors import SourceInvalid
 from service.sources import folder_of, read_source
+from service.storage import locate
 from tests.pictures import encoded, picture
 
 LABELS = ("Dress", "Tee")
@@ -46,6 +48,11 @@ def test_folder_per_category_where_a_folder_bears_a_label(folder: Path) -> None:
     ]
 
 
+def test_the_folder_of_uploads_is_no_category(folder: Path) -> None:
+    (folder / "tee2").rename(folder / "uploads")
+    assert named(folder, labels=LABELS)[-1] == ("uploads/c.jpeg", None)
+
+
 def test_a_folders_photos_lie_in_it_wherever_those_of_tables_do(folder: Path) -> None:
     elsewhere = folder.parent / "elsewhere"
     assert folder_of(folder) == folder_of(folder, elsewhere) == folder
@@ -63,6 +70,47 @@ def test_csv_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert (second.name, second.label) == ("b.jpg", None)
     (moved, _) = read_source(table, image_root=Path("/elsewhere"))
     assert moved.file == Path("/elsewhere/x/a.jpg")
+
+
+def test_quotes_that_are_right_are_read(tmp_path: Path) -> None:
+    """Those amid a field that has none around it, too."""
+    table = tmp_path / "table.csv"
+    table.write_bytes(
+        b'\xef\xbb\xbfimage_name,note\r\na.jpg,12" inch\r\n'
+        b'"b, c.jpg","so ""called"""\r\n\r\nd.jpg,"two\r\nlines"\r\ne.jpg,'
+    )
+    assert [(item.name, item.columns["note"]) for item in read_source(table)] == [
+        ("a.jpg", '12" inch'),
+        ("b, c.jpg", 'so "called"'),
+        ("d.jpg", "two\r\nlines"),
+        ("e.jpg", ""),
+    ]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "list_category_img.txt"])
+def test_a_table_that_vanishes_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "img").mkdir()
+    table = tmp_path / name
+    table.write_text("image_name\nimg/a.jpg 18\n")
+    items = read_source(table if name.endswith("csv") else tmp_path)
+    table.unlink()
+    with pytest.raises(SourceInvalid, match=f"{name} cannot be read: No such file"):
+        list(items)
+
+
+def test_a_table_does_not_lead_to_other_stores() -> None:
+    """A library of another protocol may connect as soon as it is asked for a file."""
+    table = locate("memory://lists/all.csv")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"ftp://127.0.0.1:{server.getsockname()[1]}/x.jpg"
+        table.write_text(f"image_name\nmemory://lists/a.jpg\n{address}\n")
+        server.settimeout(0.2)
+        items = read_source(table)
+        assert next(items).file == locate("memory://lists/a.jpg")
+        with pytest.raises(SourceInvalid, match=f"{address} lies in another store than memory:"):
+            next(items)
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
@@ -137,6 +185,9 @@ def test_deepfashion_annotations_of_which_no_line_is_read_are_refused(
         ("table.csv", b"path,label\n", "lacks the column image_name; its columns are: path, label"),
         ("table.csv", b"", "its columns are: none"),
         ("table.csv", b"image_name\n\xff\xfe\n", "UTF-8|codec"),
+        ("table.csv", b'image_name,label\na,x\nb,"y\nc,z\n', "table.csv, after line 2: .*quotes"),
+        ("table.csv", b'image_name,label\na,"x" y\nb,z\n', "table.csv, after line 1: .*quotes"),
+        ("table.csv", b'"image_name,label\na,x\n', "not a CSV file in UTF-8"),
         ("table.parquet", b"image_name", "not a Parquet file"),
         ("table.xlsx", b"", "neither a folder nor"),
     ],

@@ -34,9 +34,10 @@ from service.domain import LabelSource
 from service.errors import LabelUnknown, SourceInvalid
 from service.ingest import recorded
 from service.labels import given_label
-from service.sources import IMAGE, LABEL, csv_rows
+from service.sources import IMAGE, LABEL
 from service.studio import Studio
 from service.summary import Summary, printable
+from service.tables import csv_rows
 
 BATCH = 4096  # rows to a commit: 34 MB of float32, 17 of float16
 T = TypeVar("T")

@@ -29,7 +29,7 @@ class FolderImages:
     and is overwritten by the next."""
 
     def __init__(self, root: str | None) -> None:
-        self.folder = Path(root or ".").absolute()
+        self.folder = Path(os.path.abspath(root or "."))
         if root is not None and not os.path.isdir(self.folder):
             raise SettingsInvalid(f"FASHION_STUDIO_IMAGE_ROOT={root} is no folder.")
 
@@ -40,8 +40,10 @@ class FolderImages:
         if not isinstance(file, Path):
             raise outside(file, self)
         absolute = Path(os.path.abspath(file))
-        if absolute.is_relative_to(self.folder) and lies_in(absolute, (self.folder,)):
-            return absolute.relative_to(self.folder).as_posix()
+        # Imports over HTTP resolve links of their source, which the root may lie behind
+        for root in (self.folder, Path(os.path.realpath(self.folder))):
+            if absolute.is_relative_to(root) and lies_in(absolute, (root,)):
+                return absolute.relative_to(root).as_posix()
         return absolute.as_posix()
 
     def file_of(self, image_path: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ class ObjectImages:
 
     def name_of(self, file: Location) -> str:
         if isinstance(file, Path):
-            return file.absolute().as_posix()
+            return Path(os.path.abspath(file)).as_posix()
         if file.protocol != self._root.protocol or not file.is_relative_to(self._root):
             raise outside(file, self)
         return file.path[len(self._root.path) :].lstrip("/")
