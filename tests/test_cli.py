@@ -290,3 +290,14 @@ def test_real_photos_by_the_command_alone(
     photo = real_photos / lines[1].split(",")[0]
     found = answer("similar", photo, "-n", "9")
     assert {match["label"] for match in found["matches"]} == set(found["searched_labels"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "latin-1"])
+def test_a_name_that_is_no_text_ends_no_answer(
+    catalog: Path, tmp_path: Path, encoding: str
+) -> None:
+    photo = tmp_path / os.fsdecode(b"\xff.jpg")
+    photo.write_bytes(next(catalog.glob("images/*.jpg")).read_bytes())
+    done = run("similar", photo, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "More like" in done.stdout

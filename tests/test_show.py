@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tracemalloc
 from pathlib import Path
 
@@ -155,6 +156,29 @@ def test_top_says_what_it_counted_before_it_draws(
     done = called("top", str(photo), "--show", str(tmp_path / "nowhere" / "top.png"))
     assert (done.returncode, "100.0%" in done.stdout) == (2, True)
     assert "top.png cannot be written" in done.stderr
+
+
+def test_an_answer_is_drawn_whole_or_not_at_all(
+    environment: dict[str, str], drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = next(drawn.glob("images/*.jpg"))
+    for name in ("top.psd", "top", "top.xpm"):
+        done = called("top", str(photo), "--show", str(tmp_path / name))
+        assert done.returncode == 2
+        assert f"{name} cannot be written: no picture ends so" in done.stderr
+    sheet = tmp_path / "top.png"
+    sheet.write_bytes(b"an earlier one")
+
+    def full(_: Pillow.Image, file: Path, *_how: object) -> None:
+        file.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Pillow.Image, "save", full)
+    done = called("top", str(photo), "--show", str(sheet))
+    assert done.returncode == 1
+    assert "There is no room for" in done.stderr
+    assert sheet.read_bytes() == b"an earlier one"
+    assert list(tmp_path.iterdir()) == [sheet]
 
 
 def test_numbers_are_written_as_on_the_page() -> None:

@@ -1,10 +1,9 @@
 """The catalog in Postgres. Every line of SQL in the project is here and in `migrations/`.
 
-`database` leads from settings to an engine, `schema` is what lies there, `models` says which bundle it came
-from. `garments` reads, `similarity` finds the nearest, `sets` counts photos that are not kept, `analysis`
-reports. `loading` takes garments in and gives them out, `imports` is the record of that, `switch` brings
-another model, `backup` carries all of it away and back, `replicas` share the reading. `feedback` keeps what
-people say of matches, `keys` who may ask.
+`database` leads from settings to an engine, `schema` is what lies there, `models` says whose it is.
+`garments` reads, `similarity` finds the nearest, `sets` counts photos that are not kept, `analysis` reports.
+`loading` takes garments in and out, `imports` records it, `switch` brings another model, `backup` carries all
+away and back, `replicas` share the reading, `feedback` is what people say of matches, `keys` who may ask.
 """
 
 from service.catalog.analysis.neighbourhoods import analyse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 from typing import Any
@@ -42,9 +43,6 @@ COMMANDS = {  # name: module of this package that holds it
 }
 
 
-HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click before 8.2 shows it and returns
-
-
 class Commands(click.Group):
     """The group of all commands."""
 
@@ -71,9 +69,15 @@ def fashion_studio() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command; every failure is one line on stderr, exit 1, or 2 for wrong usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a name that is no text, a terminal of few characters
     try:
         code = fashion_studio.main(arguments, prog_name="fashion-studio", standalone_mode=False)
-    except HELP as error:  # a group without a command: its help, on many lines
+    except (
+        click.exceptions.NoArgsIsHelpError
+    ) as error:  # a group without a command: its help, on many lines
         click.echo(error.format_message(), err=True)
         sys.exit(2)
     except click.UsageError as error:

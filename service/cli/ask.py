@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from service.cli.output import json_option, note, open_studio, print_json, print_table
+from service.cli.output import json_option, note, open_studio, print_json, print_table, save_picture
 from service.decode import Limits, decode, fit, read
 from service.domain import LabelCount, Prediction, Recommendation
 from service.encoder import load_encoder
@@ -112,7 +112,9 @@ def similar(
                 if path is not None
                 else read_if_there(studio.images.read, name)
             )
-            _save(recommendation_sheet(asked, answer, studio.images.read, studio.limits), show)
+            save_picture(
+                recommendation_sheet(asked, answer, studio.images.read, studio.limits), show
+            )
     if as_json:
         print_json(answer.as_dict())
     else:
@@ -156,7 +158,7 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
 
         drawn = [(Path(image["path"]), image["label"], image["confidence"]) for image in read_well]
         unread = len(images) - len(drawn)
-        _save(set_sheet(drawn, counts, partial(read, limits=limits), unread, limits), show)
+        save_picture(set_sheet(drawn, counts, partial(read, limits=limits), unread, limits), show)
     if code and not read_well:
         raise SystemExit(code)
 
@@ -216,10 +218,3 @@ def _report_errors(images: list[dict[str, Any]]) -> int:
     for image in broken:
         note(f"fashion-studio: {image['path']}: {image['error']}")
     return 1 if broken else 0
-
-
-def _save(picture: Any, path: Path) -> None:
-    try:
-        picture.save(path)
-    except (OSError, ValueError) as error:
-        raise InvalidParameter(f"{path} cannot be written: {error}.") from None

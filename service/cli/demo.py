@@ -10,7 +10,14 @@ from typing import Literal
 import click
 
 from service.cli.ask import print_recommendation
-from service.cli.output import json_option, note, open_studio, print_json, progress_bar
+from service.cli.output import (
+    json_option,
+    note,
+    open_studio,
+    print_json,
+    progress_bar,
+    save_picture,
+)
 
 
 @click.command()
@@ -49,7 +56,7 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
         picture = studio.settings.folder("demo") / "sample.png"
         read = studio.images.read
         asked = read_if_there(read, answer.garment.image_path)
-        recommendation_sheet(asked, answer, read, studio.limits).save(picture)
+        save_picture(recommendation_sheet(asked, answer, read, studio.limits), picture)
     if as_json:
         print_json(answer.as_dict())
     else:

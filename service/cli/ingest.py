@@ -197,7 +197,8 @@ def print_summary(summary: Summary, dry_run: bool = False) -> None:
     for reject in summary.rejects[:SHOWN]:
         note(f"rejected: {reject['image_path']}: {reject['reason']}")
     if len(summary.rejects) > SHOWN:
-        note(f"rejected: {len(summary.rejects) - SHOWN} more; see the table import_error.")
+        where = "--json has them all" if dry_run else "see the table import_error"
+        note(f"rejected: {len(summary.rejects) - SHOWN} more; {where}.")
     updated = f"updated {summary.updated}"
     if summary.moved:
         updated += f" ({summary.moved} moved)"

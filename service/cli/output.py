@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import click
 
 from service.catalog import Building, usable
+from service.drafts import drafts
+from service.errors import InvalidParameter
 from service.settings import load_settings
 from service.studio import Studio
 from service.summary import printable
@@ -146,3 +149,20 @@ def _progress_lines(description: str) -> Advance:
             note(f"{description}: {done}{of} {text}".rstrip())
 
     return advance
+
+
+def save_picture(picture: Any, path: Path) -> None:
+    """Write an answer drawn with Pillow, of the kind that the file's ending names.
+
+    Raises `InvalidParameter` where pictures of that kind cannot be written, and as `drafts`.
+    """
+    from PIL import Image
+
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise InvalidParameter(f"{path} cannot be written: no picture ends so. Let it end in .png.")
+    with drafts(path) as (draft,):
+        try:
+            picture.save(draft, kind)
+        except ValueError as error:
+            raise InvalidParameter(f"{path} cannot be written: {error}.") from None

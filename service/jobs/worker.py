@@ -40,7 +40,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
     parent: stop too when the process of this id is no longer this one's parent, and give way to
     those that answer.
     Raises what `Studio` raises at the start, and `DatabaseUnfit` where the user may not do jobs; a
-    database that goes away later is waited for.
+    database that goes away later is waited for, unless `once`.
     """
     if parent is not None:
         os.nice(NICE)
@@ -48,7 +48,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     reached, pause = False, 0.5
-    while not stop.is_set():
+    while not stop.is_set() and not _orphaned(parent):
         try:
             with usable(), Studio(settings) as studio:
                 reached, pause = True, 0.5
@@ -56,7 +56,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
             if once:
                 return
         except DatabaseUnavailable as error:
-            if not reached:
+            if once or not reached:
                 raise
             log.warning("%s", error.detail)
         stop.wait(pause)
@@ -64,7 +64,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
 
 
 def _work(studio: Studio, stop: threading.Event, once: bool, parent: int | None) -> None:
-    """Until told to stop, or until the database goes away."""
+    """Until told to stop. Raises `DatabaseUnavailable` where the database goes away."""
     conninfo, parameters = libpq(studio.engine)
     connector = PsycopgConnector(
         conninfo=conninfo, kwargs=parameters, min_size=1, max_size=4, timeout=5
@@ -73,7 +73,12 @@ def _work(studio: Studio, stop: threading.Event, once: bool, parent: int | None)
         with queue.replace_connector(connector) as app:
             asyncio.run(_session(app, studio, stop, once, parent))
     except (ConnectorException, PoolTimeout) as error:
-        log.warning("The queue's database went away: %s", error.__cause__ or error)
+        why = error.__cause__ or error
+        raise DatabaseUnavailable(f"The queue's database went away: {why}") from None
+
+
+def _orphaned(parent: int | None) -> bool:
+    return parent is not None and os.getppid() != parent
 
 
 async def _session(
@@ -94,7 +99,7 @@ async def _session(
         working = asyncio.create_task(worker.run())
         keeping = asyncio.create_task(_keep_house(app, studio, worker))
         while not working.done():
-            if stop.is_set() or (parent is not None and os.getppid() != parent):
+            if stop.is_set() or _orphaned(parent):
                 stop.set()
                 worker.shutdown_graceful_timeout = 0.1  # then jobs are asked to stop
                 worker.stop()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.errors import DatabaseUnfit
 
-GRANTED = "Connect as the user that ran `fashion-studio migrate`, or let that one grant its tables."
+GRANTED = "Connect as the user that ran `fashion-studio migrate`, or as a member of it."
 
 
 @contextmanager

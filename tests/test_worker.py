@@ -1,0 +1,42 @@
+"""A worker whose database goes away, without processes of its own: see test_jobs.py for those."""
+
+from __future__ import annotations
+
+import pytest
+from procrastinate.exceptions import ConnectorException
+
+from service.errors import DatabaseUnavailable
+from service.jobs import worker
+from service.settings import Settings
+from service.studio import Studio
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The queue's database is away whenever a worker looks; how often it did."""
+    looks: list[object] = []
+
+    async def session(*how: object) -> None:
+        looks.append(how)
+        raise ConnectorException("connection refused")
+
+    monkeypatch.setattr(worker, "_session", session)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("os.nice", lambda _: 0)
+    return looks
+
+
+def test_jobs_that_were_not_done_are_no_success(
+    settings: Settings, studio: Studio, away: list[object]
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="queue's database went away: connection refused"):
+        worker.run_worker(settings, once=True)
+    assert len(away) == 1
+
+
+def test_a_companion_waits_no_longer_than_its_server_lives(
+    settings: Settings, studio: Studio, away: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getppid", lambda: 1 if away else 0)
+    worker.run_worker(settings, parent=0)
+    assert len(away) == 1
