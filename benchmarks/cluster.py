@@ -19,6 +19,7 @@ from collections import defaultdict
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+from own import own_settings
 from sqlalchemy import text
 
 from service.collection import Recipe, draw_collection
@@ -95,7 +96,7 @@ def main() -> None:
         for copy in range(1, given.copies):
             shutil.copytree(folder / "0", folder / str(copy))
         files = sorted(folder.rglob("*.jpg"))
-        settings = Settings(home=Path(place) / "home")
+        settings = own_settings(Path(place) / "home")
         engines: dict[str, Engine] = {"local": outcomes}
         engines |= {f"ray, {workers} workers": on_ray(workers) for workers in given.workers}
         rates: dict[str, list[float]] = defaultdict(list)

@@ -20,12 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from own import own_settings
 from sqlalchemy import text
 
 from service.artifacts import export_features, import_features
 from service.artifacts.npz import FeatureReader, FeatureWriter
 from service.catalog import build_indexes
-from service.settings import Settings
 from service.studio import Studio
 
 READ, NEW, AGAIN, EXPORT = (
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        Studio(Settings(home=Path(folder))) as studio,
+        Studio(own_settings(Path(folder))) as studio,
     ):
         names, npz = Path(folder) / "labels.csv", Path(folder) / "features.npz"
         write(names, npz, arguments.rows, len(studio.card.labels))

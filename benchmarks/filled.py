@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from garments import CACHE, PHOTOS, Garments, load
+from own import own_settings
 from peers.pgvector import VACUUM
 from peers.studio import BATCH, session, store
 
 from service.catalog import build_indexes
-from service.settings import Settings
 from service.studio import Studio
 
 
@@ -36,7 +36,7 @@ def filled(arguments: argparse.Namespace) -> Iterator[tuple[Studio, Garments]]:
         tempfile.TemporaryDirectory(
             prefix="fashion-studio-bench-", ignore_cleanup_errors=True
         ) as home,
-        Studio(Settings(home=Path(home), database_url=None)) as studio,
+        Studio(own_settings(Path(home))) as studio,
     ):
         store(studio, garments.labels, garments.shelf, garments.batches(BATCH))
         build_indexes(studio.engine)

@@ -133,12 +133,12 @@ class _Maker:
 def embedded(cache: Path, photos: Path) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of real pictures, (n, 2048) float16, and their places in `PROPORTIONS`."""
     card = read_card(SHIPPED)
-    real = photos.exists()
-    key = f"{card.content_sha256[:12]}-{'photos' if real else 'drawn'}"
+    items = list(read_source(photos, labels=card.labels)) if photos.exists() else []
+    told = [(item.name, item.label, item.file.stat().st_size) for item in items]
+    key = hashlib.sha256(repr((card.content_sha256, DRAWN, told)).encode()).hexdigest()[:16]
     kept = cache / f"embedded-{key}.npz"
     if not kept.exists():
-        sources = [draw_collection(cache / "drawn", DRAWN)] + [photos] * real
-        items = [item for source in sources for item in read_source(source, labels=card.labels)]
+        items = [*read_source(draw_collection(cache / "drawn", DRAWN), labels=card.labels), *items]
         encoder = OpenVinoEncoder(SHIPPED, cache)
 
         def embed(file: Path) -> np.ndarray:

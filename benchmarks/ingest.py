@@ -16,11 +16,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from own import own_settings
 from sqlalchemy import text
 
 from service.decode import Limits, decode, fit, read
 from service.ingest import ingest
-from service.settings import Settings
 from service.sources import read_source
 from service.studio import Studio
 
@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
-        Studio(Settings(home=Path(home))) as studio,
+        Studio(own_settings(Path(home))) as studio,
     ):
         encoder, limits, side = studio.encoder, Limits(), studio.card.input_size
         squares = [

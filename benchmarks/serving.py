@@ -30,6 +30,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from garments import load
+from own import own_environment, own_settings
 from peers.pgvector import VACUUM
 from peers.studio import BATCH, session, store
 
@@ -37,7 +38,6 @@ from service.catalog import build_indexes
 from service.collection import Recipe, draw_collection
 from service.decode import Limits, decode, fit
 from service.encoder import load_encoder
-from service.settings import Settings
 from service.studio import Studio
 
 CLIENTS = 16
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def measure(home: Path, arguments: argparse.Namespace) -> list[dict[str, float]]:
-    settings = Settings(home=home, image_root=str(home))
+    settings = own_settings(home, image_root=str(home))
     draw_collection(home / "photos", Recipe(garments=11, size=300))
     photo = next((home / "photos").glob("images/*.jpg"))
     with Studio(settings) as studio:
@@ -183,7 +183,7 @@ def served(home: Path, workers: int):  # type: ignore[no-untyped-def]
             *(sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--no-worker"),
             *("--workers", str(workers)),
         ],
-        env=os.environ | {"FASHION_STUDIO_HOME": str(home), "FASHION_STUDIO_LOG_LEVEL": "warning"},
+        env=own_environment(home, FASHION_STUDIO_LOG_LEVEL="warning"),
     )
     try:
         for _ in range(600):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from .catalog.samples import clustered
+from .web.serving import free_port
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("Dress", "Tee", "Romper")
@@ -108,3 +111,69 @@ def test_the_report_says_how_wide_a_graph_was_searched_at_each_size(monkeypatch)
     ]
     sizes["139734"] = found("as needed", "failed")
     assert _settings({"sizes": sizes}) == ["- faiss: efSearch 50 (1)"]
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return ROOT / "benchmarks"
+
+
+def test_a_benchmark_leaves_the_database_of_the_settings_alone(benchmarks: Path) -> None:
+    """It would empty it: nothing answers there, and it does not ask."""
+    done = subprocess.run(
+        [sys.executable, benchmarks / "features.py", "--rows", "50", "--rounds", "1"],
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "FASHION_STUDIO_DATABASE_URL": f"postgresql+psycopg://me@127.0.0.1:{free_port()}/shop",
+        },
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = [
+        str(file.relative_to(benchmarks))
+        for file in benchmarks.rglob("*.py")
+        if re.search(r"(?<![\w.])Settings\(", file.read_text(encoding="utf-8"))
+    ]
+    assert made == ["own.py"]
+
+
+def test_the_reference_is_in_the_first_group_and_beside_every_other(benchmarks: Path) -> None:
+    from peers.contestant import Contestant
+    from peers.field import contestant_class, groups
+
+    names, rows, memory = ["lancedb", "usearch", "http", "sql", "numpy"], 1_000_000, 12 << 30
+    need = {name: contestant_class(name).memory_a_row * rows for name in names}
+    packed = groups(names, memory, rows)
+    assert len(packed) > 1
+    assert packed[0][0] == "sql"
+    assert sorted(name for group in packed for name in group) == sorted(names)
+    assert issubclass(contestant_class("sql"), Contestant)
+    for group in packed:
+        beside = {*group, "sql"}
+        assert len(group) == 1 or sum(need[name] for name in beside) <= memory
+
+
+def test_embeddings_are_kept_of_the_photos_they_are_of(
+    benchmarks: Path, tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import garments
+
+    class Encoder:
+        requests = 1
+
+        def __init__(self, *_where: object) -> None: ...
+
+        def predict(self, _pixels: np.ndarray) -> SimpleNamespace:
+            return SimpleNamespace(embedding=np.ones(2048, np.float32))
+
+    monkeypatch.setattr(garments, "OpenVinoEncoder", Encoder)
+    monkeypatch.setattr(garments, "draw_collection", lambda *_: drawn / "garments.csv")
+    table = tmp_path / "photos.csv"
+    photos = sorted(drawn.glob("images/*.jpg"))
+    for count in (2, 3, 2):
+        lines = [f"{photo},Tee" for photo in photos[:count]]
+        table.write_text("\n".join(["image_name,category_label", *lines]))
+        vectors, shelf = garments.embedded(tmp_path, table)
+        assert len(vectors) == len(shelf) == 33 + count

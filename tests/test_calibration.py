@@ -19,6 +19,7 @@ from service.encoder.write import write_calibration
 from service.errors import BundleInvalid, TrainingImpossible
 from service.settings import Settings
 from service.training.calibrate import (
+    _crossed,
     _first_half,
     _helps,
     _temperature,
@@ -80,6 +81,11 @@ def made_up(photos: int, *, sharpness: float = 4.0, seed: int = 0) -> Observed:
     samples = tuple(Sample(Path(f"{i}.jpg"), "made", None, f"made/{i}") for i in range(photos))
     logits = sharpness * np.log(probabilities + 1e-9)
     return Observed(samples, features.astype(np.float32), logits.astype(np.float32), truth)
+
+
+def fitted_to(observed: Observed) -> Detector:
+    fitted = fit_detector(observed, NONE)
+    return Detector(fitted.weights, fitted.bias, _threshold(observed, fitted, 0.98))
 
 
 def test_the_shipped_bundle_is_calibrated_and_rejects() -> None:
@@ -173,6 +179,17 @@ def test_a_temperature_that_was_not_measured_is_not_taken() -> None:
     assert not _helps(few, None)
 
 
+def test_where_all_are_right_no_temperature_is_measured() -> None:
+    observed = made_up(60, sharpness=0.5)
+    right = replace(
+        observed, truth=np.where(observed.truth < 0, -1, observed.logits.argmax(axis=1))
+    )
+    figures = _crossed(right, fitted_to(right), 0.98)
+    assert figures is not None
+    assert figures["made"]["calibration_error_after"] < figures["made"]["calibration_error_before"]
+    assert not _helps(right, figures)
+
+
 def test_groups_whose_names_are_not_utf8_are_halved() -> None:
     observed = made_up(40)
     samples = tuple(replace(s, group=f"made/caf\udce9-{s.group}") for s in observed.samples)
@@ -182,8 +199,7 @@ def test_groups_whose_names_are_not_utf8_are_halved() -> None:
 
 def test_the_detector_keeps_what_it_must_and_rejects_the_rest() -> None:
     observed, unseen = made_up(800), made_up(800, seed=1)
-    fitted = fit_detector(observed, NONE)
-    detector = Detector(fitted.weights, fitted.bias, _threshold(observed, fitted, 0.98))
+    detector = fitted_to(observed)
     assert detector.recognises(observed.labelled.features).mean() >= 0.98
     assert detector.recognises(unseen.labelled.features).mean() > 0.95
     assert detector.recognises(unseen.where(unseen.truth < 0).features).mean() < 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -15,13 +16,14 @@ import pytest
 from service.encoder.bundle import SHIPPED
 from service.errors import SourceInvalid
 from service.settings import Settings
-from service.training.data import Sample, read_samples
+from service.training.data import Sample, read_samples, telling
 from service.training.evaluate import evaluate
-from service.training.figures import auroc, calibration_error, neighbours, reliability
+from service.training.figures import auroc, calibration_error, neighbours, reliability, wilson
+from service.training.held_out import split
 from service.training.observe import Observed
 from service.training.retrieval import retrieval_figures
 from tests.bundles import TITLE
-from tests.test_cli import assert_one_line
+from tests.test_cli import assert_one_line, called
 from tests.test_encoder import change_card
 
 
@@ -29,6 +31,13 @@ def test_auroc_of_known_cases() -> None:
     assert auroc(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1
     assert auroc(np.array([1.0]), np.array([1.0])) == 0.5
     assert auroc(np.array([1.0, 3.0]), np.array([0.0, 2.0, 4.0])) == 0.5
+
+
+def test_an_interval_is_of_shares() -> None:
+    for photos in range(1, 200):
+        assert math.copysign(1, wilson(0, photos)[0]) == 1  # and not -0.00
+        assert wilson(photos, photos)[1] <= 1
+    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
 
 
 def test_calibration_error_of_a_known_case() -> None:
@@ -148,6 +157,28 @@ def test_held_out_photos_are_a_part_of_all(
     assert "taken for" in done.stdout
     document = json.loads((tmp_path / "evaluation.json").read_text())
     assert 0 < document["bundles"][0]["sources"]["garments"]["photos"] < 12
+
+
+def test_what_train_holds_out_is_what_is_evaluated(
+    environment: dict[str, str], drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos that say nothing have a part in the split there, and so here."""
+    photos, kinds = sorted(drawn.glob("images/*.jpg")), ("Tee", "none", "", "Dress", "")
+    rows = [f"{photo},{kinds[i % 5]},{i}" for i, photo in enumerate(photos)]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["image_name,category_label,sender", *rows]))
+    seen: list[Sample] = []
+
+    def note(_bundle: Path, _settings: Settings, samples: list[Sample], **_how: object) -> None:
+        seen.extend(samples)
+        raise SourceInvalid("That is enough.")
+
+    monkeypatch.setattr("service.training.evaluate.evaluate", note)
+    done = called("evaluate", str(SHIPPED), "--data", str(table), "--group", "sender")
+    assert "That is enough." in done.stderr
+    samples = read_samples([table], groups=["sender"])
+    assert seen == telling(*split(samples))[1]
+    assert seen != split(telling(samples)[0])[1]  # or this would show nothing
 
 
 @pytest.mark.parametrize(

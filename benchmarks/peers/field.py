@@ -227,14 +227,16 @@ class Field:
 
 
 def groups(names: Sequence[str], memory: int, rows: int) -> list[list[str]]:
-    """In order, as many in a group as fit the memory together; at least one."""
+    """As many in a group as fit the memory together, and at least one; the reference comes first and stays,
+    then those that need the least."""
     packed: list[list[str]] = []
     free = 0
-    for name in sorted(names, key=lambda name: contestant_class(name).memory_a_row):
-        need = contestant_class(name).memory_a_row * rows
+    needs = {name: contestant_class(name).memory_a_row * rows for name in names}
+    for name in sorted(names, key=lambda name: (name != REFERENCE, needs[name])):
+        need = needs[name]
         if not packed or need > free:
+            free = memory - (needs.get(REFERENCE, 0) if packed else 0)
             packed.append([])
-            free = memory
         packed[-1].append(name)
         free -= need
     return packed

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
+from own import own_settings
 
 from peers.contestant import Catalog, Contestant
 from peers.pgvector import VACUUM, WARM, connect, database_bytes, postmaster
 from service.catalog import BulkLoader, Progress, Row, Run, build_indexes, similar
-from service.settings import Settings
 from service.studio import Studio
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ class ThroughSql(Contestant):
     memory_a_row = 7_000
 
     def build(self, catalog: Catalog) -> None:
-        home = Settings(home=self.folder, database_url=None)
+        home = own_settings(self.folder)
         built = self.folder / "built.json"
         if built.exists():
             self.build_seconds = json.loads(built.read_text())

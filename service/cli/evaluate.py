@@ -81,9 +81,8 @@ def evaluate(
             samples = read_samples(sources, image_root=image_root, groups=groups)
             for column in _named(garment, attributes, by):
                 require_column(samples, [column])
-            # Before the split: whether a photo stands for no garment is not for its side to decide
-            (samples,) = telling(samples)
-            chosen = samples if whole else split(samples)[1]
+            # Split as train splits, which all of the photos have a say in, and then those that tell something
+            chosen = telling(samples)[0] if whole else telling(*split(samples))[1]
             photos = "all photos" if whole else "held-out photos"
             for card in () if whole else cards:
                 if doubt := unlike_training(card, names_of(sources), groups):
@@ -161,12 +160,15 @@ def calibrate(
     if as_json:
         print_json(card.calibration.model_dump(mode="json"))
         return
+    fitted = card.calibration.temperature != 1
     note(f"{bundle}: temperature {card.calibration.temperature:g}")
     for name, row in (card.calibration.measured["sources"] or {}).items():
         rejected = row.get("rejected_without_label")
+        after = f"{row['calibration_error_after']:.3f}"
         note(
-            f"  {name}: calibration error {row['calibration_error_before']:.3f} before, "
-            f"{row['calibration_error_after']:.3f} after; recognised {row['recognised']['share']:.1%}"
+            f"  {name}: calibration error {row['calibration_error_before']:.3f}"
+            + (f" before, {after} after" if fitted else f", {after} by the one that was fitted")
+            + f"; recognised {row['recognised']['share']:.1%}"
             + (f", refused without a label {rejected['share']:.1%}" if rejected else "")
         )
 

@@ -93,7 +93,7 @@ def calibrate_on(
         detector=Detector(detector.weights, detector.bias, threshold),
         measured={
             "temperature": "least negative log-likelihood of the first source's held-out labels; 1 "
-            "where that does not lower the calibration error",
+            "where that does not lower the calibration error, or all of them are right",
             "score": "nearest label's mean and a linear discriminant on the unit embedding",
             "keep": keep,
             "held_out": {name: len(held.of_source(name).labelled) for name in held.sources},
@@ -151,9 +151,10 @@ def _threshold(held: Observed, detector: Detector, keep: float) -> float:
 
 def _helps(held: Observed, figures: dict[str, Any] | None) -> bool:
     first = (figures or {}).get(held.labelled.sources[0])
-    if (
-        first is None
-    ):  # of too few photos nothing is measured, and the temperature would run to one end
+    known = held.of_source(held.labelled.sources[0]).labelled
+    # Of too few photos nothing is measured, and where all are right a network cannot be too sure: the
+    # temperature runs to one end
+    if first is None or bool((known.logits.argmax(1) == known.truth).all()):
         return False
     return bool(first["calibration_error_after"] < first["calibration_error_before"])
 

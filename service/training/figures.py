@@ -17,7 +17,7 @@ def wilson(hits: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
     centre = share + z * z / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
-    return (centre - spread) / scale, (centre + spread) / scale
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[tuple[float, float, int]]:
