@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from procrastinate.exceptions import ConnectorException
 
@@ -9,6 +12,12 @@ from service.errors import DatabaseUnavailable
 from service.jobs import worker
 from service.settings import Settings
 from service.studio import Studio
+
+
+def in_thread(work: Callable[..., None], *given: object, **named: object) -> None:
+    """There is a browser's loop in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work, *given, **named).result(60)
 
 
 @pytest.fixture
@@ -30,7 +39,7 @@ def test_jobs_that_were_not_done_are_no_success(
     settings: Settings, studio: Studio, away: list[object]
 ) -> None:
     with pytest.raises(DatabaseUnavailable, match="queue's database went away: connection refused"):
-        worker.run_worker(settings, once=True)
+        in_thread(worker.run_worker, settings, once=True)
     assert len(away) == 1
 
 
@@ -38,5 +47,5 @@ def test_a_companion_waits_no_longer_than_its_server_lives(
     settings: Settings, studio: Studio, away: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.getppid", lambda: 1 if away else 0)
-    worker.run_worker(settings, parent=0)
+    in_thread(worker.run_worker, settings, parent=0)
     assert len(away) == 1

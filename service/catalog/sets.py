@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from service.catalog.garments.categories import labels_of_a_model
 from service.domain import LabelCount
-from service.errors import InvalidParameter, SetNotFound
+from service.errors import InvalidParameter, SetChanged, SetNotFound
 
 STORE = text("INSERT INTO upload_set (model_id) VALUES (:model_id) RETURNING id")
 
@@ -103,8 +103,8 @@ def extend_set(
 ) -> None:
     """Add images behind those that a set has, up to `most` in all.
 
-    after: how many it has; with another number nothing is added. Raises `SetNotFound`, `InvalidParameter`
-    beyond `most`, where it has not so many or another model labelled it, and `ModelMoved` as `store_set`.
+    after: how many it has. Raises `SetNotFound`, `SetChanged` where it has another number, `InvalidParameter`
+    beyond `most` or where another model labelled it, and `ModelMoved` as `store_set`.
     """
     with engine.begin() as connection:
         row = _require(connection, set_id)
@@ -113,7 +113,7 @@ def extend_set(
             raise _missing(set_id)
         count = connection.execute(COUNT, {"set_id": row["id"]}).scalar_one()
         if after is not None and after != count:
-            raise InvalidParameter(f"after is {after}, but the set has {count} images.")
+            raise SetChanged(f"after is {after}, but the set has {count} images.")
         if own != model_id:
             raise InvalidParameter("Another model labelled this set. Start a new one.")
         if count + len(images) > most:

@@ -96,6 +96,13 @@ class SetNotFound(FashionStudioError):
     status = 404
 
 
+class SetChanged(FashionStudioError):
+    """The set has another number of photos than the request said. Look at it: a part may be there already."""
+
+    code = "set_changed"
+    status = 409
+
+
 class ImportNotFound(FashionStudioError):
     """There is no import of that id."""
 

@@ -122,7 +122,7 @@ def test_the_page_asks_for_the_key_and_keeps_it(locked: tuple[FlaskClient, str])
     assert answer.status_code == 204
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
     assert client.get(GARMENT).status_code == 404
     assert "Sign out" in client.get("/").text

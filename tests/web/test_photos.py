@@ -148,11 +148,11 @@ def test_a_part_that_is_sent_again_is_in_its_set_once(client: FlaskClient) -> No
         return client.post(f"{place}/images?after={after}", **form(JPEG, JPEG, field="images"))
 
     assert len(add(1).get_json()["images"]) == 3
-    assert "the set has 3" in require_problem(add(1), 400, "invalid_parameter")
-    require_problem(add(0), 400, "invalid_parameter")
+    assert "the set has 3" in require_problem(add(1), 409, "set_changed")
+    require_problem(add(0), 409, "set_changed")
     require_problem(add(-1), 400, "invalid_parameter")
     with ThreadPoolExecutor(3) as pool:  # sent again before the first try is through
-        assert sorted(answer.status_code for answer in pool.map(add, [3] * 3)) == [200, 400, 400]
+        assert sorted(answer.status_code for answer in pool.map(add, [3] * 3)) == [200, 409, 409]
     assert len(client.get(place).get_json()["images"]) == 5
 
 

@@ -18,6 +18,7 @@ from service.errors import (
     ImageTooLarge,
     InvalidParameter,
     ModelMoved,
+    SetChanged,
     SetNotFound,
 )
 from service.schemas import PhotoSet
@@ -52,7 +53,7 @@ def add_set(query: SetParameters, form: SetForm) -> tuple[dict[str, Any], int, d
 
 
 @routes.post("/<set_id>/images")
-@operation(PhotoSet, scope="write", refuses=(SetNotFound, ImageMissing, ImageTooLarge))
+@operation(PhotoSet, scope="write", refuses=(SetNotFound, SetChanged, ImageMissing, ImageTooLarge))
 def add_images(set_id: str, query: MoreParameters, form: SetForm) -> dict[str, Any]:
     """Label more photos and add them to a set, behind those that it has.
 

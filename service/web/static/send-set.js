@@ -20,9 +20,8 @@ export async function sendSet(files, { id, sent, named, enough, signal }) {
       const path = set ? `/sets/${set.id}/images?after=${there}` : "/sets";
       set = await send(path, form("images", part), { sent: arriving, signal });
     } catch (error) {
-      set = set && error.status === 400 ? await ask(`/sets/${set.id}`, { signal }) : set;
-      // What an earlier try sent was still being labelled when it was asked for, and is there by now
-      if (!set || set.images.length === there) throw error.lost ? ((await goneFrom(part)) ?? error) : error;
+      if (error.code !== "set_changed") throw error.lost ? ((await goneFrom(part)) ?? error) : error;
+      set = await ask(`/sets/${set.id}`, { signal }); // an earlier try's part was still being labelled, and is there by now
     }
     named(set);
   }

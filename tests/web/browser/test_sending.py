@@ -136,7 +136,7 @@ def test_a_part_that_the_server_got_and_did_not_answer_is_in_the_set_once(
 ) -> None:
     """The first try is still being labelled when the page asks what is there and sends it again."""
     visitor = visit(site, "desktop")
-    visitor.forgiven += ["ERR_FAILED", "status of 400"]
+    visitor.forgiven += ["ERR_FAILED", "status of 409"]
     page = visitor.open("/sets")
     page.route(re.compile(PART), lambda route: route.abort(), times=1)
     page.set_input_files(CHOOSE, photos)
