@@ -70,14 +70,12 @@ def fashion_studio() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command; every failure is one line on stderr, exit 1, or 2 for wrong usage."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # a name that is no text, a terminal of few characters
+        # A name that is no text, a terminal of few characters
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = fashion_studio.main(arguments, prog_name="fashion-studio", standalone_mode=False)
-    except (
-        click.exceptions.NoArgsIsHelpError
-    ) as error:  # a group without a command: its help, on many lines
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A group without a command: its help, on many lines
         click.echo(error.format_message(), err=True)
         sys.exit(2)
     except click.UsageError as error:

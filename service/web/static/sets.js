@@ -131,7 +131,6 @@ function keepNamed(id) {
 
 // What is named by now is a set too.
 function showNamed(id) {
-  keepNamed(id);
   if (location.pathname !== `/sets/${id}`) history.pushState(null, "", `/sets/${id}`);
   return show();
 }
