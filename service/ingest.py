@@ -68,13 +68,15 @@ def _only(wanted: Callable[[Item], bool], items: Items) -> Iterator[Item]:
 
 @contextmanager
 def recorded(run: Run, *, resumed: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Close the run's record with what became of it.
+    """Say all the while that someone is at work, and close the run's record with what became of it.
 
+    A cluster may take minutes to start, and a photo to come: neither is the end of a process.
     resumed: errors after which another worker will go on with it. Without a database the record
     stays open, and is taken up, or swept, once it has been silent for long enough.
     """
     try:
-        yield
+        with run.waiting():
+            yield
     except (DatabaseUnavailable, ImportLost):
         raise
     except resumed:

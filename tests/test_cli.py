@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,25 +49,6 @@ def assert_one_line(done: Run, code: int, words: str) -> None:
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
-
-
-def test_a_second_ctrl_c_while_it_ends_is_nothing() -> None:
-    code = (
-        "import atexit, signal, time; from service import cli\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def end(): print('ends', flush=True); time.sleep(1); print('ended')\n"
-        "def wait(*_, **__): print('begins', flush=True); time.sleep(30)\n"
-        "atexit.register(end); cli.fashion_studio.main = wait; cli.main([])"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for said in ("begins\n", "ends\n"):
-        assert process.stdout.readline() == said
-        process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=30)
-    assert (process.returncode, out, said) == (130, "ended\n", "fashion-studio: Stopped.\n")
 
 
 @pytest.fixture

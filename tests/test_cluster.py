@@ -19,7 +19,7 @@ import ray
 from sqlalchemy import Engine, text
 
 from service.catalog import count_by_label
-from service.errors import StorageUnavailable
+from service.errors import ClusterFailed, StorageUnavailable
 from service.ingest import ingest
 from service.intake.cluster import on_ray
 from service.settings import Settings
@@ -99,6 +99,37 @@ def test_a_store_that_goes_away_stops_it(
         store.stop()
         with pytest.raises(StorageUnavailable):
             ingest(studio, source, engine=on_ray(1))
+
+
+def test_a_cluster_that_is_not_there_is_one_line(
+    environment: dict[str, str], drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "nonsense"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        began = time.monotonic()
+        said = run("ingest", drawn / "images", "--engine", "ray")
+        assert_one_line(said, 1, f"RAY_ADDRESS={address} cannot be joined")
+        assert time.monotonic() - began < 60
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_fails_in_the_cluster_is_one_line(
+    studio: Studio, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __init__(self, *_: object) -> None: ...
+
+        def __call__(self, row: object) -> None:
+            raise MemoryError("no room")
+
+    of_another = studio.model.card.model_copy(update={"content_sha256": "0" * 64})
+    with monkeypatch.context() as patched:
+        patched.setattr(studio.model, "card", of_another)
+        with pytest.raises(ClusterFailed, match="bundle is not on this machine"):
+            ingest(studio, drawn / "images", engine=on_ray(1))
+    monkeypatch.setattr("service.intake.cluster._Embedder", Broken)
+    with pytest.raises(ClusterFailed, match=r"gave up: MemoryError: no room\. Start again"):
+        ingest(studio, drawn / "images", engine=on_ray(1))
 
 
 def start(folder: Path) -> subprocess.Popen[str]:

@@ -10,16 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from service.catalog import garment_by_id
+from service.catalog import garment_by_id, sweep_imports
 from service.curate import add_garment, relabel_garment
 from service.images import open_images
 from service.ingest import ingest
+from service.intake import outcomes
+from service.intake.photo import Outcome
+from service.intake.work import Work
 from service.studio import Studio
 from tests.pictures import encoded, picture, png_header
 
@@ -285,3 +289,25 @@ def test_a_label_that_a_person_gave_stays_where_the_source_has_none(
     assert garment_by_id(studio.engine, garment_id).label == label
     assert counts(ingest(studio, tmp_path, labels="predicted")) == (1, 0, 1, 0, 0)
     assert garment_by_id(studio.engine, garment_id).label_source == "predicted"
+
+
+def test_an_import_that_is_silent_for_long_is_at_work(
+    studio: Studio, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for photo in sorted(drawn.glob("images/*.jpg"))[:2]:
+        shutil.copy(photo, tmp_path)
+    monkeypatch.setattr("service.catalog.imports.runs.BEAT_EVERY", 0.1)
+    swept = []
+
+    def slow(work: Work) -> Iterator[Outcome]:
+        for outcome in outcomes(work):
+            yield outcome
+            with studio.engine.begin() as connection:
+                connection.execute(
+                    text("UPDATE import_run SET heartbeat_at = now() - interval '2 min'")
+                )
+            time.sleep(1)
+            swept.append(sweep_imports(studio.engine))
+
+    assert counts(ingest(studio, tmp_path, engine=slow)) == (2, 2, 0, 0, 0)
+    assert swept == [[], []]

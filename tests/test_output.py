@@ -1,11 +1,21 @@
-"""What commands show people: tables, a comparison of models, progress in a log."""
+"""What commands show people: tables, a comparison of models, progress, questions, how they end."""
 
 from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from service.cli import output
 from service.cli.comparison import print_comparison
+from tests.pictures import encoded, picture
+from tests.test_cli import run
 
 
 def test_a_table_shows_what_it_is_given(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,3 +66,74 @@ def test_progress_in_a_log_tells_rate_and_time_left(
         "import: 1000 of 1200 epoch 11",
         "import: 1100 of 1200, 20 s left epoch 12",
     ]
+
+
+@pytest.mark.usefixtures("environment")
+def test_on_a_terminal_it_asks_on_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what it warns of stands above the progress bar."""
+    monkeypatch.setenv("TERM", "xterm")
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(encoded(picture(60, 80, number)))
+    assert run("ingest", tmp_path).returncode == 0
+    (tmp_path / "1.png").unlink()
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "ingest", str(tmp_path), "--prune"],
+        stdin=terminal, stdout=terminal, stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    said = b""
+    with os.fdopen(screen, "rb", 0) as shown, suppress(OSError):  # which its end is
+        while part := shown.read(4096):
+            said += part
+            if said.endswith(b"[y/N]: "):
+                os.write(screen, b"y\n")
+    assert process.wait(60) == 0, said
+    lines = said.decode().replace("\r", "").split("\n")
+    assert "gone: 1.png" in lines
+    assert f"Remove 1 of the 3 garments of {tmp_path}? [y/N]: y" in lines
+    assert "pruned 1" in lines[-2]
+
+
+def test_ctrl_c_is_one_line() -> None:
+    code = (
+        "import click, os, signal; from service import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "end = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "cli.Commands.get_command = lambda *_: click.Command('ends', callback=end)\n"
+        "cli.main(['ends'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "fashion-studio: Stopped.\n")
+
+
+def test_a_second_ctrl_c_while_it_ends_is_nothing() -> None:
+    code = (
+        "import atexit, signal, time; from service import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def end(): print('ends', flush=True); time.sleep(1); print('ended')\n"
+        "def wait(*_, **__): print('begins', flush=True); time.sleep(30)\n"
+        "atexit.register(end); cli.fashion_studio.main = wait; cli.main([])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for said in ("begins\n", "ends\n"):
+        assert process.stdout.readline() == said
+        process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=30)
+    assert (process.returncode, out, said) == (130, "ended\n", "fashion-studio: Stopped.\n")
+
+
+def test_who_reads_no_further_is_told_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "--help"], stdout=writer, stderr=subprocess.PIPE,
+        text=True, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -81,10 +81,7 @@ def import_features(
         with recorded(run), closing(_ahead(batches)) as ready:
             run.beat(total=named)
             for batch in ready:
-                with run.waiting():  # an index that it drops may be in use
-                    added, updated = loader.write(
-                        batch.rows, Progress(run, batch.seen, batch.rejects)
-                    )
+                added, updated = loader.write(batch.rows, Progress(run, batch.seen, batch.rejects))
                 summary.seen += batch.seen
                 summary.added += added
                 summary.updated += updated
@@ -94,8 +91,7 @@ def import_features(
                 progress(summary, named)
                 run.beat(now=True)
                 if summary.seen == batch.seen:  # the first one: those that follow have components
-                    with run.waiting():
-                        project_catalog(studio.engine)
+                    project_catalog(studio.engine)
     build_indexes(studio.engine, progress=building)
     return summary
 

@@ -49,6 +49,12 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # of which click makes a blank line
+            raise click.Abort from None
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
@@ -85,14 +91,13 @@ def main(arguments: list[str] | None = None) -> Any:
     except (click.Abort, KeyboardInterrupt):
         # The embedded database still has to stop; impatience would leave it running, and a traceback
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if sys.stderr.isatty():
+            click.echo(err=True)  # behind the terminal's own ^C
         _fail("Stopped.", 130)
     except InvalidParameter as error:
         _fail(error.detail, 2)
     except FashionStudioError as error:
         _fail(error.detail, 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -84,8 +85,10 @@ def ingest(
     _require_fitting(watch, dry_run, prune, yes, more_than_half)
     decoding = _engine(engine, workers, alone=watch or dry_run)
     refusals: list[PruneRefused] = []
+    shown = ExitStack()
 
     def forget(gone: Gone) -> list[str]:
+        shown.close()  # the bar, or it would be drawn over the question
         if not prune or not gone.garments:
             return []
         if dry_run:
@@ -105,7 +108,8 @@ def ingest(
         how = Keeping(labels, image_root, batch_size, prune, more_than_half)
         _keep_in_step(source, how, as_json)
         return
-    with open_studio() as studio, progress_bar("ingest") as advance:
+    with open_studio() as studio, shown:
+        advance = shown.enter_context(progress_bar("ingest"))
         summary = take_in(
             studio,
             source,

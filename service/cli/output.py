@@ -72,8 +72,8 @@ def print_table(
 
 
 def note(message: str) -> None:
-    """A line for people, on stderr."""
-    click.echo(printable(message), err=True)
+    """A line for people, on stderr; above the progress bar where there is one."""
+    print(printable(message), file=sys.stderr, flush=True)  # click goes past what the bar minds
 
 
 @contextmanager

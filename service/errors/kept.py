@@ -91,6 +91,12 @@ class TrainingImpossible(FashionStudioError):
     code = "training_impossible"
 
 
+class ClusterFailed(FashionStudioError):
+    """The Ray cluster cannot be joined, or gave up. What was committed stays."""
+
+    code = "cluster_failed"
+
+
 class DatabaseUnavailable(FashionStudioError):
     """The database does not answer."""
 

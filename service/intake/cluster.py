@@ -12,22 +12,26 @@ import itertools
 import logging
 import os
 import pickle
+import re
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow
 import ray
 import ray.data
+import ray.exceptions
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
 from service.catalog import Filed, Loader, open_database
 from service.encoder import find_bundle
-from service.errors import FashionStudioError, InvalidParameter
+from service.errors import BundleMismatch, ClusterFailed, FashionStudioError, InvalidParameter
 from service.images import open_images
 from service.intake.photo import Items, Options, Outcome, Photo, outcome_of, photos_of
 from service.intake.work import Engine, Work
@@ -37,6 +41,8 @@ from service.storage import FETCHERS, is_remote
 
 CHUNK = 32  # photos to a task: a second or less of one core, done again where an actor dies
 DATA = "pickled"  # the one column: a list of photos, or of what became of them, or an error
+HOST_AND_PORT = re.compile(r"(ray://)?(?P<host>.+):(?P<port>\d+)")
+ANSWERS = 10  # seconds in which a cluster that is there answers
 READER_CPUS = 0  # another amount than an actor's, or else Ray does both in one process
 
 
@@ -45,7 +51,7 @@ def on_ray(workers: int | None = None) -> Engine:
     TensorFlow runs the network and there are any, of which each actor has one.
 
     The cluster is that of RAY_ADDRESS, or one of this machine's own until the import ends.
-    Raises `InvalidParameter`.
+    Raises `InvalidParameter`; the engine raises `ClusterFailed`.
     """
     if workers is not None and workers < 1:
         raise InvalidParameter(f"--workers is {workers}; it must be at least 1.")
@@ -70,12 +76,22 @@ def _outcomes(work: Work, workers: int | None) -> Iterator[Outcome]:
             num_cpus=1,
             num_gpus=1 if on_gpu else 0,
         )
-        for row in embedded.iter_rows():
+        for row in _asked(embedded):
             for done in _opened(row):
                 if isinstance(done, Photo):
                     yield outcome_of(done, model, work.options, work.gone.claim)
                 else:
                     yield done
+
+
+def _asked(embedded: ray.data.Dataset) -> Iterator[dict[str, Any]]:
+    try:
+        yield from embedded.iter_rows()
+    except ray.exceptions.RayError as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise ClusterFailed(
+            f"The Ray cluster gave up: {said[-1].rstrip('.')}. Start again, to go on behind the last batch."
+        ) from error
 
 
 @contextmanager
@@ -86,13 +102,28 @@ def _joined() -> Iterator[None]:
         if begun:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray tells its makers by default
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own files have the rest
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            _join()
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         try:
             yield
         finally:
             if begun:
                 ray.shutdown()
+
+
+def _join() -> None:
+    """Raises `ClusterFailed`. Ray itself asks for a quarter of an hour where no one answers."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    try:
+        if found := HOST_AND_PORT.fullmatch(address):
+            socket.create_connection((found["host"], int(found["port"])), timeout=ANSWERS).close()
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        of = f" of RAY_ADDRESS={address}" if address else ""
+        raise ClusterFailed(
+            f"The Ray cluster{of} cannot be joined: {error}. Start it, or unset RAY_ADDRESS to use "
+            "this machine alone."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -140,10 +171,18 @@ class _Embedder:
     def __init__(
         self, settings: Settings, model: Model, options: Options, gone: frozenset[str]
     ) -> None:
-        card = model.card
-        folder = find_bundle(settings, card.title, card.content_sha256, str(model.folder))
-        self._model = Model(settings, model.id, folder, card, model.labels, threads=1)
+        self._settings, self._there = settings, model
         self._options, self._gone = options, gone
+
+    @cached_property
+    def _model(self) -> Model:
+        """The model, its bundle found on this machine. Raises `ClusterFailed`."""
+        there, card = self._there, self._there.card
+        try:
+            folder = find_bundle(self._settings, card.title, card.content_sha256, str(there.folder))
+        except BundleMismatch as error:
+            raise ClusterFailed(f"{socket.gethostname()}: {error.detail}") from None
+        return Model(self._settings, there.id, folder, card, there.labels, threads=1)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 
 from service.catalog import GarmentChanged, Loader, Move, Progress, Run
 from service.errors import BundleMismatch, ImportLost
@@ -47,16 +46,14 @@ def take_in(
     """
     began, summary = time.monotonic(), Summary()
     if run is not None:
-        with run.waiting():
-            total = sum(1 for _ in items())
-        run.beat(total=total)
+        run.beat(total=sum(1 for _ in items()))
     model, overtaken, fresh = studio.model, 0, set[str]()
     while True:
         loader = Loader(studio.engine, model.id)
         work = Work(studio, model, items, _settled(items, run), options, gone)
         batch: list[Outcome] = []
         try:
-            for outcome in _awaited(engine(work), run):
+            for outcome in engine(work):
                 batch.append(outcome)
                 if run is not None:
                     run.beat()
@@ -73,33 +70,18 @@ def take_in(
                 raise ImportLost(
                     "Another process keeps moving the same garments. Start again when it is through."
                 ) from None
-        with _awaiting(run):
-            gone.look_again()  # what that batch had claimed is not stored
+        gone.look_again()  # what that batch had claimed is not stored
 
 
 def _settled(items: Items, run: Run | None) -> int:
     """How many items the run has settled before; 0 where the source is another by now."""
     if run is None or run.seen == 0:
         return 0
-    with run.waiting():
-        last = next(itertools.islice(items(), run.seen - 1, None), None)
+    last = next(itertools.islice(items(), run.seen - 1, None), None)
     if last is not None and printable(last.name) == run.last_item:
         return run.seen
     run.restart()
     return 0
-
-
-def _awaited(outcomes: Iterator[Outcome], run: Run | None) -> Iterator[Outcome]:
-    """An engine's outcomes; a cluster may take minutes to start."""
-    with _awaiting(run):
-        first = next(outcomes, None)
-    if first is not None:
-        yield first
-        yield from outcomes
-
-
-def _awaiting(run: Run | None) -> AbstractContextManager[None]:
-    return nullcontext() if run is None else run.waiting()
 
 
 def _settle(

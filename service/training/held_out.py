@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from service.encoder.bundle import Card
 from service.grouping import components
@@ -20,7 +21,7 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
 
     Groups go by the hash of their name, so the same group falls on the same side in every run. Groups
     that hold the same file, in whatever source, are one, and so are those with a photo each of the same
-    kin. Raises `StorageUnavailable`.
+    kin: their samples come back with one group. Raises `StorageUnavailable`.
     """
     joined = components(itertools.chain(_copies(samples), _related(samples)))
     groups = [joined.get(sample.group, sample.group) for sample in samples]
@@ -36,8 +37,15 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
                 wanted -= sizes[name]
     sides: tuple[list[Sample], list[Sample]] = [], []
     for sample, group in zip(samples, groups, strict=True):
-        sides[group in held].append(sample)
+        sides[group in held].append(replace(sample, group=group))
     return sides
+
+
+def intertwined(samples: Sequence[Sample]) -> bool:
+    """Whether some group, of samples as `split` returns them, is of several sources: without the others
+    another part of a source would have been held out.
+    """
+    return len({(s.group, s.source) for s in samples}) > len({s.group for s in samples})
 
 
 def doubts(
@@ -69,8 +77,9 @@ def unlike_training(card: Card, sources: Iterable[str], groups: Collection[str])
     learnt = card.training.get("sources", {})
     named = set(sources)
     by = card.training.get("groups")  # a bundle of before does not say it
+    needed = set(learnt) if card.training.get("intertwined") else named
     if named.isdisjoint(learnt) or (
-        named <= set(learnt) and (by is None or set(by) == set(groups))
+        needed <= named <= set(learnt) and (by is None or set(by) == set(groups))
     ):
         return None
     told = ""

@@ -33,7 +33,14 @@ from service.training.data import (
 )
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
-from service.training.held_out import HELD_OUT, doubts, large_enough, selected, split
+from service.training.held_out import (
+    HELD_OUT,
+    doubts,
+    intertwined,
+    large_enough,
+    selected,
+    split,
+)
 from service.training.network import FEATURES, LOGITS
 from service.training.pixels import load_pixels
 from service.training.plan import Plan
@@ -151,6 +158,7 @@ def train_bundle(
             "training": {
                 "sources": {name: sum(s.source == name for s in data.samples) for name in names},
                 "groups": list(selection.groups),
+                "intertwined": intertwined([*training, *held_out]),
                 "started_from": origin,
                 "plan": asdict(plan),
                 "tasks": {task: len(data.targets.classes[task]) for task in tasks},

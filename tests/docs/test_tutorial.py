@@ -19,6 +19,8 @@ from .pages import ROOT, page
 COMMAND = re.compile(
     r"^    ((?:fashion-studio|mv|cd|printf|curl|export FASHION_STUDIO_HOME)\b.*)$", re.MULTILINE
 )
+NOT_RUN = ("    make demo", "    export PATH=")
+SAID = ("    label   ", "    seen 66: ", "    More like ")
 READY = (
     "until curl --fail --silent --output log.ready http://127.0.0.1:8000/readyz; do sleep 0.3; done"
 )
@@ -43,6 +45,10 @@ def test_every_command_of_the_tutorial_works(home: Path) -> None:
     commands = COMMAND.findall(page("docs/tutorial.md"))
     assert len(commands) > 12
     assert commands.count("fashion-studio serve") == 1
+    blocks = re.findall(r"^\n(    .+)$", page("docs/tutorial.md"), re.MULTILINE)
+    assert [
+        line for line in blocks if not COMMAND.match(line) and not line.startswith(NOT_RUN + SAID)
+    ] == []
     script = "\n".join(["set -e", *commands, "kill %1", "wait %1"])
     script = script.replace(
         "fashion-studio serve", f"fashion-studio serve --port 8000 > log 2>&1 &\n{READY}"

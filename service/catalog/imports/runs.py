@@ -129,12 +129,15 @@ class Run:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Meanwhile a thread beats: whoever waits for others has nothing to say that would do it."""
+        """Meanwhile a thread beats: whoever waits for others has nothing to say that would do it.
+
+        What it is told, `beat` raises where the work goes on.
+        """
         over = threading.Event()
 
         def beat() -> None:
             while not over.wait(BEAT_EVERY):
-                with suppress(FashionStudioError):  # the next beat of the one at work says it
+                with suppress(FashionStudioError):
                     self.beat(now=True)
 
         thread = threading.Thread(target=beat, name="beat", daemon=True)
