@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +16,22 @@ from typing import Any, Literal
 import numpy as np
 
 from service.alone import alone
-from service.errors import FashionStudioError, HomeNotWritable, InvalidParameter
+from service.drafts import FULL
+from service.errors import FashionStudioError, HomeNotWritable, InvalidParameter, StorageFull
 from service.processes import process_pool
-from service.render import CATEGORIES, render, sample_spec, studio_scene, wild_scene
+from service.render import (
+    CATEGORIES,
+    GarmentSpec,
+    render,
+    sample_spec,
+    studio_scene,
+    wild_scene,
+)
 from service.sources import IMAGE, LABEL
 
 TABLE, RECIPE, LOCK = "garments.csv", "recipe.json", ".lock"
-DRAWN = re.compile(f"({'|'.join(CATEGORIES).lower()})-[0-9]{{5,}}(-[0-9]+)?[.]jpg")
+DRAWN = re.compile(f"({'|'.join(CATEGORIES).lower()})-[0-9]{{5,}}(-[0-9]+)?[.](jpg|draft)")
+TOGETHER = 1024  # pictures that are asked for at once: what is asked for lies in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +49,15 @@ class Recipe:
     size: int = 300
     seed: int = 0
 
-    def names(self) -> list[str]:
-        """Every picture's path within the folder."""
-        return [
-            f"images/{CATEGORIES[i % len(CATEGORIES)].lower()}-{i:05d}"
-            + (f"-{view}.jpg" if self.views > 1 else ".jpg")
-            for i in range(self.garments)
-            for view in range(self.views)
-        ]
+    @property
+    def pictures(self) -> int:
+        return self.garments * self.views
+
+    def name(self, picture: int) -> str:
+        """The path within the folder of the picture of this number, from 0."""
+        garment, view = divmod(picture, self.views)
+        category = CATEGORIES[garment % len(CATEGORIES)].lower()
+        return f"images/{category}-{garment:05d}{f'-{view}' if self.views > 1 else ''}.jpg"
 
 
 def draw_collection(
@@ -55,8 +66,9 @@ def draw_collection(
     """Draw into `folder` what is not there yet; return the table.
 
     The table has image_name, category_label, garment (its number) and every attribute drawn.
-    Another process that draws there is waited for. Raises `HomeNotWritable`, `InvalidParameter` where
-    other pictures lie there, and `FashionStudioError` where a process that draws was ended.
+    Another process that draws there is waited for. Raises `HomeNotWritable`, `StorageFull`,
+    `InvalidParameter` where other pictures lie there, and `FashionStudioError` where a process that draws
+    was ended or cannot be started.
     """
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -64,51 +76,75 @@ def draw_collection(
             _forget_other_recipe(folder, recipe)
             _draw_missing(folder, recipe, progress)
             return _write_table(folder, recipe)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> FashionStudioError:
+    if error.errno in FULL:
+        return StorageFull(
+            f"There is no room in {folder}. Make room and give the same command again: what is drawn "
+            "stays."
+        )
+    return HomeNotWritable(f"{folder} cannot be written: {error.strerror}.")
+
+
+def _draw_missing(folder: Path, recipe: Recipe, progress: Callable[[int, int], None]) -> None:
+    total = recipe.pictures
+    missing = [i for i in range(total) if not (folder / recipe.name(i)).exists()]
+    done = total - len(missing)
+    try:
+        with process_pool() as pool:
+            for start in range(0, len(missing), TOGETHER):
+                jobs = [(folder, recipe, i) for i in missing[start : start + TOGETHER]]
+                for _ in pool.map(_draw, jobs):
+                    done += 1
+                    progress(done, total)
     except BrokenProcessPool:
         raise FashionStudioError(
             "A process that draws was ended, perhaps for want of memory. Give the same command again: "
             "what is drawn stays."
         ) from None
     except OSError as error:
-        raise HomeNotWritable(f"{folder} cannot be written: {error.strerror}.") from None
+        raise FashionStudioError(
+            f"No process can be started to draw: {error.strerror or error}."
+        ) from None
 
 
-def _draw_missing(folder: Path, recipe: Recipe, progress: Callable[[int, int], None]) -> None:
-    names = recipe.names()
-    missing = [i for i, name in enumerate(names) if not (folder / name).exists()]
-    done = len(names) - len(missing)
-    jobs = [(str(folder / names[i]), recipe, i // recipe.views, i % recipe.views) for i in missing]
-    with process_pool() as pool:
-        for _ in pool.map(_draw, jobs, chunksize=8):
-            done += 1
-            progress(done, len(names))
-
-
-def _draw(job: tuple[str, Recipe, int, int]) -> None:
-    path, recipe, garment, view = job
+def _draw(job: tuple[Path, Recipe, int]) -> None:
+    """Raises as `draw_collection` where the picture cannot be written; then it is not there."""
+    folder, recipe, picture = job
+    garment, view = divmod(picture, recipe.views)
     rng = np.random.default_rng((recipe.seed, garment, 1 + view))
     scene = studio_scene(rng) if recipe.scenes == "studio" else wild_scene(rng)
-    draft = Path(path).with_suffix(".draft")
-    render(_spec(recipe, garment), scene, recipe.size).save(draft, "JPEG", quality=88)
-    draft.replace(path)
+    jpeg = io.BytesIO()  # on a full disk Pillow itself leaves the half of a file, and says nothing
+    render(_spec(recipe, garment), scene, recipe.size).save(jpeg, "JPEG", quality=88)
+    path = folder / recipe.name(picture)
+    draft = path.with_suffix(".draft")
+    try:
+        draft.write_bytes(jpeg.getvalue())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise _unwritable(folder, error) from None
 
 
-def _spec(recipe: Recipe, garment: int) -> Any:
+def _spec(recipe: Recipe, garment: int) -> GarmentSpec:
     rng = np.random.default_rng((recipe.seed, garment))
     return sample_spec(rng, CATEGORIES[garment % len(CATEGORIES)])
 
 
 def _write_table(folder: Path, recipe: Recipe) -> Path:
-    rows = []
-    for index, name in enumerate(recipe.names()):
-        attributes = _spec(recipe, index // recipe.views).to_dict()
-        category = attributes.pop("category")
-        rows.append({IMAGE: name, LABEL: category, "garment": index // recipe.views} | attributes)
+    attributes = [field.name for field in fields(GarmentSpec) if field.name != "category"]
     draft = folder / f".{TABLE}.draft"
     with draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, [IMAGE, LABEL, "garment", *attributes], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for picture in range(recipe.pictures):
+            garment = picture // recipe.views
+            shown = _spec(recipe, garment).to_dict()
+            named = {IMAGE: recipe.name(picture), LABEL: shown.pop("category"), "garment": garment}
+            writer.writerow(named | shown)
     return draft.replace(folder / TABLE)
 
 

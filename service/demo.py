@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from service.catalog import Building
 from service.collection import Recipe, draw_collection
 from service.domain import Recommendation
 from service.ingest import Summary, ingest
@@ -13,15 +14,26 @@ from service.studio import Studio
 Progress = Callable[[str, int, int], None]  # what is being done, done, total
 
 
-def build_demo(studio: Studio, garments: int, progress: Progress) -> Summary:
-    """Draw the garments into the data folder and take them into the catalog; what is there stays."""
+def build_demo(
+    studio: Studio,
+    garments: int,
+    progress: Progress,
+    building: Callable[[Building], None] = lambda building: None,
+) -> Summary:
+    """Draw the garments into the data folder and take them into the catalog; what is there stays: no
+    fewer are drawn than there were, which another version's would replace."""
+    folder = studio.settings.folder("demo")
+    wanted = max(garments, sum(1 for _ in folder.glob("images/*.jpg")))
     table = draw_collection(
-        studio.settings.folder("demo"),
-        Recipe(garments=garments),
+        folder,
+        Recipe(garments=wanted),
         lambda done, total: progress("drawing garments", done, total),
     )
     return ingest(
-        studio, table, progress=lambda s: progress("labelling and embedding", s.seen, garments)
+        studio,
+        table,
+        progress=lambda s: progress("labelling and embedding", s.seen, wanted),
+        building=building,
     )
 
 

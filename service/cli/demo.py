@@ -17,7 +17,11 @@ from service.cli.output import (
     print_json,
     progress_bar,
     save_picture,
+    show_building,
 )
+from service.errors import InvalidParameter
+
+MOST = 1_000_000  # pictures in a folder
 
 
 @click.command()
@@ -50,7 +54,14 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
         require_free_port("127.0.0.1", port)
     with open_studio() as studio:
         with progress_bar("demo") as advance:
-            build_demo(studio, garments, lambda what, done, total: advance(done, total, what))
+            summary = build_demo(
+                studio,
+                garments,
+                lambda what, done, total: advance(done, total, what),
+                show_building(advance),
+            )
+        if summary.rejects:
+            note(f"{len(summary.rejects)} pictures were rejected; see the table import_error.")
         answer = sample(studio)
         assert answer.garment is not None
         picture = studio.settings.folder("demo") / "sample.png"
@@ -72,7 +83,7 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--garments",
-    type=click.IntRange(1, 1_000_000),
+    type=click.IntRange(1, MOST),
     default=600,
     show_default=True,
     help="How many.",
@@ -111,9 +122,14 @@ def render(
     from service.collection import Recipe, draw_collection
 
     recipe = Recipe(garments, views, scenes, size, seed)
+    if recipe.pictures > MOST:
+        raise InvalidParameter(
+            f"--garments {garments} and --views {views} are {recipe.pictures} pictures; draw {MOST} at "
+            "most into a folder."
+        )
     with progress_bar("drawing garments") as advance:
         table = draw_collection(folder, recipe, advance)
     if as_json:
-        print_json({"table": str(table), "images": garments * views})
+        print_json({"table": str(table), "images": recipe.pictures})
     else:
-        note(f"{garments * views} pictures; what they show: {table}")
+        note(f"{recipe.pictures} pictures; what they show: {table}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -162,7 +163,11 @@ def save_picture(picture: Any, path: Path) -> None:
     if kind not in Image.SAVE:
         raise InvalidParameter(f"{path} cannot be written: no picture ends so. Let it end in .png.")
     with drafts(path) as (draft,):
+        held = (
+            io.BytesIO()
+        )  # on a full disk Pillow itself leaves the half of a file, and says nothing
         try:
-            picture.save(draft, kind)
+            picture.save(held, kind)
         except ValueError as error:
             raise InvalidParameter(f"{path} cannot be written: {error}.") from None
+        draft.write_bytes(held.getvalue())

@@ -77,7 +77,7 @@ def _inside(spec: GarmentSpec, shape: Shape, cloth: Cloth, ink: Ink) -> str:
     if spec.category == "Blazer" and spec.motif % 3 == 0:
         lining = shade(spec.second, -0.3)
     x, y = shape.cut.neck
-    low = y + 2 * shape.cut.back * 0.5
+    low = y + shape.cut.back
     parts = [cloth.panel(back, tint=lining), stroke(shape.back, ink.dark, 1.2, 0.5)]
     if shape.fronts:
         parts.append(fill(back, "#000", 0.12))

@@ -16,7 +16,7 @@ class Shape:
 
     `body` is the front, `back` the inside of the back that shows through the neckline, `fronts`
     the two halves of an open front (empty when closed), `neckline` an open line from left to
-    right, `hem` and `waist` open lines, `hem_band` a closed band along the hem.
+    right, `waist` an open line, `hem_band` a closed band along the hem.
     """
 
     cut: Cut

@@ -96,17 +96,17 @@ def _zip(spec: GarmentSpec, shape: Shape, cloth: Cloth, ink: Ink) -> str:
     cut = shape.cut
     top = cut.neck[1] + cut.front - (30 if spec.collar == "stand" else 0)
     bottom = _front_end(spec, shape) if spec.fastening == "zip" else cut.front + 90
-    x = 0.0
+    biker = spec.collar == "biker"
     lines = _line(0, top, bottom)
-    if spec.collar == "biker":
-        top, x = 148.0, -14.0
+    if biker:
+        top = 148.0
         lines = path("M", (4, top), "L", (-22, bottom))
     tape = shade(spec.colour, -0.5) if spec.motif % 3 else spec.second
     return (
         stroke(lines, tape, 9, 0.85)
         + stroke(lines, ink.metal, 4.4, 0.9, dash="1.8 1.5")
-        + ink.seam(_line(-6, top, bottom) if not x else "M-40 " + f"{bottom} L-40 {bottom}")
-        + f'<rect x="{x * 0 - 2.6:.1f}" y="{top + 4:.1f}" width="5.2" height="17" rx="2.4" '
+        + ink.seam(_line(-6, top, bottom) if not biker else "M-40 " + f"{bottom} L-40 {bottom}")
+        + f'<rect x="-2.6" y="{top + 4:.1f}" width="5.2" height="17" rx="2.4" '
         f'fill="{ink.metal}" stroke="#333" stroke-width="0.6"/>'
     )
 

@@ -1,13 +1,9 @@
 import dataclasses
 import json
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.alone import alone
-from service.collection import Recipe, draw_collection
 from service.render import (
     CATEGORIES,
     GarmentSpec,
@@ -110,48 +106,3 @@ def test_tiny_picture_is_refused():
     """Below 16 pixels nothing can be recognised."""
     with pytest.raises(ValueError, match="too small"):
         render(sample("Tee"), studio_scene(np.random.default_rng(0)), 8)
-
-
-def test_another_recipe_takes_the_place_of_drawn_pictures_alone(tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    draw_collection(tmp_path, Recipe(garments=1, size=32))
-    (drawn,) = images.iterdir()
-    own = [images / name for name in ("holiday.jpg", "tee-1.jpg", "my-tee-00001.jpg")]
-    for file in own:
-        file.write_bytes(b"my own")
-    draw_collection(tmp_path, Recipe(garments=1, views=2, size=32))
-    assert not drawn.exists()
-    assert {file.name for file in images.iterdir()} == {
-        *(file.name for file in own),
-        f"{drawn.stem}-0.jpg",
-        f"{drawn.stem}-1.jpg",
-    }
-    for damaged in ("", "{", "[]"):
-        (tmp_path / "recipe.json").write_text(damaged)
-        draw_collection(tmp_path, Recipe(garments=1, size=32))
-        assert set(images.iterdir()) == {drawn, *own}
-
-
-def test_two_that_draw_into_one_folder_take_turns(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        with alone(tmp_path / ".lock"):
-            other = pool.submit(draw_collection, tmp_path, Recipe(garments=1, size=32))
-            with pytest.raises(TimeoutError):
-                other.result(timeout=0.5)
-            assert sorted(file.name for file in tmp_path.iterdir()) == [".lock", "images"]
-        assert other.result(timeout=60).exists()
-
-
-def test_the_table_of_another_recipe_goes_before_its_pictures(tmp_path: Path) -> None:
-    """A run that is stopped would leave new pictures beside what the old ones show."""
-
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    table = draw_collection(tmp_path, Recipe(garments=1, size=32))
-    before, other = table.read_text(), Recipe(garments=1, size=32, seed=1)
-    with pytest.raises(KeyboardInterrupt):
-        draw_collection(tmp_path, other, stop)
-    assert not table.exists()
-    draw_collection(tmp_path, other)
-    assert table.read_text() != before
