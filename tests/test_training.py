@@ -25,7 +25,7 @@ from tests.pictures import encoded, picture
 def command(data: Path, out: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "service.cli", "train", "--data", str(data), "--out", str(out),
-        "--epochs", "2", "--sizes", "32", "--input-size", "32", "--batch", "4",
+        "--epochs", "2", "--sizes", "32", "--batch", "4",
         "--backbone", "efficientnetlite0",
         "--task", "family", "--group", "garment", "--json", *more,
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def test_a_run_killed_after_an_epoch_goes_on(drawn: Path, tmp_path: Path) -> Non
     card = read_card(tmp_path / "bundle")
     assert (tmp_path / "bundle.png").exists()
     assert json.loads(done.stdout)["content_sha256"] == card.content_sha256
-    assert len(card.training["held_out_accuracy_by_epoch"]) == 2
+    assert (card.input_size, len(card.training["held_out_accuracy_by_epoch"])) == (32, 2)
     assert card.training["tasks"]["family"] > 1
     figures = card.metrics["held_out"]["garments"]
     assert figures["top1_interval_95"][0] <= figures["top1"] <= figures["top1_interval_95"][1]

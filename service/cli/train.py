@@ -66,9 +66,7 @@ LARGEST = 1024  # side of a picture, pixels
 @click.option(
     "--input-size",
     type=click.IntRange(32, LARGEST),
-    default=128,
-    show_default=True,
-    help="Side of the pictures that the bundle is served with.",
+    help="Side of the pictures that the bundle is served with; by default the last of --sizes.",
 )
 @click.option(
     "--batch", type=click.IntRange(2, 4096), default=32, show_default=True, help="Photos a step."
@@ -124,7 +122,7 @@ def train(
     epochs: int,
     patience: int | None,
     sizes: str,
-    input_size: int,
+    input_size: int | None,
     batch: int,
     rate: float,
     frozen: float | None,
@@ -145,6 +143,7 @@ def train(
     if backbone not in BACKBONES:
         raise InvalidParameter(f"--backbone is {backbone!r}; choose of: {', '.join(BACKBONES)}.")
     sides, smallest = _sides(sizes), smallest_side(backbone)
+    input_size = input_size or sides[-1]
     if min(*sides, input_size) < smallest:
         raise InvalidParameter(f"{backbone} takes pictures of {smallest} pixels or more.")
     if similarity and batch % 2:

@@ -10,7 +10,8 @@ class Plan:
     """How to train.
 
     backbone: one of `backbones.NAMES`. sizes: sides of the training pictures, pixels; the epochs are
-    shared out among them in this order. input_size: side at which the bundle is served.
+    shared out among them in this order. input_size: side at which the bundle is served; of few photos
+    from chance little is known at another side than the last of `sizes`.
     rate: peak of AdamW's learning rate. task_weight, similarity: weight of each further task's loss, and
     of the loss of similarity, beside the labels' loss. frozen: see `network.freeze`; None trains all.
     draws: photos drawn an epoch; None draws as many as there are.
@@ -21,7 +22,7 @@ class Plan:
     backbone: str = "xception"
     epochs: int = 24
     sizes: tuple[int, ...] = (96, 112)
-    input_size: int = 128
+    input_size: int = 112
     batch: int = 32
     rate: float = 2e-3
     weight_decay: float = 0.02
