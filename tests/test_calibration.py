@@ -190,6 +190,30 @@ def test_where_all_are_right_no_temperature_is_measured() -> None:
     assert not _helps(right, figures)
 
 
+def test_what_is_of_one_half_alone_is_not_measured() -> None:
+    """What was fitted to the other half would be fitted to another source."""
+    photos, drawn = made_up(400), made_up(400, seed=1)
+    both = replace(
+        photos,
+        samples=(
+            *(replace(s, source="photos", group="photos/one") for s in photos.samples),
+            *drawn.samples,
+        ),
+        features=np.concatenate([photos.features, drawn.features]),
+        logits=np.concatenate([photos.logits, drawn.logits]),
+        truth=np.concatenate([photos.truth, drawn.truth]),
+    )
+    assert _crossed(both, fitted_to(both), 0.98) is None
+    order = np.roll(np.arange(800), 400)
+    turned = Observed(
+        tuple(both.samples[i] for i in order),
+        both.features[order],
+        both.logits[order],
+        both.truth[order],
+    )
+    assert set(_crossed(turned, fitted_to(turned), 0.98) or ()) == {"made"}
+
+
 def test_groups_whose_names_are_not_utf8_are_halved() -> None:
     observed = made_up(40)
     samples = tuple(replace(s, group=f"made/caf\udce9-{s.group}") for s in observed.samples)

@@ -21,6 +21,7 @@ from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.write import write_bundle
 from service.errors import BundleInvalid, HomeNotWritable
 from service.settings import Settings
+from tests.test_bundles_written import write
 
 ROOT = Path(__file__).parent.parent
 
@@ -206,6 +207,22 @@ def test_a_conversion_takes_the_place_of_those_of_earlier_releases(tmp_path: Pat
         (tmp_path / name / "network.xml").write_text("")
     made = converted(SHIPPED, card, tmp_path).parent
     assert {folder.name for folder in tmp_path.iterdir()} == {made.name, other}
+
+
+def test_a_bundle_that_is_replaced_meanwhile_is_not_kept_as_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, cache = tmp_path / "bundle", tmp_path / "models"
+    card = write(bundle)
+
+    def run(folder: Path, target: Path) -> None:
+        target.write_text("of the one or the other")
+        write(folder, value=1.0)
+
+    monkeypatch.setattr("service.encoder.convert._run", run)
+    with pytest.raises(BundleInvalid, match="was replaced while it was converted"):
+        converted(bundle, card, cache)
+    assert list(cache.iterdir()) == []
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from service.encoder.keras import collect_weights, import_keras
+from service.errors import TrainingImpossible
 from service.training.batches import targets_of
 from service.training.data import Sample
-from service.training.fit import Data, train
+from service.training.fit import Data, _room_for, train
 from service.training.network import LOGITS, build
 from service.training.plan import Plan
 
@@ -88,3 +89,11 @@ def test_a_photo_that_has_no_label_is_neither_right_nor_wrong(run: Run) -> None:
 
 def test_the_figures_of_a_step_are_its_own(run: Run) -> None:
     assert run.begun_clean == [True] * 6
+
+
+def test_too_little_memory_is_one_line() -> None:
+    said = r"^8 pictures of 32 pixels .*smaller --batch"
+    with pytest.raises(TrainingImpossible, match=said), _room_for(8, 32):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+    with pytest.raises(RuntimeError, match="another"), _room_for(8, 32):
+        raise RuntimeError("another")

@@ -117,6 +117,13 @@ def test_a_run_ends_after_its_epochs_or_when_it_gains_no_more() -> None:
     assert patient.is_over([0.5, 0.6, 0.5, 0.6])
 
 
+def test_pictures_grow_and_the_last_epochs_have_the_last_size() -> None:
+    sizes = (80, 96, 112)
+    assert [Plan(epochs=n, sizes=sizes).side(n - 1) for n in (1, 2, 3, 24)] == [112] * 4
+    assert [Plan(epochs=6, sizes=sizes).side(n) for n in range(6)] == [80, 80, 96, 96, 112, 112]
+    assert [Plan(epochs=2, sizes=sizes).side(n) for n in range(2)] == [96, 112]
+
+
 @pytest.mark.parametrize("name", [*LITE, "efficientnetv2b0"])
 def test_every_backbone_has_a_catalogs_2048_features(keras: Any, name: str) -> None:
     keras.utils.clear_session()
@@ -166,6 +173,9 @@ def test_frozen_layers_and_statistics_stay(keras: Any) -> None:
     assert {"block10_depthwise_conv/kernel", "logits/kernel", "standardise/moving_mean"} <= moved
     assert not any(path.startswith(("stem_", "block0_", "block3_")) for path in moved)
     assert "block10_depthwise_bn/moving_mean" not in moved
+    freeze(keras, network, 1)
+    assert network.get_layer("standardise").trainable
+    assert not network.get_layer("head_conv").trainable
 
 
 def test_a_bundle_of_other_labels_keeps_its_last_layer_to_itself(
@@ -213,6 +223,8 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
         (["--backbone", "inceptionv3", "--sizes", "72"], "takes pictures of 75 pixels or more"),
         (["--sizes", "80,wide"], "--sizes is '80,wide'"),
         (["--sizes", "80,96112"], "--sizes is '80,96112'; give sides of 1024 pixels or fewer"),
+        (["--frozen", "0.3"], "with none that is chance. Give --weights"),
+        (["--rate", "nan"], "--similarity and --frozen are numbers"),
         (["--max-photos", "2"], "2 is not in the range x>=3"),
         (["--backbone", "xception", "--weights", "imagenet"], "cannot be downloaded"),
     ],

@@ -159,6 +159,26 @@ def test_a_photo_that_could_not_be_read_once_is_tried_again(
         assert np.array_equal(mended, np.concatenate([whole[:3], whole[4:], whole[3:4]]))
 
 
+@pytest.mark.parametrize("lost", ["npy", "json"])
+def test_kept_pictures_that_were_deleted_are_read_anew(
+    photos: Path, tmp_path: Path, lost: str
+) -> None:
+    def load() -> np.ndarray:
+        return load_pixels(
+            read_samples([photos]), 40, Limits(), tmp_path, lambda done, total: None
+        )[1]
+
+    before = load()
+    (kept,) = tmp_path.glob(f"*.{lost}")
+    kept.unlink() if lost == "npy" else kept.write_text("")  # of a machine that lost its power
+    assert np.array_equal(load(), before)
+
+
+def test_a_backend_that_trains_nothing_is_refused(photos: Path, tmp_path: Path) -> None:
+    done = run("train", "--data", photos, "--out", tmp_path / "b", KERAS_BACKEND="openvino")
+    assert_one_line(done, 2, "KERAS_BACKEND is openvino; training takes tensorflow, jax, torch.")
+
+
 def test_a_task_of_which_one_value_is_left_is_one_line(photos: Path, tmp_path: Path) -> None:
     lines = [f"{file},{file.parent.name},red\n" for file in sorted(photos.rglob("*.png"))]
     table = tmp_path / "t.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -142,6 +143,13 @@ def train(
 
     if backbone not in BACKBONES:
         raise InvalidParameter(f"--backbone is {backbone!r}; choose of: {', '.join(BACKBONES)}.")
+    if any(map(math.isnan, (rate, task_weight, similarity, frozen or 0))):
+        raise InvalidParameter("--rate, --task-weight, --similarity and --frozen are numbers.")
+    if frozen is not None and weights == "none":
+        raise InvalidParameter(
+            "--frozen leaves what --weights gives as it is, and with none that is chance. Give --weights "
+            "imagenet or a bundle."
+        )
     sides, smallest = _sides(sizes), smallest_side(backbone)
     input_size = input_size or sides[-1]
     if min(*sides, input_size) < smallest:

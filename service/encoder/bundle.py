@@ -2,7 +2,7 @@
 
     card.json             name, version, labels in order, sizes, preprocessing, hashes, metrics, training
     network.json          Keras's description of the layers: (side, side, 3) -> features, logits
-    weights.safetensors   every weight by its Keras path, float16
+    weights.safetensors   every weight by its Keras path, float16, float32 where that cannot hold it
     reject-….safetensors  once it was calibrated: what tells a garment from other pictures
 
 Serving converts the two files to OpenVINO (`convert`); training reads (`keras`) and writes (`write`) them.
@@ -144,7 +144,7 @@ def copy_bundle(bundle: Path, folder: Path) -> None:
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:
-    """Every weight by its Keras path, float16. Raises `BundleInvalid`."""
+    """Every weight by its Keras path, float16 or float32. Raises `BundleInvalid`."""
     try:
         return load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:

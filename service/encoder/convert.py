@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.encoder.bundle import Card
+from service.encoder.bundle import Card, read_card
 from service.errors import BundleInvalid, HomeNotWritable
 
 CONVERSION = 2
@@ -33,6 +33,8 @@ def converted(bundle: Path, card: Card, cache: Path) -> Path:
             draft = folder / "draft"
             draft.mkdir()
             _run(bundle, draft / "network.xml")
+            if read_card(bundle).content_sha256 != card.content_sha256:
+                raise BundleInvalid(f"{bundle} was replaced while it was converted. Try again.")
             with contextlib.suppress(OSError):
                 draft.rename(target)
         if not (target / "network.xml").exists():

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from service.encoder.calibration import Calibration, Detector, Reject
 from service.errors import BundleInvalid, InvalidParameter
 from service.summary import printable
 
+DRAFT = re.compile(r"^\.(.+)\.draft$")
+
 
 def require_place(folder: Path) -> None:
     """Whether a bundle can be written to `folder`: it is not there yet, empty, or a bundle to replace.
@@ -59,14 +62,14 @@ def require_place(folder: Path) -> None:
 
 
 def _others(folder: Path) -> set[str]:
-    """What is in a folder beside a bundle's own files."""
+    """What is in a folder beside a bundle's own files, their drafts and what a desktop leaves."""
     try:
-        found = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
+        found = {entry.name for entry in folder.iterdir()} - {".DS_Store"}
     except FileNotFoundError:
         return set()
     if CARD not in found:
         return found
-    return {name for name in found if not is_own(name)}
+    return {name for name in found if not is_own(DRAFT.sub(r"\1", name))}
 
 
 def _no_place(folder: Path, why: str | None) -> InvalidParameter:
@@ -113,14 +116,15 @@ def write_bundle(
 ) -> Card:
     """Write a bundle whole or not at all, replacing the one at `folder`.
 
-    network: Keras's JSON. weights: by Keras path, any float dtype; stored as float16.
+    network: Keras's JSON. weights: by Keras path, any float dtype; stored as float16, those beyond it,
+    as variances may be, as float32.
     facts: the card's other fields (name, version, labels, input_size, feature_size, metrics, …).
-    Raises as `require_place`, and `BundleInvalid` for weights that float16 cannot hold.
+    Raises as `require_place`, and `BundleInvalid` for weights that are not finite.
     """
-    halves = {path: _half(path, values) for path, values in weights.items()}
+    kept = {path: _half(path, values) for path, values in weights.items()}
     with _in_place_of(folder) as draft:
         (draft / NETWORK).write_text(network, encoding="utf-8")
-        (draft / WEIGHTS).write_bytes(save(halves))
+        (draft / WEIGHTS).write_bytes(save(kept))
         facts["files"] = {name: file_sha256(draft / name) for name in (NETWORK, WEIGHTS)}
         facts.setdefault("created_at", datetime.now(UTC).replace(microsecond=0))
         document = Card(content_sha256="", **facts).model_dump(mode="json")
@@ -130,13 +134,11 @@ def write_bundle(
 
 
 def _half(path: str, values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise BundleInvalid(f"The network's {path} is not finite. Train with a lower --rate.")
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise BundleInvalid(
-            f"The network's {path} is not finite, or too large to be kept. Train with a lower --rate."
-        )
-    return half
+    return half if np.isfinite(half).all() else values.astype(np.float32)
 
 
 def move_bundle(bundle: Path, folder: Path) -> None:
@@ -199,7 +201,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.draft")  # as DRAFT knows it
     try:
         draft.write_bytes(data)
         draft.replace(path)

@@ -160,9 +160,12 @@ def _helps(held: Observed, figures: dict[str, Any] | None) -> bool:
 
 
 def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] | None:
-    """Figures of each half by what was fitted to the other; None where one has too few photos."""
+    """Figures of each half by what was fitted to the other, of sources with photos in both; None where
+    the first one, whose temperature it is, has not."""
     half = _first_half(held)
-    if not all(len(held.where(part).labelled) for part in (half, ~half)):
+    in_both = [held.where(part).labelled.sources for part in (half, ~half)]
+    halved = [name for name in held.labelled.sources if all(name in part for part in in_both)]
+    if held.labelled.sources[:1] != tuple(halved[:1]):
         return None
     after = np.empty_like(held.logits, np.float64)
     recognised = np.empty(len(held), bool)
@@ -173,7 +176,7 @@ def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] 
         recognised[part] = scores[part] >= _threshold(fitted, detector, keep)
     before = softmax(held.logits)
     figures = {}
-    for name in held.labelled.sources:
+    for name in halved:
         own = np.array([sample.source == name for sample in held.samples], bool)
         known, others = own & (held.truth >= 0), own & held.is_other
         if not others.any():  # they may be a source of their own

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from service.training.plan import Plan, best
 from service.training.views import Views
 from service.training.weights import start_from
 
+NO_ROOM = re.compile("RESOURCE_EXHAUSTED|ResourceExhausted|OutOfMemory|out of memory|MemoryError")
 TOGETHER = 64  # held-out pictures that the network is shown at a time
 Report = Callable[[int, int, int, dict[str, float]], None]  # epoch, step, steps, logs
 
@@ -96,9 +99,10 @@ def train(
             sums: Counter[str] = Counter()
             for step, (images, wanted, sample_weights) in enumerate(batches, start=1):
                 model.reset_metrics()  # which Keras itself did not always do here
-                logs = model.train_on_batch(
-                    images, wanted, sample_weight=sample_weights, return_dict=True
-                )
+                with _room_for(plan.batch, side):
+                    logs = model.train_on_batch(
+                        images, wanted, sample_weight=sample_weights, return_dict=True
+                    )
                 if not math.isfinite(logs["loss"]):
                     raise TrainingImpossible(
                         f"The loss is no number any more in epoch {epoch + 1}. Give a lower --rate."
@@ -121,6 +125,20 @@ def train(
     if plan.patience is not None and best(accuracies) < len(history) - 1:
         checkpoint.restore(finest, network.variables)
     return _for_serving(keras, network, classes[LOGITS], plan), history
+
+
+@contextmanager
+def _room_for(batch: int, side: int) -> Iterator[None]:
+    """Each of Keras's backends has errors of its own for want of memory."""
+    try:
+        yield
+    except Exception as error:
+        if not NO_ROOM.search(f"{type(error).__name__}: {error}"):
+            raise
+        raise TrainingImpossible(
+            f"{batch} pictures of {side} pixels at a time take more memory than there is. Give a smaller "
+            "--batch."
+        ) from error
 
 
 def accuracy(network: Any, data: Data, plan: Plan) -> float:

@@ -47,12 +47,14 @@ def with_tasks(keras: Any, network: Any, tasks: Mapping[str, int]) -> Any:
 
 def freeze(keras: Any, network: Any, share: float) -> None:
     """Leave the first `share` of the backbone's layers as they are, and the statistics of all of its
-    batch normalisation: what fine-tuning on few photos should not lose.
+    batch normalisation: what fine-tuning on few photos should not lose. What brings the stages of
+    EfficientNet-Lite to one scale is always learnt: no other training knew it.
     """
     names = [layer.name for layer in network.layers]
-    backbone = network.layers[: names.index(FEATURES)]
+    layers = network.layers[: names.index(FEATURES)]
+    backbone = [layer for layer in layers if layer.name != STANDARDISE]
     for layer in backbone[: round(share * len(backbone))]:
         layer.trainable = False
     for layer in backbone:
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.name != STANDARDISE:
+        if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False

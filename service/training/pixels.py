@@ -48,7 +48,7 @@ def load_pixels(
         cache.mkdir(parents=True, exist_ok=True)
         with alone(stem.with_suffix(".lock")):  # another run may read the same pictures
             try:
-                before = json.loads(kept.read_text()) if kept.exists() else None
+                before = _written(kept) if array.exists() else None
                 if before is None:
                     good = _decoded(files, side, limits, draft, progress)
                     draft.replace(array)
@@ -64,6 +64,15 @@ def load_pixels(
     if not good:
         raise TrainingImpossible("None of the data's photos can be read.")
     return [samples[i] for i in good], np.load(array, mmap_mode="r")[: len(good)]
+
+
+def _written(kept: Path) -> list[int] | None:
+    """The numbers of the files whose pictures were written; None where nothing says so."""
+    try:
+        numbers: list[int] = json.loads(kept.read_text())
+    except (FileNotFoundError, ValueError):  # of a machine that lost its power
+        return None
+    return numbers
 
 
 def _decoded(

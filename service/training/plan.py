@@ -10,8 +10,8 @@ class Plan:
     """How to train.
 
     backbone: one of `backbones.NAMES`. sizes: sides of the training pictures, pixels; the epochs are
-    shared out among them in this order. input_size: side at which the bundle is served; of few photos
-    from chance little is known at another side than the last of `sizes`.
+    shared out among them in this order, the last ones of the last size. input_size: side at which the
+    bundle is served: a network that learnt from few photos knows less at another side than its last.
     rate: peak of AdamW's learning rate. task_weight, similarity: weight of each further task's loss, and
     of the loss of similarity, beside the labels' loss. frozen: see `network.freeze`; None trains all.
     draws: photos drawn an epoch; None draws as many as there are.
@@ -37,7 +37,8 @@ class Plan:
 
     def side(self, epoch: int) -> int:
         """Side of the training pictures, pixels, in the epoch with this number from 0."""
-        return self.sizes[min(epoch * len(self.sizes) // self.epochs, len(self.sizes) - 1)]
+        left = self.epochs - 1 - epoch
+        return self.sizes[-1 - left * len(self.sizes) // self.epochs]
 
     def is_over(self, accuracies: list[float]) -> bool:
         """Whether a run with these held-out accuracies by epoch has ended."""

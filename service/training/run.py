@@ -46,6 +46,7 @@ from service.training.pixels import load_pixels
 from service.training.plan import Plan
 from service.training.weights import initial_weights
 
+BACKENDS = ("tensorflow", "jax", "torch")
 MARGIN = 1.25  # pictures are kept this much larger than the largest one trained on, for zooming in
 
 
@@ -99,6 +100,8 @@ def train_bundle(
             f"FASHION_STUDIO_RUNTIME=tensorflow and KERAS_BACKEND={backend} are two for one process. "
             "Unset one of them."
         )
+    if backend not in BACKENDS:
+        raise InvalidParameter(f"KERAS_BACKEND is {backend}; training takes {', '.join(BACKENDS)}.")
     require_backend("tensorflow")  # imported as late as can be: what is refused is refused at once
     tasks, names = selection.tasks, list(names_of(selection.sources))
     training, held_out = _chosen(selection)
@@ -117,6 +120,7 @@ def train_bundle(
     cache = settings.folder("training", "pictures")
 
     def load(what: str, some: list[Sample]) -> Data:
+        progress(what, 0, len(some))  # also where all are kept: steps that follow are counted anew
         kept, pixels = load_pixels(
             some, side, Limits.of(settings), cache, lambda n, of: progress(what, n, of)
         )
