@@ -41,6 +41,7 @@ from service.storage import FETCHERS, is_remote
 
 CHUNK = 32  # photos to a task: a second or less of one core, done again where an actor dies
 DATA = "pickled"  # the one column: a list of photos, or of what became of them, or an error
+FIRST_MET = re.compile(r"^[\w.]*(?:Error|Exception): .*", re.MULTILINE)
 HOST_AND_PORT = re.compile(r"(ray://)?(?P<host>.+):(?P<port>\d+)")
 ANSWERS = 10  # seconds in which a cluster that is there answers
 READER_CPUS = 0  # another amount than an actor's, or else Ray does both in one process
@@ -88,9 +89,10 @@ def _asked(embedded: ray.data.Dataset) -> Iterator[dict[str, Any]]:
     try:
         yield from embedded.iter_rows()
     except ray.exceptions.RayError as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        # No cause comes along, but its text
+        met = FIRST_MET.search(str(error)) or re.search(".+", str(error)) or [type(error).__name__]
         raise ClusterFailed(
-            f"The Ray cluster gave up: {said[-1].rstrip('.')}. Start again, to go on behind the last batch."
+            f"The Ray cluster gave up: {met[0].rstrip('.')}. Start again, to go on behind the last batch."
         ) from error
 
 
@@ -103,7 +105,7 @@ def _joined() -> Iterator[None]:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray tells its makers by default
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own files have the rest
             _join()
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what ends it is raised
         try:
             yield
         finally:
