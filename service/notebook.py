@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image as Pillow
 
-from service.catalog import read_report
+from service.catalog import read_report, usable
 from service.decode import decode, read
 from service.domain import LabelCount, Recommendation
 from service.errors import FashionStudioError, ImageMissing, InvalidParameter
@@ -34,7 +35,7 @@ def report(
 
     limit: rows at most. The frame's `attrs` have what its columns mean, `made_at`, in ISO 8601, of a
     stored report, and `note`: what is to be known before that is trusted, or None. Raises
-    `ReportNotFound`, `InvalidParameter`.
+    `ReportNotFound`, `InvalidParameter`, `DatabaseUnavailable`, `DatabaseUnfit`, `SchemaOutdated`.
     """
     if limit is not None and limit < 1:
         raise InvalidParameter(f"limit is {limit}; it must be at least 1.")
@@ -50,14 +51,23 @@ def report(
     return frame
 
 
+def _opened(settings: Settings | None) -> Studio:
+    with usable():
+        studio = Studio(settings if settings is not None else load_settings())
+    for warning in studio.warnings:
+        warnings.warn(warning, stacklevel=3)
+    return studio
+
+
 class Recommender:
     """More like this, in a notebook.
 
-    settings: by default the environment's; the database and the network are opened once and kept.
+    settings: by default the environment's; the database and the network are opened once and kept. What
+    they warn of is a Python warning.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.studio = Studio(settings if settings is not None else load_settings())
+        self.studio = _opened(settings)
         self.answer: Recommendation | None = None
         self._asked: bytes | None = None
 
@@ -75,7 +85,8 @@ class Recommender:
         whose picture is gone has an empty one. Where no garment is recognised there are no matches and
         the label is None; `label="any"` searches all the same, and gives the label recognised, or None.
         `among="in_stock"` searches only the garments that the view or table `among_in_stock` names.
-        Raises as the command line does: `ImageUndecodable`, `CatalogEmpty`, `InvalidParameter`.
+        Raises `ImageUndecodable`, `ImageTooLarge`, `ImageTypeUnsupported`, `LabelUnknown`, `AmongUnknown`,
+        `CatalogEmpty`, `InvalidParameter`, `ModelMoved`, `DatabaseUnavailable`.
         """
         query = Query(n=num_neighbors, label=label, among=among)
         if query_image_path is None:
@@ -110,10 +121,10 @@ class Recommender:
 
 
 class Counter:
-    """The most common categories of a set of photos, counted by Postgres."""
+    """The most common categories of a set of photos, counted by Postgres. settings: as of `Recommender`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.studio = Studio(settings if settings is not None else load_settings())
+        self.studio = _opened(settings)
         self.images: list[tuple[Path, str | None, float]] = []
         self.errors: list[tuple[Path, str]] = []
         self._counts: list[LabelCount] = []
@@ -128,7 +139,8 @@ class Counter:
 
         Unreadable photos are left out and kept in `self.errors`. A photo in which no garment is
         recognised is not counted; in `self.images` its label is None. After an error `show` draws the
-        count before.
+        count before. Raises `InvalidParameter`, `SourceInvalid` for a folder that cannot be listed, and
+        `BundleInvalid` or its like where the network cannot be loaded.
         """
         if (dir_path is None) == (img_paths is None):
             raise InvalidParameter("Give one of dir_path and img_paths.")
@@ -141,12 +153,15 @@ class Counter:
         )
         images: list[tuple[Path, str | None, float]] = []
         errors: list[tuple[Path, str]] = []
+        model = self.studio.model  # one for all of them, also where another takes over
         for file in files:
             try:
-                prediction = self.studio.predict(self.studio.decode(read(file, self.studio.limits)))
+                prediction = model.predict(model.decode(read(file, model.limits)))
                 label = prediction.label if prediction.recognised else None
                 images.append((file, label, prediction.confidence))
             except FashionStudioError as error:
+                if error.status >= 500:  # not the photo's fault
+                    raise
                 errors.append((file, error.detail))
         labels = [label for _, label, _ in images if label is not None]
         counts = top_categories(self.studio, labels, k)
@@ -156,6 +171,10 @@ class Counter:
     def show(self) -> Pillow.Image:
         """The first 300 photos of the last count with their labels, under the top categories."""
         if not self.images:
+            if self.errors:
+                raise ImageMissing(
+                    f"No photo could be read, the first one because: {self.errors[0][1]}"
+                )
             raise ImageMissing("There is nothing to show: call count() with some photos first.")
         limits = self.studio.limits
         unread = len(self.errors)

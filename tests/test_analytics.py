@@ -109,7 +109,13 @@ def test_parquet_and_csv_go_to_a_pipe(catalog: Studio) -> None:
         (["categories", "--refresh"], 2, "needs no --refresh"),
         (["categories", "--limit", "0"], 2, "--limit"),
         (["categories", "--out", "x.csv"], 2, "--out needs --format csv, parquet or json."),
-        (["categories", "--format", "csv", "--out", "/no/such/x.csv"], 2, "cannot be written"),
+        (["categories", "--format", "csv", "--out", "/no/such/x.csv"], 2, "/no/such is no folder"),
+        (["categories", "--format", "csv", "--json"], 2, "--json is JSON on stdout."),
+        (
+            ["categories", "--format", "json", "--out", "x", "--json"],
+            2,
+            "--json is JSON on stdout.",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(

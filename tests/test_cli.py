@@ -121,6 +121,12 @@ def test_similar_by_photo_id_and_random(catalog: Path, tmp_path: Path) -> None:
     assert answer("similar", "--random")["matches"]
 
 
+def test_what_is_no_photos_fault_is_said_once(catalog: Path) -> None:
+    one, other = sorted(catalog.glob("images/*.jpg"))[:2]
+    done = run("top", one, other, FASHION_STUDIO_PRECISION="int8")
+    assert_one_line(done, 1, "has no int8 network on this machine")
+
+
 def test_top_counts_a_folder(catalog: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "top.png"
     found = answer("top", catalog / "images", "-k", "3", "--show", sheet)

@@ -15,11 +15,19 @@ from sqlalchemy import text
 
 from service import Counter, Recommender, save_all_features, save_all_labels
 from service.artifacts import save
+from service.catalog import register
 from service.domain import Image, LabelConfidence, Prediction
-from service.errors import InvalidParameter, LabelUnknown, SourceInvalid
+from service.errors import (
+    BundleInvalid,
+    ImageMissing,
+    InvalidParameter,
+    LabelUnknown,
+    SourceInvalid,
+)
 from service.ingest import ingest
 from service.settings import Settings
 from service.studio import Studio
+from tests.bundles import write_variant
 from tests.pictures import encoded
 
 
@@ -101,18 +109,43 @@ def test_a_count_that_is_stopped_leaves_the_one_before_it(
     first, *others = sorted(drawn.glob("images/*.jpg"))[:4]
     counter.count(img_paths=first)
     images, shown = counter.images, counter.show().tobytes()
-    decode, seen = counter.studio.decode, iter((first, None))
+    model, seen = counter.studio.model, iter((first, None))
+    decode = model.decode
 
     def stopped(data: bytes) -> Image:
         if next(seen) is None:
             raise KeyboardInterrupt
         return decode(data)
 
-    monkeypatch.setattr(counter.studio, "decode", stopped)
+    monkeypatch.setattr(model, "decode", stopped)
     with pytest.raises(KeyboardInterrupt):
         counter.count(img_paths=others)
     assert counter.images is images
     assert counter.show().tobytes() == shown
+
+
+def test_what_is_no_photos_fault_ends_the_count(filled: Settings, drawn: Path) -> None:
+    photos = sorted(drawn.glob("images/*.jpg"))[:2]
+    without = Counter(filled.model_copy(update={"precision": "int8"}))
+    with pytest.raises(BundleInvalid, match="has no int8 network"):
+        without.count(img_paths=photos)
+
+
+def test_a_count_of_no_photo_says_why_nothing_is_shown(filled: Settings, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    counter = Counter(filled)
+    assert counter.count(dir_path=tmp_path) == []
+    with pytest.raises(ImageMissing, match="No photo could be read, the first one because: "):
+        counter.show()
+
+
+def test_a_notebook_is_told_which_model_answers(filled: Settings, tmp_path: Path) -> None:
+    card = write_variant(tmp_path / "other", "other", noise=0.1)
+    facts = ("name", "version", "content_sha256", "labels", "input_size", "feature_size")
+    with Studio(filled) as studio:
+        register(studio.engine, **{fact: getattr(card, fact) for fact in facts})
+    with pytest.warns(UserWarning, match="names other@2; the catalog's model is .*, which answers"):
+        Recommender(filled.model_copy(update={"model": tmp_path / "other"}))
 
 
 def test_counter_wants_one_of_its_arguments(filled: Settings) -> None:

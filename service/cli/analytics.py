@@ -49,9 +49,13 @@ LINES = 100  # of a table for people, unless they ask for more
 def analytics(
     report: str, form: str, limit: int | None, out: Path | None, refresh: bool, as_json: bool
 ) -> None:
+    if as_json and (out is not None or form not in ("table", "json")):
+        raise InvalidParameter("--json is JSON on stdout. For a file say --format json --out FILE.")
     form = "json" if as_json else form
     if form == "table" and out is not None:
         raise InvalidParameter("--out needs --format csv, parquet or json.")
+    if out is not None and not out.parent.is_dir():
+        raise InvalidParameter(f"{out} cannot be written: {out.parent} is no folder.")
     if form == "parquet" and out is None and sys.stdout.isatty():
         raise InvalidParameter("Parquet is not for a terminal: add --out FILE.")
     if refresh and report not in STORED:

@@ -134,8 +134,9 @@ def top(paths: tuple[Path, ...], k: int | None, show: Path | None, as_json: bool
     if k is not None and not 1 <= k <= 10**9:
         raise InvalidParameter(f"k is {k}; it must be from 1 to 1,000,000,000.")
     with open_studio() as studio:
+        model = studio.model  # one for all of them, also where another takes over
         images = [
-            _answer(path, lambda file: studio.predict(studio.decode(read(file, studio.limits))))
+            _answer(path, lambda file: model.predict(model.decode(read(file, model.limits))))
             for path in _expand(paths)
         ]
         read_well = [image for image in images if "label" in image]
@@ -209,6 +210,8 @@ def _answer(path: Path, predict: Any) -> dict[str, Any]:
     try:
         prediction: Prediction = predict(path)
     except FashionStudioError as error:
+        if error.status >= 500:  # not the photo's fault: the network, or a disk
+            raise
         return {"path": str(path), "error": error.detail}
     return {"path": str(path), **prediction.as_dict()}
 

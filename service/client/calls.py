@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from operator import index
 from typing import TypedDict, Unpack
 from uuid import UUID
 
@@ -174,8 +175,8 @@ class Client(Wire):
 
     def add_feedback(self, query: int | str, match_id: int, verdict: Verdict) -> Feedback:
         """Say whether a match is good. query: a garment's id, or `query.sha256` of a photo's answer."""
-        asked = {"garment_id": query} if isinstance(query, int) else {"sha256": query}
-        body = {"query": asked, "match_id": match_id, "verdict": verdict}
+        asked = {"sha256": query} if isinstance(query, str) else {"garment_id": index(query)}
+        body = {"query": asked, "match_id": index(match_id), "verdict": verdict}
         return self.call(Feedback, "POST", "/feedback", json=body)
 
     def feedback(self, *, limit: int = 100, before: int | None = None) -> list[Feedback]:

@@ -36,6 +36,9 @@ class ApiError(Exception):
         self.problem = problem
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Problem, float | None]]:
+        return type(self), (self.problem, self.retry_after)  # it comes out of a pool of processes
+
     @property
     def code(self) -> str:
         return self.problem.code

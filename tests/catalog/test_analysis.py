@@ -17,7 +17,7 @@ from service.catalog import (
 )
 from service.catalog.analysis import neighbourhoods
 from service.catalog.analysis.standing import begun
-from service.errors import AnalysisCancelled, AnalysisRunning
+from service.errors import AnalysisCancelled, AnalysisRunning, CatalogEmpty
 
 from .samples import clustered, row
 
@@ -162,7 +162,8 @@ def test_catalogs_of_none_and_one(engine, run, loader):
 
 
 def test_a_catalog_without_a_model_has_nothing_to_analyse(engine, run):
-    assert run() == 0
+    with pytest.raises(CatalogEmpty):
+        run()
     assert analysis_standing(engine).made_at is None
 
 

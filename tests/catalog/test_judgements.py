@@ -27,15 +27,27 @@ def test_isolation_is_measured_within_a_label():
     labels = np.repeat([0, 1], 100)
     nearest = np.concatenate([near, far])
     nearest[7] = 0.7
-    found = isolation(labels, nearest)
+    none = np.zeros(200, bool)
+    found = isolation(labels, nearest, none)
     assert found[7] > 10
     assert np.flatnonzero(found > 3.5).tolist() == [7]
-    assert found[100:] == pytest.approx(isolation(labels[100:], far))
+    assert found[100:] == pytest.approx(isolation(labels[100:], far, none[100:]))
+
+
+def test_copies_tell_nothing_of_those_that_stand_alone():
+    rng = np.random.default_rng(0)
+    copies = 1 + rng.normal(0, 6e-8, 60)
+    nearest = np.concatenate([copies, rng.normal(0.9, 0.01, 40), [0.6]]).astype(np.float32)
+    twice = np.arange(101) < 60
+    found = isolation(np.zeros(101, int), nearest, twice)
+    assert np.flatnonzero(found > 3.5).tolist() == [100]
+    assert isolation(np.zeros(60, int), nearest[:60], twice[:60]).tolist() == [0] * 60
 
 
 def test_without_spread_nothing_stands_alone():
-    assert isolation(np.zeros(30, int), np.full(30, 0.5)).tolist() == [0] * 30
-    assert isolation(np.zeros(0, int), np.zeros(0)).tolist() == []
+    none = np.zeros(30, bool)
+    assert isolation(np.zeros(30, int), np.full(30, 0.5), none).tolist() == [0] * 30
+    assert isolation(np.zeros(0, int), np.zeros(0), none[:0]).tolist() == []
 
 
 def test_duplicates_of_duplicates_are_one_group():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.catalog import Row
@@ -44,11 +46,15 @@ def test_reports_and_feedback(ask: Client) -> None:
     first = ask.add_feedback(photo.query.sha256, photo.matches[0].id, "good")
     second = ask.add_feedback(1, 2, "bad")
     assert ask.feedback() == [second, first]
+    again = ask.add_feedback(np.int64(1), np.int64(2), "good")  # as a DataFrame has them
+    assert (again.query_id, again.match_id, again.verdict) == (1, 2, "good")
     assert ask.feedback(limit=1, before=second.id) == [first]
     ask.delete_feedback(first.id)
     with pytest.raises(ApiError) as gone:
         ask.delete_feedback(first.id)
     assert gone.value.code == "feedback_not_found"
+    elsewhere = pickle.loads(pickle.dumps(gone.value))  # as a pool of processes does
+    assert (elsewhere.problem, str(elsewhere)) == (gone.value.problem, str(gone.value))
 
 
 def test_every_call(ask: Client, live: Live, rows: list[Row], tmp_path: Path) -> None:

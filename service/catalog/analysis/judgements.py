@@ -41,20 +41,22 @@ def votes(labels: np.ndarray, places: np.ndarray) -> Votes:
     return Votes(same, suggested_label, suggested)
 
 
-def isolation(labels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+def isolation(labels: np.ndarray, nearest: np.ndarray, twice: np.ndarray) -> np.ndarray:
     """How far the cosine to the nearest lies below its label's median, (n,) in robust standard
     deviations (modified z-score; Iglewicz and Hoaglin 1993, who call 3.5 an outlier).
 
-    labels, nearest: (n,). Similarities of different labels do not compare; a label of few garments is
-    measured by all.
+    labels, nearest: (n,). twice: (n,) bool, which are there twice: their nearest are copies, which tell
+    nothing of others. Similarities of different labels do not compare; a label of few garments is measured
+    by all.
     """
-    if not len(nearest):
-        return np.zeros(0)
-    found = _deviations(nearest, nearest)
+    if twice.all():
+        return np.zeros(len(nearest))
+    found = _deviations(nearest, nearest[~twice])
     for label in np.unique(labels):
         own = labels == label
-        if own.sum() >= FEWEST:
-            found[own] = _deviations(nearest[own], nearest[own])
+        telling = nearest[own & ~twice]
+        if len(telling) >= FEWEST:
+            found[own] = _deviations(nearest[own], telling)
     return found
 
 

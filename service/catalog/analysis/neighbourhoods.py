@@ -26,7 +26,7 @@ from service.catalog.garments.embeddings import unfit_rows
 from service.catalog.loading.batches import require_serving
 from service.catalog.schema.tables import FEATURES
 from service.drafts import FULL
-from service.errors import HomeNotWritable, StorageFull
+from service.errors import CatalogEmpty, HomeNotWritable, StorageFull
 
 NEIGHBOURS = 10  # of each garment
 CHUNK = 1024  # garments read or written at once
@@ -94,13 +94,13 @@ def analyse(
     file of 4 kB a garment, which goes when this ends, however it ends. progress: called with garments
     done and in all; what it raises ends the analysis.
 
-    Queries and writes go on meanwhile. Raises `AnalysisRunning`, `AnalysisCancelled`, `StorageFull` and
-    `HomeNotWritable` where the folder has no room for the file, and `BundleMismatch` where the model was
-    replaced meanwhile; what was stored before then stays.
+    Queries and writes go on meanwhile. Raises `CatalogEmpty` where no model is, `AnalysisRunning`,
+    `AnalysisCancelled`, `StorageFull` and `HomeNotWritable` where the folder has no room for the file, and
+    `BundleMismatch` where the model was replaced meanwhile; what was stored before then stays.
     """
     with begun(engine, duplicate_similarity=duplicate_similarity) as record:
         if record is None:
-            return 0
+            raise CatalogEmpty()
         with _file(folder) as file:
             catalog = _read(record, file)
         size = len(catalog.ids)
@@ -209,8 +209,9 @@ def _copy(
 ) -> None:
     names = [*catalog.names, None]  # the last for -1: no label is suggested
     vote = votes(catalog.labels, places)
-    alone = isolation(catalog.labels, cosines[:, 0] if places.shape[1] else np.zeros(len(places)))
     group = duplicate_groups(places, cosines, duplicate_similarity)
+    nearest = cosines[:, 0] if places.shape[1] else np.zeros(len(places))
+    alone = isolation(catalog.labels, nearest, group >= 0)
     with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(COPY) as copy:
         copy.set_types(TYPES)
         for at, garment_id in enumerate(catalog.ids.tolist()):

@@ -125,6 +125,8 @@ def read_report(
         raise ReportNotFound(f"There is no report {name}. Choose among {', '.join(REPORTS)}.")
     most = None if limit is None else limit + 1
     with reading(engine) as connection:
+        # First: of rows that are made anew meanwhile it says too little rather than too much
+        stands = standing(connection, duplicate_similarity) if name in STORED else None
         meanings = list(connection.scalars(MEANINGS, {"name": name}))
         title = connection.scalar(TITLE, {"name": name})
         found = connection.execute(text(QUERIES[name] + " LIMIT :most"), {"most": most})
@@ -133,7 +135,6 @@ def read_report(
             for described, meaning in zip(_described(found), meanings, strict=True)
         )
         rows = [tuple(row) for row in found]
-        stands = standing(connection, duplicate_similarity) if name in STORED else None
     more = limit is not None and len(rows) > limit
     return Report(name, title, columns, rows[:limit], more, stands)
 
