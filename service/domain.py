@@ -77,9 +77,9 @@ class Prediction:
 class Garment:
     """A catalog row without its embedding.
 
-    confidence: the model's probability of `label`, whether the label was given or predicted.
-    predicted_label: what the model alone would have said. Both are None where the embedding was
-    imported without its photo.
+    confidence: the model's probability of `label`, whether the label was given or predicted; None where
+    the model does not know it. predicted_label: the model's first guess, also where it recognises no
+    garment. Both are None where the embedding was imported without its photo.
     model: `name@version` of the bundle that embedded it; model_id tells it from others of that name.
     """
 

@@ -66,8 +66,9 @@ class Classification(Schema):
 class Garment(Schema):
     """A garment of the catalog.
 
-    `confidence` is the model's probability of `label`, whoever gave that label; `predicted_label` is
-    what the model alone says. Either is null where the model has not seen the photo.
+    `confidence` is the model's probability of `label`, whoever gave that label, and null where the model
+    does not know that label; `predicted_label` is the model's first guess, also where it recognises no
+    garment. Either is null where the model has not seen the photo.
     """
 
     id: GarmentId
