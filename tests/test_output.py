@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -91,8 +92,10 @@ def test_on_a_terminal_it_asks_on_a_line_of_its_own(
             if said.endswith(b"[y/N]: "):
                 os.write(screen, b"y\n")
     assert process.wait(60) == 0, said
-    lines = said.decode().replace("\r", "").split("\n")
-    assert "gone: 1.png" in lines
+    # What a line shows is what stands behind the last erasure, without the cursor's own codes
+    shown_at_last = [re.split(r"\x1b\[2K", line)[-1] for line in said.decode().split("\n")]
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line) for line in shown_at_last]
+    assert f"gone: {tmp_path / '1.png'}" in lines
     assert f"Remove 1 of the 3 garments of {tmp_path}? [y/N]: y" in lines
     assert "pruned 1" in lines[-2]
 

@@ -169,11 +169,13 @@ def test_an_answer_is_drawn_whole_or_not_at_all(
     sheet = tmp_path / "top.png"
     sheet.write_bytes(b"an earlier one")
 
-    def full(_: Pillow.Image, file: Path, *_how: object) -> None:
-        file.write_bytes(b"half")
+    write = Path.write_bytes
+
+    def full(file: Path, data: bytes) -> None:
+        write(file, data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Pillow.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     done = called("top", str(photo), "--show", str(sheet))
     assert done.returncode == 1
     assert "There is no room for" in done.stderr
