@@ -114,7 +114,7 @@ def _joined() -> Iterator[None]:
 
 
 def _join() -> None:
-    """Raises `ClusterFailed`. Ray itself asks for a quarter of an hour where no one answers."""
+    """Raises `ClusterFailed`. Ray itself asks for many minutes where no one answers."""
     address = os.environ.get("RAY_ADDRESS", "")
     try:
         if found := HOST_AND_PORT.fullmatch(address):
