@@ -117,7 +117,7 @@ def _draw(job: tuple[Path, Recipe, int]) -> None:
     garment, view = divmod(picture, recipe.views)
     rng = np.random.default_rng((recipe.seed, garment, 1 + view))
     scene = studio_scene(rng) if recipe.scenes == "studio" else wild_scene(rng)
-    jpeg = io.BytesIO()  # on a full disk Pillow itself leaves the half of a file, and says nothing
+    jpeg = io.BytesIO()  # on a full disk Pillow leaves the half of a file, and says nothing
     render(_spec(recipe, garment), scene, recipe.size).save(jpeg, "JPEG", quality=88)
     path = folder / recipe.name(picture)
     draft = path.with_suffix(".draft")
@@ -140,11 +140,12 @@ def _write_table(folder: Path, recipe: Recipe) -> Path:
     with draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [IMAGE, LABEL, "garment", *attributes], lineterminator="\n")
         writer.writeheader()
-        for picture in range(recipe.pictures):
-            garment = picture // recipe.views
+        for garment in range(recipe.garments):
             shown = _spec(recipe, garment).to_dict()
-            named = {IMAGE: recipe.name(picture), LABEL: shown.pop("category"), "garment": garment}
-            writer.writerow(named | shown)
+            row = {LABEL: shown.pop("category"), "garment": garment} | shown
+            first = garment * recipe.views
+            for picture in range(first, first + recipe.views):
+                writer.writerow({IMAGE: recipe.name(picture)} | row)
     return draft.replace(folder / TABLE)
 
 

@@ -163,9 +163,7 @@ def save_picture(picture: Any, path: Path) -> None:
     if kind not in Image.SAVE:
         raise InvalidParameter(f"{path} cannot be written: no picture ends so. Let it end in .png.")
     with drafts(path) as (draft,):
-        held = (
-            io.BytesIO()
-        )  # on a full disk Pillow itself leaves the half of a file, and says nothing
+        held = io.BytesIO()  # on a full disk Pillow leaves the half of a file, and says nothing
         try:
             picture.save(held, kind)
         except ValueError as error:

@@ -165,7 +165,7 @@ def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] 
     half = _first_half(held)
     in_both = [held.where(part).labelled.sources for part in (half, ~half)]
     halved = [name for name in held.labelled.sources if all(name in part for part in in_both)]
-    if held.labelled.sources[:1] != tuple(halved[:1]):
+    if held.labelled.sources[0] not in halved:
         return None
     after = np.empty_like(held.logits, np.float64)
     recognised = np.empty(len(held), bool)
