@@ -114,6 +114,6 @@ def _confidence(
             return None, None
         return model.predict(model.decode(data)).confidence_of(label), digest
     except FashionStudioError as error:
-        if error.status >= 500:
+        if error.is_ours:
             raise
         return None, None

@@ -160,7 +160,7 @@ class Counter:
                 label = prediction.label if prediction.recognised else None
                 images.append((file, label, prediction.confidence))
             except FashionStudioError as error:
-                if error.status >= 500:  # not the photo's fault
+                if error.is_ours:
                     raise
                 errors.append((file, error.detail))
         labels = [label for _, label, _ in images if label is not None]

@@ -84,6 +84,7 @@ def test_retrieval_of_a_known_case() -> None:
         "family": {
             "agreement": pytest.approx(np.mean([2 / 3] * 4 + [0, 0, 0]), abs=1e-4),
             "chance": pytest.approx(np.mean([2 / 3] * 4 + [0, 0, 0]), abs=1e-4),
+            "best": pytest.approx(np.mean([2 / 3] * 4 + [0, 0, 0]), abs=1e-4),
         }
     }
     assert retrieval_figures(part, "sender", ())["same_garment"] is None
@@ -93,6 +94,25 @@ def test_retrieval_of_a_known_case() -> None:
     assert retrieval_figures(twice, "garment", ("family", "pattern")) == figures, (
         "copies find copies"
     )
+
+
+def test_the_best_order_is_told_beside_what_chance_would_give() -> None:
+    """Twelve garments in a row, red and blue in turn: of nine neighbours five may agree, and four or five do."""
+    angles = np.radians(np.arange(12) * 3 + np.arange(12) ** 2 / 100)  # none as far as another
+    colours = ["red", "blue"] * 6
+    part = Observed(
+        tuple(
+            Sample(Path("x"), "s", "T", str(n), {"garment": str(n), "family": colour})
+            for n, colour in enumerate(colours)
+        ),
+        np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32),
+        np.zeros((12, 1), np.float32),
+        np.zeros(12, int),
+    )
+    family = retrieval_figures(part, "garment", ("family",))["attributes"]["family"]
+    assert family["chance"] == pytest.approx(5 / 11, abs=1e-4)
+    assert family["best"] == pytest.approx(5 / 9, abs=1e-4)
+    assert 0.44 < family["agreement"] < 5 / 9
 
 
 def test_a_bundle_is_evaluated_on_drawn_garments(home: Path, drawn: Path) -> None:

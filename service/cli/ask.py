@@ -210,7 +210,7 @@ def _answer(path: Path, predict: Any) -> dict[str, Any]:
     try:
         prediction: Prediction = predict(path)
     except FashionStudioError as error:
-        if error.status >= 500:  # not the photo's fault: the network, or a disk
+        if error.is_ours:
             raise
         return {"path": str(path), "error": error.detail}
     return {"path": str(path), **prediction.as_dict()}

@@ -16,6 +16,12 @@ class FashionStudioError(Exception):
         self.detail = re.sub(r"\s+", " ", text).strip()
         super().__init__(self.detail)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the installation is at fault (network, disk, database) rather than what was asked, say a
+        photo: of many, the others need not be tried."""
+        return self.status >= 500
+
     @classmethod
     def title(cls) -> str:
         """The first sentence of the class's docstring: the same for every occurrence."""

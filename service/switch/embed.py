@@ -62,7 +62,7 @@ def _show(garment: Left, model: Model, images: Images) -> Row | str:
             return "The file is another one than was taken in. Ingest it again."
         prediction = model.predict(model.decode(data))
     except FashionStudioError as error:
-        if error.status >= 500:
+        if error.is_ours:
             raise
         return error.detail
     if unfit_rows(as_float16(prediction.embedding[None]))[0]:

@@ -60,8 +60,8 @@ def _figures(figures: dict[str, Any]) -> dict[str, str]:
             share, interval = same[f"recall_at_{k}"], same[f"recall_at_{k}_interval_95"]
             cells[f"same garment {words}"] = _with_interval(share, interval)
     for name, row in retrieval["attributes"].items():
-        cells[f"same {name} (by chance)"] = (
-            f"{percent(row['agreement'])} ({percent(row['chance'])})"
+        cells[f"same {name} (by chance, at best)"] = (
+            f"{percent(row['agreement'])} ({percent(row['chance'])}, {percent(row['best'])})"
         )
     rejection = figures["rejection"]
     if "recognised" in rejection:

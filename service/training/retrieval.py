@@ -23,7 +23,8 @@ def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -
     `same_garment`: among photos with another one of the same garment, those that find one first, and
     among the first ten. `precision_at_9`: share of the nine nearest of the same category, other photos
     of the same garment left out. `attributes`: share of the nearest nine of the same category that
-    agree in a column, beside the share that chance would give. Copies of a photo count once.
+    agree in a column, beside the share that chance would give, and the one of a perfect order: fewer
+    than nine others may agree. Copies of a photo count once.
     """
     known = _once(part.labelled)
     embeddings = unit(known.features)
@@ -81,29 +82,32 @@ def _agreement(
     if not has.any():
         return None
     compared = within & has[nearest] & has[:, None]
-    agree = compared & (values[nearest] == values[:, None])
     if not compared.any():
         return None
+    shown = compared.sum(axis=1)
+    agree = (compared & (values[nearest] == values[:, None])).sum(axis=1)
+    could_agree, others = _others(known.truth, values, garments, has)
     return {
-        "agreement": _mean(agree.sum(axis=1), compared.sum(axis=1)),
-        "chance": _chance(known.truth, values, garments, has),
+        "agreement": _mean(agree, shown),
+        "chance": _mean(could_agree, others),
+        "best": _mean(np.minimum(could_agree, shown), shown),
     }
 
 
-def _chance(
+def _others(
     truth: np.ndarray, values: np.ndarray, garments: np.ndarray, has: np.ndarray
-) -> float | None:
-    """The share of agreeing photos among all of the same category that show another garment."""
-    agree, compared = [], []
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each photo, the others of its category that show another garment: those that agree, and all."""
+    agree, compared = np.zeros((2, len(truth)), int)
     for label in np.unique(truth[has]):
         rows = np.flatnonzero(has & (truth == label))
         for row in rows:
             others = rows[
                 (rows != row) & ((garments[rows] != garments[row]) | (garments[row] == ""))
             ]
-            agree.append(int((values[others] == values[row]).sum()))
-            compared.append(len(others))
-    return _mean(np.array(agree), np.array(compared))
+            agree[row] = (values[others] == values[row]).sum()
+            compared[row] = len(others)
+    return agree, compared
 
 
 def _mean(hits: np.ndarray, of: np.ndarray) -> float | None:

@@ -109,14 +109,14 @@ def _family(error: type[FashionStudioError]) -> Iterator[type[FashionStudioError
 def told(error: FashionStudioError) -> FashionStudioError:
     """What others are told of an error: the detail of a fault of ours names hosts and folders, and goes
     to the log alone."""
-    if error.status >= 500 and not isinstance(error, Overloaded):  # the access log counts them
+    if error.is_ours and not isinstance(error, Overloaded):  # the access log counts them
         log.error("%s: %s", error.code, error.detail)
     return bare(error)
 
 
 def bare(error: FashionStudioError) -> FashionStudioError:
     """As `told`, and logs nothing."""
-    return error if error.status < 500 else type(error)()
+    return type(error)() if error.is_ours else error
 
 
 def _project(error: FashionStudioError) -> Response:

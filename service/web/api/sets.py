@@ -112,7 +112,7 @@ def _label(part: FileStorage, limits: Limits, predict: Any) -> SetImage:
         check_bytes(size_of(part), limits)  # before one part of a large form is held whole
         prediction = predict(part.read())
     except FashionStudioError as error:
-        if error.status >= 500:  # the server's fault, not the photo's
+        if error.is_ours:
             raise
         return SetImage(name, error=error.detail)
     label = prediction.label if prediction.recognised else None
