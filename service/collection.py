@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from service.errors import FashionStudioError, HomeNotWritable, InvalidParameter
 from service.processes import process_pool
 from service.render import (
     CATEGORIES,
+    EDITION,
     GarmentSpec,
     render,
     sample_spec,
@@ -150,9 +150,9 @@ def _write_table(folder: Path, recipe: Recipe) -> Path:
 
 
 def _forget_other_recipe(folder: Path, recipe: Recipe) -> None:
-    """Remove pictures drawn by another recipe or version; a larger one of the same kind is kept, and so
+    """Remove pictures drawn by another recipe or edition; a larger one of the same kind is kept, and so
     is what is not called as drawn pictures are: people lay photos of theirs beside them."""
-    wanted = asdict(recipe) | {"drawn_by": version("fashion-studio")}
+    wanted = asdict(recipe) | {"edition": EDITION}
     wanted.pop("garments")
     note = folder / RECIPE
     if note.exists() and _recipe(note) == wanted:

@@ -8,11 +8,12 @@ from service.render.ink import Ink, fill, stroke
 from service.render.motif import chest_print
 from service.render.palette import shade
 from service.render.paths import Point, mirror, mirror_path, path
+from service.render.prints import sleeves_differ
 from service.render.scene import Scene
 from service.render.silhouette import Shape
 from service.render.sleeves import armhole
 from service.render.spec import GarmentSpec
-from service.render.trims import bands, cuffs, fastening, pockets, waist
+from service.render.trims import bands, cuffs, fastening, pocket_top, pockets, waist
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _sleeves(spec: GarmentSpec, shape: Shape, cloth: Cloth, ink: Ink) -> str:
     parts = []
     for sleeve in shape.sleeves:
         parts.append(stroke(sleeve.outline, "#000", 7, 0.06))
-        if spec.pattern == "block" and spec.motif % 2:
+        if sleeves_differ(spec):
             parts.append(cloth.panel(sleeve.outline, tint=spec.second) + ink.edge(sleeve.outline))
         else:
             parts.append(_panel(sleeve.outline, cloth, ink, sleeve.turn))
@@ -131,7 +132,8 @@ def _print(spec: GarmentSpec, shape: Shape) -> str:
     if spec.pattern != "graphic":
         return ""
     top = shape.cut.neck[1] + shape.cut.front + 26
-    return chest_print(spec, shape.cut.waist[0] * 2, max(top, 72))
+    bottom = pocket_top(shape) if spec.pocket == "kangaroo" else shape.cut.hem[1] - 20
+    return chest_print(spec, shape.cut.waist[0] * 2, max(top, 72), bottom - 8)
 
 
 def _edges(spec: GarmentSpec, shape: Shape, ink: Ink) -> str:

@@ -111,8 +111,11 @@ def _box(a: str, b: str, rng: np.random.Generator) -> str:
 _PICTURES = (_sun, _peaks, _heart, _star, _bouquet, _cat, _rings, _box)
 
 
-def chest_print(spec: GarmentSpec, width: float, top: float) -> str:
-    """The print of a garment whose chest is `width` units wide, `top` the y of its upper edge."""
+def chest_print(spec: GarmentSpec, width: float, top: float, bottom: float) -> str:
+    """The print of a garment whose chest is `width` units wide, between the y of `top` and of `bottom`.
+
+    A print that would be longer is drawn smaller.
+    """
     rng = np.random.default_rng(spec.motif)
     pale = luma(spec.colour) < 0.45
     a = (
@@ -140,6 +143,12 @@ def chest_print(spec: GarmentSpec, width: float, top: float) -> str:
         y += 112 * size
     if kind != "picture":
         parts.append(_word(word, y, width * rng.uniform(0.42, 0.62), a, bold))
+        y += 40
         if rng.random() < 0.4:
-            parts.append(stroke(f"M{-width * 0.2:.0f} {y + 50:.0f}h{width * 0.4:.0f}", b, 4))
-    return "".join(parts)
+            y += 10
+            parts.append(stroke(f"M{-width * 0.2:.0f} {y:.0f}h{width * 0.4:.0f}", b, 4))
+    drawn = "".join(parts)
+    if y <= bottom:
+        return drawn
+    scale = (bottom - top) / (y - top)
+    return f'<g transform="translate(0 {top:.1f}) scale({scale:.2f}) translate(0 {-top:.1f})">{drawn}</g>'

@@ -5,6 +5,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
+from service.render.measures import measure
 from service.render.palette import luma, mix, shade
 from service.render.spec import GarmentSpec
 
@@ -101,8 +102,17 @@ def _floral(spec: GarmentSpec, rng: np.random.Generator) -> Tile:
     return t, t, "".join(parts)
 
 
+def sleeves_differ(spec: GarmentSpec) -> bool:
+    """Whether the sleeves have the second colour alone."""
+    return spec.pattern == "block" and spec.motif % 2 == 1
+
+
 def _block(spec: GarmentSpec, rng: np.random.Generator) -> Tile:
-    edge = rng.choice([105.0, 150.0, 210.0])
+    # Most of the cloth keeps the colour that the garment's family says
+    share = rng.choice([0.28, 0.34, 0.4])
+    if sleeves_differ(spec) and spec.sleeve in ("elbow", "long"):
+        share -= 0.12
+    edge = share * measure(spec).hem[1]
     band = shade(spec.second, 0.45 if luma(spec.second) < 0.6 else -0.4)
     content = _rect(0, 0, 2000, 500 + edge, spec.second) + _rect(0, 500 + edge, 2000, 12, band)
     return 2000, 2000, content

@@ -170,9 +170,14 @@ def pockets(spec: GarmentSpec, shape: Shape, cloth: Cloth, ink: Ink) -> str:
     return "".join(parts)
 
 
-def _kangaroo(spec: GarmentSpec, shape: Shape, cloth: Cloth, ink: Ink) -> str:
+def pocket_top(shape: Shape) -> float:
+    """The y of the upper edge of a kangaroo pocket."""
     hem = shape.cut.hem[1] - 30
-    top = hem - 84 * min(1.0, hem / 300)
+    return hem - 84 * min(1.0, hem / 300)
+
+
+def _kangaroo(spec: GarmentSpec, shape: Shape, cloth: Cloth, ink: Ink) -> str:
+    hem, top = shape.cut.hem[1] - 30, pocket_top(shape)
     half = path("M", (0, hem), "L", (82, hem), "L", (80, hem - 26), "Q", (58, hem - 40), (50, top),
                 "L", (0, top), "Z")  # fmt: skip
     parts = []

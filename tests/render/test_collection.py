@@ -121,7 +121,7 @@ def test_more_than_a_folder_takes_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "many").exists()
 
 
-def test_a_demo_of_another_version_has_a_picture_for_each_garment(
+def test_a_demo_of_another_edition_has_a_picture_for_each_garment(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "models").symlink_to(settings.home / "models")
@@ -129,6 +129,6 @@ def test_a_demo_of_another_version_has_a_picture_for_each_garment(
     folder = tmp_path / "demo"
     with Studio(settings.model_copy(update={"home": tmp_path})) as studio:
         assert build_demo(studio, 22, lambda *_: None).added == 22
-        (folder / "recipe.json").write_text('{"drawn_by": "0.0.1"}')
+        (folder / "recipe.json").write_text('{"edition": 1}')
         again = build_demo(studio, 11, lambda *_: None)
     assert again.seen == len(list(folder.glob("images/*.jpg"))) == 22

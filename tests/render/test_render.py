@@ -76,6 +76,46 @@ def test_every_pattern_shows(pattern):
     assert render(base, scene, 64).tobytes() != render(patterned, scene, 64).tobytes()
 
 
+def drawn_flat(spec: GarmentSpec, **changes: str) -> np.ndarray:
+    """(rows, columns, 3) pixels of the garment without folds, light or shadow."""
+    scene = dataclasses.replace(
+        studio_scene(np.random.default_rng(1)),
+        wrinkle=0, light=0, shadow=0, warmth=0, exposure=0, vignette=0, grain=0, blur=0,
+        backdrop="paper", tone="#0000ff", accent="#0000ff",
+    )  # fmt: skip
+    changed = dataclasses.replace(spec, material="cotton", **changes)
+    return np.asarray(render(changed, scene, 96), int)
+
+
+@pytest.mark.parametrize(
+    ("category", "length"), [("Tee", "crop"), ("Hoodie", "crop"), ("Tank", "regular")]
+)
+def test_a_print_lies_on_the_cloth(category, length):
+    """What a print changes is cloth: what another colour changes."""
+    for motif in range(40):
+        spec = dataclasses.replace(plain(category), length=length, motif=motif, fastening="none")
+        bare = drawn_flat(spec, colour="#2a56a0")
+        cloth = (bare != drawn_flat(spec, colour="#b8242c")).any(axis=2)
+        changed = (
+            np.abs(bare - drawn_flat(spec, colour="#2a56a0", pattern="graphic")).max(axis=2) > 24
+        )
+        assert changed.any()
+        assert not (changed & ~cloth).any(), motif
+
+
+@pytest.mark.parametrize("category", ["Hoodie", "Jacket", "Sweater", "Tank", "Tee"])
+def test_blocks_leave_most_of_the_cloth_its_colour(category):
+    """A garment's family is the colour that most of it has."""
+    most = []
+    for seed in range(20):
+        spec = dataclasses.replace(sample(category, seed), motif=seed, pattern="block")
+        red, green, blue = np.moveaxis(drawn_flat(spec, colour="#00d000", second="#d00000"), 2, 0)
+        second = (red > 60) & (red > 1.6 * green) & (red > 1.3 * blue)
+        own = (green > 60) & (green > 1.6 * red) & (green > 1.3 * blue)
+        most.append(own.sum() > second.sum())
+    assert np.mean(most) >= 0.9
+
+
 @pytest.mark.parametrize("category", ["Sweater", "Tee", "Dress"])
 def test_colour_survives_another_photo(category):
     """The cloth keeps its colour, give or take folds and light, from one scene to the next."""
