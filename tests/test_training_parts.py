@@ -78,6 +78,23 @@ def test_the_second_half_of_a_batch_shows_the_garments_of_the_first() -> None:
     assert any(garments[first] != garments[second] for first, _, second, _ in rows)
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_an_epoch_misses_no_photo_that_is_due(paired: bool) -> None:
+    """Each photo comes as often as its weight says, and not by chance far more or less."""
+    weights = np.random.default_rng(1).uniform(0, 2, 500)
+    weights /= weights.sum()
+    rows = epoch_rows(
+        np.arange(500), weights, np.random.default_rng(2), batch=10, draws=1000, paired=paired
+    )
+    first = rows[:, :5] if paired else rows
+    times = np.bincount(first.ravel(), minlength=500)
+    assert np.abs(times - weights * first.size).max() < 1
+    other = epoch_rows(
+        np.arange(500), weights, np.random.default_rng(3), batch=10, draws=1000, paired=paired
+    )
+    assert not np.array_equal(np.sort(rows.ravel()), np.sort(other.ravel())), "another epoch"
+
+
 def test_rare_categories_are_drawn_more_often_than_they_are() -> None:
     samples = [sample("Tee")] * 90 + [sample("Romper")] * 10
     weights = sampling_weights(samples)
