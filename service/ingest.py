@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from service.catalog import Building, Run, build_indexes
-from service.errors import DatabaseUnavailable, FashionStudioError, ImportCancelled, ImportLost
+from service.errors import DatabaseUnavailable, FashionStudioError, ImportCancelled
 from service.extent import Gone
 from service.intake import BATCH, Engine, Items, Labels, Options, outcomes, take_in
 from service.sources import Item, folder_of, read_source
@@ -77,7 +77,7 @@ def recorded(run: Run, *, resumed: tuple[type[Exception], ...] = ()) -> Iterator
     try:
         with run.waiting():
             yield
-    except (DatabaseUnavailable, ImportLost):
+    except DatabaseUnavailable:
         raise
     except resumed:
         run.put_back()

@@ -70,10 +70,11 @@ class Picture:
 
 
 class ArchiveWriter:
-    """The files of a backup, one after another."""
+    """The files of a backup, one after another. folder: where it comes to lie, and what it needs meanwhile."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
+    def __init__(self, archive: zipfile.ZipFile, folder: Path) -> None:
         self._archive = archive
+        self.folder = folder
         self.members: dict[str, dict[str, Any]] = {}
 
     def add(self, name: str, stream: IO[bytes], counted: Counted, *, packed: bool = False) -> None:
@@ -113,12 +114,15 @@ def writing(file: Path) -> Iterator[ArchiveWriter]:
 
     Raises `StorageFull`, `BackupFailed` where the place cannot be written, or is being written.
     """
+    file = Path(os.path.realpath(file))  # what a link leads to is replaced, not the link
+    if file.exists() and not file.is_file():
+        raise BackupFailed(f"{file} is there, and is no file. Name another one.")
     draft = file.with_name(f".{file.name}.draft")
     try:
         with open(_begin(draft, file), "w+b") as target:
             try:
                 with zipfile.ZipFile(target, "w") as archive:
-                    yield ArchiveWriter(archive)
+                    yield ArchiveWriter(archive, file.parent)
                 target.flush()
                 os.fsync(target.fileno())
                 os.replace(draft, file)

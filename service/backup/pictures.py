@@ -39,7 +39,7 @@ def add_pictures(
     named: (image_path, hex digest) of each garment. total: how many there are.
     """
     found = {"count": 0, "missing": 0, "bytes": 0, "included": 0}
-    with tempfile.TemporaryFile() as lines:
+    with tempfile.TemporaryFile(dir=archive.folder) as lines:
         for (path, digest), size in _sized(images, named, lambda one: one[0]):
             data = None
             if included and size is not None:

@@ -66,7 +66,10 @@ def back_up(
     with_pictures: their bytes too, where they can be read; otherwise their paths, sizes and digests.
     Raises `StorageFull`, `BackupFailed`, `PostgresToolsMissing`, `SchemaOutdated`.
     """
-    with writing(file) as archive, tempfile.TemporaryFile("w+", encoding="utf-8") as named:
+    with (
+        writing(file) as archive,
+        tempfile.TemporaryFile("w+", encoding="utf-8", dir=archive.folder) as named,
+    ):
         with catalog.snapshot(engine) as moment:
             with moment.dump(engine) as stream:
                 archive.add(
@@ -130,7 +133,7 @@ def restore(
                 put_pictures(archive, images, put, advance)
                 mb = about.members[DUMP]["bytes"] // 1_000_000
                 with archive.open(DUMP) as dump:
-                    revision = catalog.restore(
+                    catalog.restore(
                         engine,
                         _Counting(dump, lambda done: advance("catalog, MB", done // 1_000_000, mb)),
                         revision=about.revision,
@@ -144,6 +147,7 @@ def restore(
                     with suppress(FashionStudioError):
                         place_of(images, path).remove(name_in_place(path))
                 raise
+        revision = catalog.migrate(engine)  # the rows are there now, whatever comes
         build_indexes(engine, progress=building)
         pictures = look_for_pictures(archive, images) | {"restored": len(put)}
     titles = [model["title"] for model in about.models]

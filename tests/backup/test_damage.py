@@ -19,6 +19,7 @@ from service.backup.archive import DUMP, MANIFEST, writing
 from service.errors import (
     BackupFailed,
     BackupInvalid,
+    DatabaseUnavailable,
     FashionStudioError,
     PostgresToolsMissing,
     RestoreFailed,
@@ -147,6 +148,60 @@ def test_of_two_backups_to_one_file_the_second_is_refused(file: Path) -> None:
     assert list(file.parent.glob(".*")) == []
     with writing(file):
         pass
+
+
+def test_what_is_no_file_is_not_replaced_and_a_link_stays_one(tmp_path: Path) -> None:
+    with pytest.raises(BackupFailed, match="/dev/null is there, and is no file"):
+        writing(Path("/dev/null")).__enter__()
+    link, file = tmp_path / "latest.backup", tmp_path / "elsewhere" / "a.backup"
+    file.parent.mkdir()
+    link.symlink_to(file)
+    with writing(link) as archive:
+        archive.add_picture(b"whole")
+        assert [draft.name for draft in file.parent.iterdir()] == [".a.backup.draft"]
+    assert link.is_symlink()
+    assert zipfile.is_zipfile(file)
+
+
+def test_a_restore_whose_migration_fails_keeps_what_is_committed(
+    engine: Engine,
+    other: Engine,
+    few: np.ndarray,
+    root: Images,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rows are in by then; without the pictures that came with them they would show none."""
+    rows = contents(engine)["garment"]
+    with engine.connect() as connection:
+        path = connection.scalar(text("SELECT image_path FROM garment LIMIT 1"))
+    root.put(path, b"picture")
+    back_up(engine, root, file, with_pictures=True)
+    root.remove(path)
+
+    def fail(*_: object) -> None:
+        raise DatabaseUnavailable("It restarts.")
+
+    monkeypatch.setattr(catalog, "migrate", fail)
+    with pytest.raises(DatabaseUnavailable):
+        restore(other, root, file)
+    assert contents(other)["garment"] == rows
+    assert root.read(path) == b"picture"
+
+
+def test_lists_of_pictures_lie_beside_the_backup(
+    engine: Engine,
+    few: np.ndarray,
+    root: Images,
+    small_disk: Path,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is full is then the disk that the message names."""
+    (small_disk / "fill").write_bytes(b"0" * 190_000)
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    back_up(engine, root, file)
+    assert zipfile.is_zipfile(file)
 
 
 @pytest.fixture

@@ -120,8 +120,8 @@ def restore(
     rows: dict[str, int],
     dumped_by: int,
     replace: bool,
-) -> str:
-    """Load a dump in one transaction and bring the schema to the newest revision; returns that.
+) -> None:
+    """Load a dump in one transaction, at its own revision of the schema; call `migrate` then.
 
     rows: what each table must have in the end. dumped_by: pg_dump's major version. replace: forget
     what is there. Call `require_room` first.
@@ -138,7 +138,6 @@ def restore(
         with suppress(DatabaseUnavailable):
             migrate(engine, before or "base")
         raise
-    return migrate(engine)
 
 
 def _load(engine: Engine, tools: Tools, dump: Readable, before: str, after: str) -> None:
