@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from service.alone import alone
-from service.drafts import FULL
+from service.disks import FULL
 from service.errors import FashionStudioError, HomeNotWritable, InvalidParameter, StorageFull
 from service.processes import process_pool
 from service.render import (

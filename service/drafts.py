@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from service.disks import FULL
 from service.errors import InvalidParameter, StorageFull
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         "leaves out is as in the database's",
     )
     replica_lag_seconds: float = Field(
-        default=10, ge=2, description="how far behind a replica may be to answer, in seconds"
+        default=10, ge=2, le=86_400, description="how far behind a replica may be to answer, in seconds"
     )
     model: Path | None = Field(
         default=None, description="folder of a model bundle; unset: the bundle that ships"
@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     request_seconds: float = Field(
         default=30,
         gt=0,
+        le=86_400,
         description="seconds after which a request begins no other photo, and each of its statements "
         "is stopped",
     )
@@ -183,6 +184,12 @@ def tracing_is_wanted() -> bool:
     named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return not off and any(os.environ.get(name) for name in named)
+
+
+def untraced() -> str | None:
+    """The addresses of which OpenTelemetry's own variables want no spans, as regular expressions."""
+    named = ("OTEL_PYTHON_FLASK_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
+    return next((os.environ[name] for name in named if os.environ.get(name)), None)
 
 
 def counts_are_shared() -> bool:

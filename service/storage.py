@@ -6,13 +6,13 @@ The one place that knows fsspec: how long a store is waited for, and what its er
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from service.disks import answering
 from service.errors import FashionStudioError, SettingsInvalid, StorageUnavailable
 
 if TYPE_CHECKING:  # fsspec is imported where a URL is met, as most catalogs know none
@@ -22,7 +22,6 @@ WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request m
 CONNECT_SECONDS = 3.0
 SILENT_SECONDS = 8.0  # without a byte, after which an attempt is given up
 ATTEMPTS = 3
-LOW_BYTES = 200_000_000  # free on a disk, below which someone should look
 FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
 Location: TypeAlias = "Path | UPath"
@@ -47,16 +46,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _OF_THE_OBJECT = (
     FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError,
 )  # fmt: skip
-
-
-def nearly_full(folders: Iterable[Path]) -> list[str]:
-    """A line for each folder, of those that can be looked at, whose disk has little room left."""
-    said = []
-    for folder in folders:
-        with suppress(OSError):
-            if (room := shutil.disk_usage(folder).free) < LOW_BYTES:
-                said.append(f"{room // 1_000_000} MB are free on the disk of {folder}.")
-    return said
 
 
 def is_url(text: str) -> bool:
@@ -88,9 +77,10 @@ def is_remote(location: Location) -> bool:
 
 
 def read_bytes(location: Location) -> bytes:
-    """The whole content. Raises OSError of the file, `StorageUnavailable` of the store."""
+    """The whole content. Raises OSError of the file, `StorageUnavailable` of the disk or store."""
     if isinstance(location, Path):
-        return location.read_bytes()
+        with answering(location):
+            return location.read_bytes()
     data: bytes = call(location, "cat_file")
     return data
 
@@ -98,7 +88,8 @@ def read_bytes(location: Location) -> bytes:
 def size_of(location: Location) -> int:
     """Bytes. Raises as `read_bytes`; IsADirectoryError for what is no file."""
     if isinstance(location, Path):
-        found = location.stat()
+        with answering(location):
+            found = location.stat()
         if not location.is_file():
             raise IsADirectoryError(0, "It is not a file")
         return found.st_size

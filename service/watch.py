@@ -16,7 +16,13 @@ from pathlib import Path
 
 import watchfiles
 
-from service.errors import DatabaseUnavailable, ImportLost, PruneRefused, SourceInvalid
+from service.errors import (
+    DatabaseUnavailable,
+    ImportLost,
+    PruneRefused,
+    SourceInvalid,
+    StorageUnavailable,
+)
 from service.extent import Gone
 from service.ingest import ingest
 from service.intake import Labels
@@ -26,14 +32,17 @@ from service.summary import Summary
 
 QUIET_SECONDS = 2.0  # without a change, after which a file or a folder counts as written
 BURST_SECONDS = 30.0  # of changes without a pause, after which those files that rest are taken in
-TICK_SECONDS = 5.0  # between two looks whether something was left
+TICK_SECONDS = 3.0  # between two looks whether something was left
+LONG_AGO = (
+    3600.0  # of a file's own time: whatever another machine's clock says, nobody writes it any more
+)
 RESCAN_SECONDS = 60.0  # between two looks where no change was told: network folders tell none
 
 Key = tuple[str, str | None]
 """A photo of the source: its file and its label."""
 
-Signature = tuple[int, int]
-"""A file's size and time of change, bytes and nanoseconds."""
+Signature = tuple[int, int, int]
+"""A file's size, and the times of change of its content and of its permissions, bytes and nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,13 @@ class Watcher:
     report: Callable[[Summary], None]
     say: Callable[[str], None]
     _settled: dict[Key, Signature] = field(default_factory=dict)
+    _lately: dict[Key, tuple[Signature, float]] = field(default_factory=dict)
     _lost: bool = True  # photos may have gone since the last time that this was looked into
     _said: str = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. A source or a database that goes away is waited for; at the start it
-        raises `SourceInvalid` or `DatabaseUnavailable`."""
+        """Until `stop` is set. A source, a disk or a database that goes away is waited for; at the start it
+        raises `SourceInvalid`, `StorageUnavailable` or `DatabaseUnavailable`."""
         waiting, looked = self.round(), 0.0
         while not stop.is_set():
             watched = self._identity()
@@ -74,7 +84,12 @@ class Watcher:
                     continue
                 try:
                     waiting, looked = self.round(), time.monotonic()
-                except (SourceInvalid, DatabaseUnavailable, ImportLost) as error:
+                except (
+                    SourceInvalid,
+                    DatabaseUnavailable,
+                    StorageUnavailable,
+                    ImportLost,
+                ) as error:
                     self._say(error.detail)
                     waiting = True
                 if self._identity() != watched:  # another folder of that name, or none
@@ -104,15 +119,19 @@ class Watcher:
 
     def _look(self) -> tuple[dict[Key, Signature], bool]:
         """The files that rest, and whether there are others, which are being written."""
-        settled, waits = {}, False
+        settled, lately = {}, {}
         root = self.how.image_root
         for item in read_source(self.source, labels=self.studio.model.labels, image_root=root):
-            signature = _signature(item)
-            if 0 <= time.time() - signature[1] / 1e9 < QUIET_SECONDS:
-                waits = True
-            else:
-                settled[_key(item)] = signature
-        return settled, waits
+            key, signature, now = _key(item), _signature(item), time.monotonic()
+            if abs(time.time() - signature[1] / 1e9) < LONG_AGO:
+                # The file's time is of its server's clock: for how long it has been so is by ours
+                seen = self._lately.get(key)
+                lately[key] = seen if seen and seen[0] == signature else (signature, now)
+                if now - lately[key][1] < QUIET_SECONDS:
+                    continue
+            settled[key] = signature
+        self._lately = lately
+        return settled, not lately.keys() <= settled.keys()
 
     def _prune(self, gone: Gone) -> list[str]:
         if not self.how.prune or not gone.garments:
@@ -173,5 +192,5 @@ def _signature(item: Item) -> Signature:
     try:
         found = os.stat(str(item.file))
     except (OSError, ValueError):
-        return -1, 0  # not there yet, which the import says
-    return found.st_size, found.st_mtime_ns
+        return -1, 0, 0  # not there yet, which the import says
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns

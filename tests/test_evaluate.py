@@ -97,7 +97,7 @@ def test_retrieval_of_a_known_case() -> None:
 
 
 def test_the_best_order_is_told_beside_what_chance_would_give() -> None:
-    """Twelve garments in a row, red and blue in turn: of nine neighbours five may agree, and four or five do."""
+    """Twelve garments in a row, red and blue in turn: of nine neighbours five may agree."""
     angles = np.radians(np.arange(12) * 3 + np.arange(12) ** 2 / 100)  # none as far as another
     colours = ["red", "blue"] * 6
     part = Observed(

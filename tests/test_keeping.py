@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ from tests.pictures import encoded, picture
 from tests.test_cli import assert_one_line, run
 from tests.test_ingest import counts, write_table
 
+READ = Path.read_bytes
 IDS = "SELECT image_path, id FROM garment ORDER BY id"
 
 
@@ -219,7 +221,7 @@ def test_a_watcher_follows_what_happens(studio: Studio, folder: Path, quick: Non
         (folder / "dress" / "new.png").write_bytes(encoded(picture(60, 80, 8)))
         until(lambda: sum(s.updated for s in heard) == 1, "a changed one")
         (folder / "dress").rename(folder / "Dress")
-        until(lambda: "photos/Dress/0.png" in ids(studio), "a renamed folder")
+        until(lambda: "photos/Dress/new.png" in ids(studio), "a renamed folder")
         assert ids(studio)["photos/Dress/0.png"] == before["photos/dress/0.png"]
         (folder / "Dress" / "new.png").unlink()
         until(lambda: "photos/Dress/new.png" not in ids(studio), "a deleted one")
@@ -230,17 +232,61 @@ def test_a_watcher_follows_what_happens(studio: Studio, folder: Path, quick: Non
     assert sum(summary.moved for summary in heard) == 4
 
 
+@pytest.mark.parametrize("off", [0, 10, -10])
 def test_a_watcher_leaves_files_alone_that_are_being_written(
-    studio: Studio, folder: Path, quick: None
+    studio: Studio, folder: Path, quick: None, off: int
 ) -> None:
+    """Also where they lie on a machine whose clock goes otherwise."""
     data = encoded(picture(60, 80, 9))
-    with watching(studio, folder) as heard, (folder / "tee" / "slow.png").open("wb") as file:
+    slow = folder / "tee" / "slow.png"
+    with watching(studio, folder) as heard, slow.open("wb") as file:
         for part in range(8):
             file.write(data[part * len(data) // 8 : (part + 1) * len(data) // 8])
             file.flush()
+            os.utime(slow, (time.time() + off,) * 2)
             time.sleep(0.2)
         until(lambda: "photos/tee/slow.png" in ids(studio))
         assert [s.rejects for s in heard] == [[]] * len(heard)
+
+
+def test_a_watcher_sees_that_a_photo_may_be_read_now(
+    studio: Studio, folder: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its size nor its time says so."""
+    shut = folder / "tee" / "shut.png"
+
+    def read(file: Path) -> bytes:
+        if file.name == shut.name and not file.stat().st_mode & 0o004:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return READ(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    shut.write_bytes(encoded(picture(60, 80, 11)))
+    shut.chmod(0o600)
+    with watching(studio, folder) as heard:
+        until(lambda: any(summary.rejects for summary in heard), "a photo that cannot be read")
+        shut.chmod(0o644)
+        until(lambda: "photos/tee/shut.png" in ids(studio), "one that can")
+
+
+def test_a_share_that_goes_away_is_not_its_photos_fault(
+    studio: Studio, folder: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = threading.Event()
+
+    def read(file: Path) -> bytes:
+        if away.is_set():
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return READ(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    with watching(studio, folder) as heard:
+        away.set()
+        (folder / "tee" / "new.png").write_bytes(encoded(picture(60, 80, 12)))
+        until(lambda: "Transport endpoint" in str(heard[-1]))
+        away.clear()
+        until(lambda: "photos/tee/new.png" in ids(studio))
+    assert not any(summary.rejects for summary in heard if isinstance(summary, Summary))
 
 
 def test_a_watcher_waits_for_a_folder_that_is_gone(

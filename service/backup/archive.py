@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from service.drafts import FULL
+from service.disks import FULL
 from service.errors import BackupFailed, BackupInvalid, StorageFull
 
 FORMAT = 1
@@ -70,7 +70,10 @@ class Picture:
 
 
 class ArchiveWriter:
-    """The files of a backup, one after another. folder: where it comes to lie, and what it needs meanwhile."""
+    """The files of a backup, one after another.
+
+    folder: where it comes to lie, and what it needs meanwhile.
+    """
 
     def __init__(self, archive: zipfile.ZipFile, folder: Path) -> None:
         self._archive = archive

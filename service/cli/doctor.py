@@ -23,6 +23,7 @@ from service.catalog import (
     shelves,
 )
 from service.cli.output import json_option, print_json
+from service.disks import nearly_full
 from service.encoder import bundle_folder, find_bundle, load_encoder, read_card
 from service.errors import (
     FashionStudioError,
@@ -34,7 +35,7 @@ from service.errors import (
 from service.images import open_images
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
-from service.storage import is_folder, locate, nearly_full, reached
+from service.storage import is_folder, locate, reached
 
 
 @click.command()

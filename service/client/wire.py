@@ -57,15 +57,19 @@ class Wire:
 
     url: where the server is, such as `http://127.0.0.1:8000`. key: an API key, where it needs one.
     timeout: seconds to wait for a connection, and for each piece of an answer.
+    Raises `ServerUnreachable` for what is no address.
     """
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = SECONDS) -> None:
-        self._http = httpx.Client(
-            base_url=url.rstrip("/"),
-            headers=_authorization(key) if key else {},
-            timeout=timeout,
-            limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=url.rstrip("/"),
+                headers=_authorization(key) if key else {},
+                timeout=timeout,
+                limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+            )
+        except httpx.InvalidURL as error:
+            raise ServerUnreachable(f"{url} is no address: {error}.") from None
 
     def call(self, shape: type[Shape], method: str, path: str, **request: Any) -> Shape:
         answer = self.send(method, path, **request)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from service.drafts import FULL
+from service.disks import FULL, answering
 from service.errors import (
     ImagePathTaken,
     ImageUndecodable,
@@ -50,8 +50,12 @@ class FolderImages:
         return os.path.join(self.folder, image_path)
 
     def read(self, image_path: str) -> bytes:
-        with reading(image_path):
-            return self._locate(image_path).read_bytes()
+        with reading(image_path), answering(f"The picture {image_path}"):
+            try:
+                return self._locate(image_path).read_bytes()
+            except FileNotFoundError:
+                self.check()  # of a folder that is gone, every picture is
+                raise
 
     def size(self, image_path: str) -> int | None:
         try:

@@ -131,6 +131,8 @@ def _work(studio: Studio, switch: Switch, progress: Progress) -> Comparison | No
     found = (
         None if back else _compared(studio, switch, beside, old, new, options, beat("comparing"))
     )
+    if options.forget_unreadable:
+        beside.try_unread_again()  # a disk may have been away for a while
     embed(beside)  # what came meanwhile, however long that takes: the swap's patience ends
     swap(
         studio.engine,

@@ -10,6 +10,7 @@ from flask import Blueprint, Response
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from service.catalog import check_server, open_switch, queue_state, require_head
+from service.disks import nearly_full
 from service.errors import (
     DatabaseUnavailable,
     FashionStudioError,
@@ -17,10 +18,10 @@ from service.errors import (
     NotReady,
     Overloaded,
     SchemaAhead,
+    TimeLimit,
     WorkerMissing,
 )
 from service.jobs import STALLED_SECONDS
-from service.storage import nearly_full
 from service.web import metrics
 from service.web.auth import may
 from service.web.context import context
@@ -74,7 +75,7 @@ def _missing() -> list[tuple[str, FashionStudioError]]:
     try:
         check_server(engine)
         require_head(engine)
-    except DatabaseUnavailable as error:
+    except (DatabaseUnavailable, TimeLimit) as error:
         found.append(("database", error))
     except PoolExhausted:
         found.append(("connection", Overloaded()))

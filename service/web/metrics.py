@@ -24,7 +24,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
-from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.catalog import kept_recall, open_switch, queue_state, serving_model, shelves
 from service.errors import FashionStudioError
@@ -109,10 +109,10 @@ class Catalog(Collector):
             return self._families
 
     def _ask(self) -> Iterator[Metric]:
-        up = _gauge("database_up", "1 where Postgres answered, and a connection to it was free.")
+        up = _gauge("database_up", "1 where Postgres answered, and as this version asks.")
         try:
             found = list(self._catalog())
-        except (FashionStudioError, PoolExhausted):
+        except (FashionStudioError, SQLAlchemyError):  # also at another schema than this version's
             found = []
         up.add_metric([], float(bool(found)))
         yield from [up, *found]

@@ -77,7 +77,16 @@ def _watch_sql(engine: Engine) -> None:
     def after(_connection, _cursor, _statement, _parameters, context, _many) -> None:  # type: ignore[no-untyped-def]
         add_to_stage("sql", time.perf_counter() - context.began)
 
+    def taken(_connection, record, _proxy) -> None:  # type: ignore[no-untyped-def]
+        if not record.info.get("counted"):
+            record.info["counted"] = True
+            metrics.CONNECTIONS.inc()
+
+    def given_back(_connection, record) -> None:  # type: ignore[no-untyped-def]
+        if record.info.pop("counted", False):  # one that could not be made is given back as well
+            metrics.CONNECTIONS.dec()
+
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)
-    event.listen(engine, "checkout", lambda *_: metrics.CONNECTIONS.inc())
-    event.listen(engine, "checkin", lambda *_: metrics.CONNECTIONS.dec())
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", given_back)

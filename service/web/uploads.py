@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from service.decode import SUFFIXES
-from service.drafts import FULL
+from service.disks import FULL
 from service.errors import ImageMissing, InvalidParameter, Overloaded, StorageFull
 from service.settings import Settings
 from service.web.connections import NO_FILES
@@ -119,7 +119,8 @@ def form_fields(model: type[Fields], settings: Settings) -> Fields:
     files, texts = {}, {}
     if request.mimetype == MULTIPART:
         try:
-            files = {name: _chosen(parts) for name, parts in request.files.lists()}
+            found = ((name, _chosen(parts)) for name, parts in request.files.lists())
+            files = {name: chosen for name, chosen in found if chosen}
             texts = request.form.to_dict(flat=False)
         except UnicodeDecodeError:
             raise InvalidParameter("A name in the form is not UTF-8. Send it as UTF-8.") from None
@@ -134,6 +135,8 @@ def form_fields(model: type[Fields], settings: Settings) -> Fields:
     photos = files.pop(model.photos, [])
     if not photos:
         raise ImageMissing(f"There is no image. Send one as the multipart field `{model.photos}`.")
+    if twice := texts.keys() & {model.photos, *files}:
+        raise InvalidParameter(f"{min(twice)} stands twice, as text and as a file; give it once.")
     given = once_each(texts | files if model.many else texts | files | {model.photos: photos})
     return validated(model, given | {model.photos: photos} if model.many else given)
 

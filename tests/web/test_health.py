@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from service.cli.doctor import _import_roots
+from service.disks import nearly_full
 from service.errors import SettingsInvalid
 from service.images import open_images
 from service.settings import Settings
-from service.storage import nearly_full
 from service.studio import Studio
 
 from .conftest import warm

@@ -44,6 +44,20 @@ def test_a_field_that_is_not_known_is_named(client: FlaskClient) -> None:
         assert "colour" in require_problem(answer, 400, "invalid_parameter")
 
 
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/api/v1/similar", "image"), ("/api/v1/classify", "image"), ("/api/v1/sets", "images")],
+)
+def test_a_field_where_no_file_was_chosen_is_none(
+    client: FlaskClient, path: str, field: str
+) -> None:
+    """As a browser sends `<input type=file name=label>` that nobody touched."""
+    answer = client.post(path, data={field: photo(), "label": (io.BytesIO(b""), "")})
+    assert answer.status_code < 300, answer.text
+    both = client.post(path, data={field: [photo(), "text"]})
+    assert f"{field} stands twice" in require_problem(both, 400, "invalid_parameter")
+
+
 def test_one_photo_is_asked_about_at_a_time(client: FlaskClient) -> None:
     answer = client.post("/api/v1/similar", **form(JPEG, JPEG))
     assert "image stands 2 times" in require_problem(answer, 400, "invalid_parameter")

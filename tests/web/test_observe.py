@@ -7,19 +7,21 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from service import stages
-from service.catalog import cancel_import, keep_recall, queue_import
+from service.catalog import cancel_import, keep_recall, migrate, queue_import
 from service.errors import SettingsInvalid
 from service.keys import create_key
 from service.logs import set_up_logs
@@ -79,9 +81,9 @@ def test_metrics_tell_requests_stages_sizes_and_jobs(client: FlaskClient) -> Non
     client.get("/api/v1/nothing")
     text = client.get("/metrics").text
     path = 'method="POST",path="/api/v1/classify",status="200"'
-    assert number(text, f"request_seconds_count{{{path}}}") == 1 + number(
-        before, f"request_seconds_count{{{path}}}"
-    )
+    count = f"request_seconds_count{{{path}}}"
+    had = number(before, count) if count in before else 0
+    assert number(text, count) == 1 + had
     assert number(text, 'request_seconds_count{method="GET",path="unmatched",status="404"}') >= 1
     for stage in ("decode", "model"):
         assert number(text, f'stage_seconds_count{{stage="{stage}"}}') >= 1
@@ -90,6 +92,33 @@ def test_metrics_tell_requests_stages_sizes_and_jobs(client: FlaskClient) -> Non
     assert number(text, 'jobs{state="todo"}') == 0
     assert number(text, "in_flight") == 0
     assert number(text, "connections_in_use") == 0
+
+
+def test_connections_that_cannot_be_made_are_not_in_use(studio: Studio, empty: FlaskClient) -> None:
+    away = threading.Event()
+
+    @event.listens_for(studio.engine, "do_connect")
+    def connect(*_: object) -> None:
+        if away.is_set():
+            raise psycopg.OperationalError("connection refused")
+
+    assert empty.get("/api/v1/garments").status_code == 200
+    before = number(empty.get("/metrics").text, "connections_in_use")
+    away.set()
+    studio.engine.pool.dispose()
+    for _ in range(5):
+        assert empty.get("/api/v1/garments").status_code == 503
+    away.clear()
+    assert empty.get("/api/v1/garments").status_code == 200
+    assert number(empty.get("/metrics").text, "connections_in_use") == before
+
+
+def test_metrics_are_told_at_another_schema(studio: Studio, empty: FlaskClient) -> None:
+    migrate(studio.engine, "0002")
+    answer = empty.get("/metrics")
+    assert answer.status_code == 200
+    assert number(answer.text, "database_up") == 0
+    assert "fashion_studio_garments{" not in answer.text
 
 
 def test_counters_and_nothing_else_are_called_total(client: FlaskClient) -> None:
@@ -127,7 +156,8 @@ def test_metrics_tell_recall_as_it_was_last_measured(studio: Studio, empty: Flas
 
 def number(text: str, name: str) -> float:
     found = re.search(rf"^fashion_studio_{re.escape(name)} (\S+)$", text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
+    assert found, f"{name} is not told"
+    return float(found[1])
 
 
 def test_ready_warns_of_jobs_that_nobody_does(studio: Studio, empty: FlaskClient) -> None:
@@ -189,22 +219,29 @@ def test_a_rate_that_is_none_is_refused(rate: str, monkeypatch: pytest.MonkeyPat
         load_settings()
 
 
-def test_spans_cover_the_request_its_stages_and_its_statements(stocked: Studio) -> None:
+def test_spans_cover_the_request_its_stages_and_its_statements(
+    stocked: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     app = create_app(stocked)
     span = stages.span
+    monkeypatch.setenv("OTEL_PYTHON_FLASK_EXCLUDED_URLS", "labels")
     instrument(app, stocked.engines)
     try:
-        answer = app.test_client().post("/api/v1/similar?n=1", **form(JPEG))
+        client = app.test_client()
+        answer = client.post("/api/v1/similar?n=1", **form(JPEG))
+        for address in ("/api/v1/garments?q=metrics", "/readyz", "/healthz", "/api/v1/labels"):
+            client.get(address)
     finally:
         stages.span = span
     assert answer.status_code == 200
     spans = exporter.get_finished_spans()
     names = {span.name for span in spans}
-    assert {"POST /api/v1/similar", "decode", "model"} <= names
+    assert {"POST /api/v1/similar", "GET /api/v1/garments", "decode", "model"} <= names
+    assert not names & {"GET /readyz", "GET /healthz", "GET /api/v1/labels"}
     (search,) = [span for span in spans if "<=>" in str(span.attributes)]
     assert search.attributes["db.system.name"] == "postgresql"
     assert "-0." not in search.attributes["db.query.text"]  # the statement, not its values

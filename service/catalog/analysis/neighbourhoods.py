@@ -25,7 +25,7 @@ from service.catalog.database.patience import UNHURRIED
 from service.catalog.garments.embeddings import unfit_rows
 from service.catalog.loading.batches import require_serving
 from service.catalog.schema.tables import FEATURES
-from service.drafts import FULL
+from service.disks import FULL
 from service.errors import CatalogEmpty, HomeNotWritable, StorageFull
 
 NEIGHBOURS = 10  # of each garment
