@@ -91,7 +91,8 @@ def read(file: Location, limits: Limits) -> bytes:
 
 
 def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
-    """Decode a photo: upright by its EXIF rotation, first frame, transparency over white, 8-bit RGB.
+    """Decode a photo: upright by its EXIF rotation, first frame, transparency over white, 8-bit RGB in its
+    own colours, to which no colour profile is applied.
 
     side: the caller needs no more than this many pixels on the short side; a JPEG is then decoded
     at a fraction of its size (never below twice `side`, so that resizing still has detail to average).
@@ -166,18 +167,26 @@ def _rgb(picture: Pillow.Image) -> Pillow.Image:
 
 
 def _eight_bit(picture: Pillow.Image) -> Pillow.Image:
-    """16-bit and wider greys to 8 bits by scale; Pillow's own conversion would clip them to white."""
+    """16-bit and wider greys to 8 bits by scale; Pillow's own conversion would clip them to white.
+
+    What a PNG says is transparent is white.
+    """
     values = np.array(picture, np.float32)
+    key = picture.info.get("transparency")
+    clear = None if key is None else values == key
     low, high = float(values.min()), float(values.max())
     if not math.isfinite(low + high):  # as is the least or the greatest where any is no number
         raise ImageUndecodable("The image holds values that are not finite.")
     if picture.mode != "F":
-        low, high = 0, 65535 if high > 255 else 255
+        low, high = 0, next(top for top in (255, 65535, max(high, 65535)) if high <= top)
     elif low >= 0 and high <= 1:
         low, high = 0, 1
     values -= low  # in place: these may be the largest arrays of the process
     values *= 255 / max(high - low, 1e-12)
-    return Pillow.fromarray(np.rint(values.clip(0, 255, out=values), out=values).astype(np.uint8))
+    np.rint(values.clip(0, 255, out=values), out=values)
+    if clear is not None:
+        values[clear] = 255
+    return Pillow.fromarray(values.astype(np.uint8))
 
 
 def _refusal(data: bytes) -> ImageTypeUnsupported | ImageUndecodable:

@@ -25,7 +25,8 @@ SCOPES: tuple[Scope, ...] = ("read", "write", "admin")  # each allows what those
 class Image:
     """A decoded photo, upright.
 
-    pixels: (height, width, 3) uint8, sRGB; may be smaller than the file's picture (see `decode`).
+    pixels: (height, width, 3) uint8, red, green and blue as the file has them, to which no colour profile
+    is applied; may be smaller than the file's picture (see `decode`).
     sha256: hex digest of the file's bytes.
     """
 

@@ -127,7 +127,9 @@ def _uploads(photos: Path | None, limits: Limits) -> tuple[dict[str, Path], int]
     for file in () if photos is None else images_in(photos):
         try:
             uploads[_digest(read(file, limits))] = file
-        except FashionStudioError:
+        except FashionStudioError as error:
+            if error.is_ours:
+                raise
             unreadable += 1
     return uploads, unreadable
 
@@ -196,7 +198,9 @@ def _embedding(model: Model, file: Path) -> np.ndarray | None:
     """(2048,) float32; None of a picture that cannot be read, and of which training learns nothing."""
     try:
         embedding = model.predict(model.decode(read(file, model.limits))).embedding
-    except FashionStudioError:
+    except FashionStudioError as error:
+        if error.is_ours:
+            raise
         return None
     return None if is_unfit(embedding) else embedding
 

@@ -10,6 +10,7 @@ from typing import Any
 from service.decode import Limits, decode, fit
 from service.domain import Image, Prediction
 from service.encoder import Card, Encoder, load_encoder
+from service.errors import BundleInvalid
 from service.settings import Settings
 from service.stages import stage
 from service.turns import processor
@@ -49,10 +50,20 @@ class Model:
 
     @property
     def encoder(self) -> Encoder:
-        """The network, loaded and warmed up by the first caller; others wait for it."""
+        """The network, loaded and warmed up by the first caller; others wait for it.
+
+        Raises `BundleInvalid`, also where the folder has another network since this model was made.
+        """
         with self._loading:
             if self._encoder is None:
-                self._encoder = load_encoder(self._settings, self.folder, threads=self._threads)
+                loaded = load_encoder(self._settings, self.folder, threads=self._threads)
+                if loaded.card.content_sha256 != self.card.content_sha256:
+                    raise BundleInvalid(
+                        f"{self.folder} holds another bundle by now than {self.card.title}, with which this "
+                        "process began. Put that one back, or let the new one take over by `models use`, and "
+                        "restart."
+                    )
+                self._encoder = loaded
             return self._encoder
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -36,7 +36,10 @@ class Settings(BaseSettings):
         "leaves out is as in the database's",
     )
     replica_lag_seconds: float = Field(
-        default=10, ge=2, le=86_400, description="how far behind a replica may be to answer, in seconds"
+        default=10,
+        ge=2,
+        le=86_400,
+        description="how far behind a replica may be to answer, in seconds",
     )
     model: Path | None = Field(
         default=None, description="folder of a model bundle; unset: the bundle that ships"

@@ -148,6 +148,8 @@ class Studio:
                     "%s answers from now on, no longer %s.", serving.title, self._model.card.title
                 )
                 self._model, self.trouble = model, None
+                for engine in self.engines:  # nobody asks the former model's garments from here
+                    close_generations(engine)
             return self._model
 
     def successor(self, model: Model) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.encoder.bundle import CARD, Card, read_card, read_weights
+from service.encoder import SHIPPED, bundle
+from service.encoder.bundle import CARD, NETWORK, Card, read_card, read_weights
 from service.encoder.calibration import Detector
 from service.encoder.places import keep_bundle
 from service.encoder.write import (
@@ -25,6 +27,7 @@ from service.encoder.write import (
     write_calibration,
 )
 from service.errors import BundleInvalid, HomeNotWritable, InvalidParameter
+from service.model import Model
 from service.settings import Settings
 
 
@@ -95,6 +98,55 @@ def test_several_may_calibrate_one_bundle(tmp_path: Path) -> None:
         list(pool.map(lambda seed: calibrate(folder, seed), range(80)))
     assert read_card(folder).calibration is not None
     assert len(os.listdir(folder)) == 4
+
+
+def test_who_reads_a_bundle_while_it_is_calibrated_finds_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "bundle")
+    calibrate(tmp_path / "bundle", 0)
+    digest, new = bundle.file_sha256, []
+
+    def hashed(path: Path) -> str:
+        if not new:
+            new.append(None)
+            new[0] = calibrate(tmp_path / "bundle", 1)
+        return digest(path)
+
+    monkeypatch.setattr(bundle, "file_sha256", hashed)
+    card, found = bundle.read_calibrated(tmp_path / "bundle")
+    assert card == new[0]
+    assert found is not None
+    assert np.allclose(found.weights, detector(1).weights, atol=1e-3)
+    (reject,) = (tmp_path / "bundle").glob("reject-*")
+    reject.unlink()
+    with pytest.raises(BundleInvalid, match="lacks reject-"):
+        bundle.read_calibrated(tmp_path / "bundle")
+
+
+def test_a_network_that_was_replaced_is_not_the_one_that_a_process_began_with(
+    tmp_path: Path, settings: Settings, home: Path
+) -> None:
+    """Its embeddings would go into the catalog under the other one's name."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(SHIPPED, folder)
+    card = read_card(folder)
+    model = Model(settings, 1, folder, card, card.labels)
+    weights = read_weights(folder)
+    name = min(weights)
+    write_bundle(
+        folder,
+        network=(SHIPPED / NETWORK).read_text(),
+        weights=weights | {name: weights[name] + np.float32(1)},
+        name="another",
+        version="1",
+        labels=card.labels,
+        input_size=card.input_size,
+        feature_size=card.feature_size,
+    )
+    with pytest.raises(BundleInvalid, match=r"another bundle by now than lite0-fashion@3"):
+        _ = model.encoder
+    assert not model.loaded
 
 
 def test_a_calibration_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:

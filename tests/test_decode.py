@@ -79,6 +79,18 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert found[0, 63, 0] == 255
 
 
+def test_wider_greys_are_scaled_as_well() -> None:
+    ramp = np.linspace(0, 2**31 - 1, 65).astype(np.int32)[None].repeat(8, 0)
+    found = pixels(encoded(Pillow.fromarray(ramp), "TIFF"))
+    assert found[0, [0, 32, 64], 0].tolist() == [0, 128, 255]
+
+
+def test_a_grey_that_a_deep_png_calls_transparent_is_white() -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16)[None].repeat(8, 0)
+    found = pixels(encoded(Pillow.fromarray(ramp), "PNG", transparency=0))
+    assert found[0, [0, 1, 63], 0].tolist() == [255, 4, 255]
+
+
 def test_values_that_are_no_numbers_are_said_to_be_so() -> None:
     values = np.array([[0.5, np.nan]], np.float32)
     with pytest.raises(ImageUndecodable, match=r"^The image holds values that are not finite\.$"):

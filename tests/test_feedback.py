@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from service import feedback
 from service.catalog import Loader, analyse, store_feedback
+from service.decode import Limits
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.studio import Studio
@@ -238,6 +239,39 @@ def test_a_store_that_is_out_of_reach_leaves_what_was_exported_before(
 
     monkeypatch.setattr("service.images.folder.FolderImages.read", away)
     assert_one_line(called("feedback", "export", str(out)), 1, "The store does not answer.")
+    assert {name: (out / name).read_bytes() for name in tables} == tables
+
+
+@pytest.mark.parametrize("reads", [0, 2], ids=["looked at", "embedded"])
+def test_uploads_on_a_disk_that_is_away_leave_what_was_exported_before(
+    studio: Studio,
+    pictures: list[Path],
+    real_photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reads: int,
+) -> None:
+    """reads: of the upload before the disk goes: it is looked at, copied, embedded."""
+    uploads, out = tmp_path / "uploads", tmp_path / "judged"
+    uploads.mkdir()
+    photo = Path(shutil.copy(next(real_photos.glob("images/*.jpg")), uploads))
+    store_feedback(
+        studio.engine, 4, "good", query_sha256=hashlib.sha256(photo.read_bytes()).hexdigest()
+    )
+    export = ("feedback", "export", str(out), "--photos", str(uploads))
+    assert called(*export).returncode == 0
+    tables = {name: (out / name).read_bytes() for name in ("feedback.csv", "pairs.csv")}
+    whole, seen = feedback.read, []
+
+    def away(file: Path, limits: Limits) -> bytes:
+        seen.append(file)
+        if len(seen) > reads:
+            raise StorageUnavailable("The disk is away.")
+        return whole(file, limits)
+
+    monkeypatch.setattr(feedback, "read", away)
+    assert_one_line(called(*export), 1, "The disk is away.")
+    assert len(seen) == reads + 1
     assert {name: (out / name).read_bytes() for name in tables} == tables
 
 

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from service.encoder.calibration import Calibration, read_detector
+from service.encoder.calibration import Calibration, Detector, read_detector
 from service.errors import BundleInvalid
 
 FORMAT = 1
@@ -89,6 +89,22 @@ class Card(BaseModel):
 
 def read_card(folder: Path) -> Card:
     """Read the card and check every file against it. Raises `BundleInvalid` in one line."""
+    return read_calibrated(folder)[0]
+
+
+def read_calibrated(folder: Path) -> tuple[Card, Detector | None]:
+    """As `read_card`, with what tells that a photo shows none of the labels; they are of one calibration."""
+    while True:
+        card = _read_card(folder)
+        try:
+            return card, read_detector(folder, card.calibration)
+        except BundleInvalid:
+            if _read_card(folder) == card:
+                raise
+            # It was calibrated anew meanwhile: once more
+
+
+def _read_card(folder: Path) -> Card:
     path = folder / CARD
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -127,7 +143,6 @@ def read_card(folder: Path) -> Card:
             raise BundleInvalid(f"{folder / name} was altered: its hash is not the card's.")
     if content_sha256(card.model_dump(mode="json")) != card.content_sha256:
         raise BundleInvalid(f"{path} was altered: its content hash does not fit what it says.")
-    read_detector(folder, card.calibration)
     return card
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from service.domain import Prediction
-from service.encoder.bundle import NETWORK, Card, read_card, read_weights
-from service.encoder.calibration import read_detector
+from service.encoder.bundle import NETWORK, Card, read_calibrated, read_weights
 from service.encoder.prediction import predictions
 from service.errors import BundleInvalid, ExtraMissing
 
@@ -73,8 +72,8 @@ class TensorFlowEncoder:
     requests = 1  # TensorFlow spreads one forward pass over every core by itself
 
     def __init__(self, folder: Path) -> None:
-        self.card: Card = read_card(folder)
-        self._detector = read_detector(folder, self.card.calibration)
+        self.card: Card
+        self.card, self._detector = read_calibrated(folder)
         keras = import_keras("tensorflow")
         if keras.backend.backend() != "tensorflow":
             raise ExtraMissing(

@@ -11,8 +11,7 @@ from openvino import properties as ov
 from openvino.preprocess import PrePostProcessor
 
 from service.domain import Prediction
-from service.encoder.bundle import Card, read_card
-from service.encoder.calibration import read_detector
+from service.encoder.bundle import Card, read_calibrated
 from service.encoder.convert import converted, int8_network
 from service.encoder.prediction import predictions
 from service.errors import BundleInvalid
@@ -37,8 +36,8 @@ class OpenVinoEncoder:
         precision: str | None = None,
         threads: int | None = None,
     ) -> None:
-        self.card: Card = read_card(folder)
-        self._detector = read_detector(folder, self.card.calibration)
+        self.card: Card
+        self.card, self._detector = read_calibrated(folder)
         core = openvino.Core()
         capabilities = core.get_property("CPU", ov.device.capabilities)
         native = "bf16" if "BF16" in capabilities else "f32"

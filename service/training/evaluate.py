@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from service.decode import Limits
-from service.encoder import load_encoder, read_card
-from service.encoder.bundle import Card
-from service.encoder.calibration import Detector, read_detector
+from service.encoder import load_encoder
+from service.encoder.bundle import Card, read_calibrated
+from service.encoder.calibration import Detector
 from service.encoder.prediction import softmax
 from service.errors import SourceInvalid
 from service.settings import Settings
@@ -42,7 +42,7 @@ def evaluate(
     A photo whose label the bundle does not know is left out and counted. Raises `BundleInvalid`, and
     `SourceInvalid` where fewer than two categories are left, `StorageUnavailable`.
     """
-    card = read_card(bundle)
+    card, detector = read_calibrated(bundle)
     (telling_ones,) = telling(samples)
     known, strange = by_known_label(telling_ones, card.labels)
     unknown = sorted({str(sample.label) for sample in strange})
@@ -50,7 +50,7 @@ def evaluate(
     encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     observed = observe(encoder, known, Limits.of(settings), progress)
     _require_two_labels(observed.samples, card, unknown)
-    detector, others = read_detector(bundle, card.calibration), observed.where(observed.is_other)
+    others = observed.where(observed.is_other)
 
     def rejection(part: Observed) -> dict[str, Any]:
         own = others.of_source(part.samples[0].source)

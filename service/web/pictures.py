@@ -30,15 +30,22 @@ def content_type(data: bytes) -> str:
 
 
 def narrow(data: bytes, width: int, limits: Limits) -> bytes:
-    """An upright JPEG no wider than `width` pixels. Raises as `decode`."""
+    """An upright JPEG no wider than `width` pixels, with its colour profile. Raises as `decode`."""
     picture = Pillow.fromarray(decode(data, limits, side=width).pixels)
     scale = min(width / picture.width, JPEG_SIDE / picture.height)
     if scale < 1:
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
         picture = picture.resize(size, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True, icc_profile=_profile(data))
     return buffer.getvalue()
+
+
+def _profile(data: bytes) -> bytes | None:
+    """What the colours of a picture in red, green and blue mean, where it says so."""
+    with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+        found: bytes | None = picture.info.get("icc_profile")
+        return found if picture.mode in ("RGB", "RGBA", "P") else None
 
 
 class Thumbnails:

@@ -173,7 +173,7 @@ def test_a_key_as_it_stands_in_a_file_or_a_page(ask: Client, live: Live) -> None
 def test_what_is_no_address_is_not_there() -> None:
     with Client("studio.example") as client, pytest.raises(ServerUnreachable, match=r"protocol\.$"):
         client.garment(1)
-    with pytest.raises(ServerUnreachable, match="127.0.0.1:x is no address"):
+    with pytest.raises(ServerUnreachable, match="x is no address"):
         Client("http://127.0.0.1:x")
     with Client("http://127.0.0.1:9") as client, pytest.raises(ServerUnreachable, match="too long"):
         client.get_set("a" * 70_000)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image as Pillow
+from PIL import ImageCms
 
 from service.catalog import Loader, Row
 from service.decode import Limits
@@ -159,6 +160,15 @@ def test_a_condition_that_cannot_be_met_is_refused(client: FlaskClient, query: s
     assert detail.startswith(query.partition("=")[0])
     if query.startswith("added_"):
         assert detail.endswith("it must be a day such as 2026-01-31.")
+
+
+def test_a_narrow_picture_has_the_colours_that_it_had() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    tagged = encoded(Pillow.new("RGB", (300, 300), "red"), "JPEG", icc_profile=profile)
+    assert Pillow.open(io.BytesIO(narrow(tagged, 100, Limits()))).info["icc_profile"] == profile
+    # What is made of printing inks has their profile, and is in red, green and blue then
+    inks = encoded(Pillow.new("CMYK", (300, 300)), "JPEG", icc_profile=profile)
+    assert "icc_profile" not in Pillow.open(io.BytesIO(narrow(inks, 100, Limits()))).info
 
 
 def test_a_picture_taller_than_a_jpeg_may_be_is_made_smaller() -> None:

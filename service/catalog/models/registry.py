@@ -87,9 +87,9 @@ def serving_model(engine: Engine) -> ModelRecord | None:
     return None if row is None else _record(row)
 
 
-def serving_id(engine: Engine) -> int | None:
+def serving_id(place: Engine | Connection) -> int | None:
     """Its id alone: cheap enough to ask all the time."""
-    with reading(engine) as connection:
+    with reading(place) as connection:
         found: int | None = connection.scalar(text("SELECT id FROM model WHERE serving"))
         return found
 

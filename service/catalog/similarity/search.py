@@ -20,6 +20,7 @@ from service.catalog.garments.embeddings import to_halfvec
 from service.catalog.garments.single import Asked, asked_garment
 from service.catalog.models.beside import beside
 from service.catalog.models.generations import has_generation
+from service.catalog.models.registry import serving_id
 from service.catalog.schema.tables import COMPONENTS
 from service.catalog.similarity.among import readable, require_among
 from service.catalog.similarity.effort import JUDGED, VAST, Found, efforts, enough, short
@@ -71,7 +72,6 @@ def similar(
     exact: use no similarity index. The method is "hnsw" where a label's index answered for it.
     model_id: which model embedded the query; by default the one that serves. Where another serves by
     now, this one's garments are searched as long as they are kept.
-
     among: names of relations `among_…` of the shop's own, separated by commas, to search only the
     garments that each of them names.
 
@@ -100,7 +100,10 @@ def similar(
             components[query.fitted_at] = HalfVector(query.components)
         vector = HalfVector(query.embedding)
     else:
-        vector = _vector(query)
+        try:
+            vector = to_halfvec(query)
+        except ValueError as error:
+            raise InvalidParameter(f"The query cannot be compared: {error}.") from None
     values = {
         "query": vector,
         "components": components,  # by the projection that gave them
@@ -130,13 +133,6 @@ def similar(
     return matches, "hnsw" if indexed else "exact"
 
 
-def _vector(query: np.ndarray) -> HalfVector:
-    try:
-        return to_halfvec(query)
-    except ValueError as error:
-        raise InvalidParameter(f"The query cannot be compared: {error}.") from None
-
-
 def _nearest(
     connection: Connection,
     labels: Sequence[str],
@@ -151,15 +147,14 @@ def _nearest(
     for step in range(len(efforts(values["n"]))):
         effort = efforts(values["n"], vast=vast)[step]
         asked = values | effort._asdict()
-        found, indexed = _search(connection, labels, asked, exactly)
+        found, indexed, shelves = _search(connection, labels, asked, exactly)
         while lacking := short(found, indexed):
             exactly |= lacking
-            found, indexed = _search(connection, labels, asked, exactly)
-        seen = _seen[connection.engine]
-        vast = any(seen[label].vast for label in indexed)
+            found, indexed, shelves = _search(connection, labels, asked, exactly)
+        vast = any(shelves[label].vast for label in indexed)
         if not indexed or enough(found, effort, vast=vast):
             break
-        values["model_id"] = seen[labels[0]].model_id  # the query's, by now
+        values["model_id"] = shelves[labels[0]].model_id  # the query's, by now
     return found, indexed
 
 
@@ -168,8 +163,8 @@ def _search(
     labels: Sequence[str],
     values: dict[str, Any],
     exactly: Collection[str],
-) -> tuple[list[Found], list[str]]:
-    """The rows, and the labels whose index gave them.
+) -> tuple[list[Found], list[str], dict[str, _Shelf]]:
+    """The rows, the labels whose index gave them, and how the labels are.
 
     How the labels are is asked in the same round trip as the query, which supposes that they are as
     they were the last time. Where they are not, it is asked again.
@@ -178,7 +173,7 @@ def _search(
     while not last.keys() >= set(labels):  # a category may come while it is asked for
         with driver_of(connection) as driver:
             looked_up = _look_up(connection, driver, lookup_sql(), labels, values)
-            last.update(_shelves(connection, labels, looked_up))
+            last.update(_shelves(connection, labels, looked_up, values["model_id"]))
     while True:
         supposed = {label: last[label] for label in labels}
         indexed = [label for label in labels if supposed[label].indexed and label not in exactly]
@@ -199,10 +194,10 @@ def _search(
                 looked_up = _look_up(connection, driver, lookup, labels, values)
                 answer = driver.execute(statement, asked | {"labels": others})
             rows = [Found(*row) for row in answer.fetchall()]
-        found = _shelves(connection, labels, looked_up)
+        found = _shelves(connection, labels, looked_up, values["model_id"])
         last.update(found)
         if supposed == found:
-            return rows, indexed
+            return rows, indexed, found
 
 
 def _look_up(
@@ -225,13 +220,19 @@ def _look_up(
 
 
 def _shelves(
-    connection: Connection, labels: Sequence[str], looked_up: Sequence[psycopg.Cursor]
+    connection: Connection,
+    labels: Sequence[str],
+    looked_up: Sequence[psycopg.Cursor],
+    model_id: int | None,
 ) -> dict[str, _Shelf]:
     """Raises `LabelUnknown`, and `ModelMoved` where the garments are another model's."""
     found = {name: _Shelf(*row[:5]) for one in looked_up for name, *row in one.fetchall()}
     if not all(shelf.here for shelf in found.values()):
         raise ModelMoved()
     if len(found) < len(labels):
+        home = connection.get_execution_options().get("home")
+        if home is None and model_id not in (None, serving_id(connection)):
+            raise ModelMoved()  # a label may have gone with its model
         categories.require(connection, labels)
     return found
 

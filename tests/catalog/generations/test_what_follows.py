@@ -31,6 +31,7 @@ from service.catalog import (
 from service.errors import (
     DatabaseUnfit,
     DowngradeRefused,
+    LabelUnknown,
     ModelMoved,
     SwitchRefused,
     SwitchRunning,
@@ -107,6 +108,19 @@ def test_a_dropped_model_answers_no_more(engine, model_id, stocked, reembedding)
     drop_generation(engine, model_id)
     with pytest.raises(ModelMoved):
         nearest(engine, stocked[7], model_id=model_id)
+
+
+def test_a_label_that_went_with_its_model_is_no_unknown_one(engine, model_id, stocked, reembedding):
+    """The model that is asked with named it, and nobody else did."""
+    execute(engine, "DELETE FROM garment WHERE label = 'Blazer'")
+    embed(reembedding)
+    swap(engine, reembedding)
+    drop_generation(engine, model_id)
+    assert "Blazer" not in category_names(engine)
+    with pytest.raises(ModelMoved):
+        similar(engine, stocked[7], labels=["Blazer"], n=5, model_id=model_id)
+    with pytest.raises(LabelUnknown):
+        similar(engine, stocked[7], labels=["Blazer"], n=5)
 
 
 @pytest.mark.parametrize("query", [as_new("given/3.jpg"), COUNT + 4], ids=["photo", "garment"])
