@@ -16,25 +16,17 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.catalog import (
-    Run,
     build_indexes,
     cancel_import,
     get_import,
     kept_recall,
     queue_state,
-    sweep_imports,
 )
-from service.errors import ImportCancelled, ImportLost
-from service.extent import Gone
-from service.ingest import ingest
-from service.intake import Options, take_in
 from service.jobs import STALLED_SECONDS, request_import
 from service.jobs.tasks import MOST_ATTEMPTS, index_garments
 from service.jobs.worker import _work
 from service.settings import Settings
-from service.sources import Item, read_source
 from service.studio import Studio
-from service.summary import Summary
 
 COMMAND = [sys.executable, "-m", "service.cli", "worker"]
 COPIES = 12
@@ -234,6 +226,27 @@ def test_a_worker_that_was_suspended_goes_on_with_its_job(
     assert jobs(studio.engine) == [("index_garments", "succeeded")]
 
 
+def test_a_worker_that_was_replaced_leaves_the_job_to_the_other_one(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It slept, and meanwhile its job was queued again, and fetched."""
+
+    def build(engine: Engine) -> list[str]:
+        with engine.begin() as connection:
+            other = "INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"
+            taken = text(
+                f"WITH other AS ({other}) UPDATE procrastinate_jobs SET worker_id = other.id FROM other"
+            )
+            connection.execute(taken)
+        return []
+
+    monkeypatch.setattr("service.jobs.tasks.build_indexes", build)
+    with studio.engine.begin() as connection:
+        index_garments.configure(connection=connection.connection.driver_connection).defer()
+    _work(studio, threading.Event(), once=True, parent=None)
+    assert jobs(studio.engine) == [("index_garments", "doing")]
+
+
 @pytest.mark.usefixtures("environment")
 def test_a_worker_is_counted_while_it_lives(studio: Studio, start) -> None:
     assert queue_state(studio.engine, silence=STALLED_SECONDS).workers == 0
@@ -261,81 +274,3 @@ def test_a_table_cannot_name_files_outside_of_the_roots(
     assert {reject["reason"] for reject in run.rejects} == {
         "The file lies outside the folders that may be read."
     }
-
-
-def test_a_killed_ingest_is_swept(studio: Studio, source: Path) -> None:
-    run = Run.start(studio.engine, source=str(source), labels="given")
-    assert sweep_imports(studio.engine) == []
-    with studio.engine.begin() as connection:
-        connection.execute(text("UPDATE import_run SET heartbeat_at = now() - interval '2 min'"))
-    assert sweep_imports(studio.engine) == [run.id]
-    assert get_import(studio.engine, run.id).state == "interrupted"
-    with pytest.raises(ImportLost):
-        run.beat(now=True)
-
-
-def test_only_the_newest_attempt_writes(studio: Studio, drawn: Path) -> None:
-    run = Run.start(studio.engine, source=str(drawn), labels="given")
-    taken = Run.take_up(studio.engine, run.id)
-    assert taken is not None
-    with pytest.raises(ImportLost):
-        run.beat(now=True)
-    taken.beat(now=True)
-
-
-def test_an_ingest_of_the_command_line_can_be_cancelled(studio: Studio, source: Path) -> None:
-    with pytest.raises(ImportCancelled):
-        ingest(studio, source, batch_size=100, progress=lambda summary: cancel(studio))
-    with studio.engine.connect() as connection:
-        row = connection.execute(text("SELECT state, seen FROM import_run")).one()
-    assert row.state == "cancelled"
-    assert row.seen == garments(studio.engine) == 100
-
-
-def cancel(studio: Studio) -> None:
-    with studio.engine.begin() as connection:
-        run_id = connection.scalar(text("SELECT max(id) FROM import_run"))
-    cancel_import(studio.engine, run_id)
-
-
-def test_a_source_that_changed_meanwhile_is_begun_anew(studio: Studio, source: Path) -> None:
-    def items() -> Iterator[Item]:
-        return read_source(source)
-
-    def stop(_: Summary) -> None:
-        raise KeyboardInterrupt
-
-    run = Run.start(studio.engine, source=str(source), labels="predicted")
-    options = Options(labels="predicted", batch_size=100)
-    gone = Gone(studio.engine, studio.images, source)
-    with pytest.raises(KeyboardInterrupt):
-        take_in(studio, items, options, gone=gone, run=run, progress=stop)
-    assert get_import(studio.engine, run.id).seen == 100
-    min(source.iterdir()).unlink()
-    taken = Run.take_up(studio.engine, run.id)
-    assert taken is not None
-    take_in(studio, items, options, gone=gone, run=taken)
-    found = get_import(studio.engine, run.id)
-    left = PHOTOS - 1
-    assert (found.seen, found.added, found.unchanged, found.total) == (left, left - 99, 99, left)
-
-
-def test_an_import_whose_job_failed_for_want_of_a_database_is_closed(
-    studio: Studio, source: Path
-) -> None:
-    run = request_import(studio, str(source), "predicted")
-    assert Run.take_up(studio.engine, run.id) is not None
-    with studio.engine.begin() as connection:
-        connection.execute(text("UPDATE import_run SET heartbeat_at = now() - interval '2 min'"))
-    assert sweep_imports(studio.engine) == []  # the job will go on with it
-    with studio.engine.begin() as connection:
-        connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed'"))
-    assert sweep_imports(studio.engine) == [run.id]
-    assert get_import(studio.engine, run.id).state == "failed"
-
-
-def test_an_import_that_was_cancelled_is_not_put_back(studio: Studio) -> None:
-    run = Run.start(studio.engine, source="photos", labels="given")
-    cancel_import(studio.engine, run.id)
-    run.put_back()
-    assert get_import(studio.engine, run.id).state == "cancelled"

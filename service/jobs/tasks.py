@@ -36,6 +36,7 @@ from service.errors import (
 from service.extent import Gone
 from service.ingest import recorded
 from service.intake import Options, take_in
+from service.jobs.ownership import OwnJobs
 from service.jobs.roots import require_source
 from service.sources import Item, folder_of, read_source
 from service.studio import Studio
@@ -52,6 +53,7 @@ NEVER_FREE = (
 
 log = logging.getLogger(__name__)
 queue = App(connector=PsycopgConnector())  # holds the tasks; each worker has its own connections
+queue.job_manager = OwnJobs(queue.connector)
 
 
 class Patience(BaseRetryStrategy):

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from functools import partial
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
@@ -19,9 +20,16 @@ from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 
-from service.catalog import give_up_import, give_up_switch, libpq, sweep_imports, usable
+from service.catalog import (
+    give_up_import,
+    give_up_switch,
+    libpq,
+    open_switch,
+    sweep_imports,
+    usable,
+)
 from service.errors import DatabaseUnavailable
-from service.jobs.tasks import BEAT_SECONDS, MOST_ATTEMPTS, STALLED_SECONDS, queue
+from service.jobs.tasks import BEAT_SECONDS, MOST_ATTEMPTS, STALLED_SECONDS, queue, switch_model
 from service.settings import Settings
 from service.studio import Studio
 
@@ -130,7 +138,25 @@ async def _rescue(app: App, studio: Studio, own: int | None = None) -> None:
         with suppress(ConnectorException):  # another worker was faster
             await _rescue_job(app, studio, job)
     for run_id in await asyncio.to_thread(sweep_imports, studio.engine):
-        log.warning("Import %d was interrupted: its process died.", run_id)
+        log.warning("Import %d was closed: nothing goes on with it.", run_id)
+    await _sweep_switch(app, studio)
+
+
+async def _sweep_switch(app: App, studio: Studio) -> None:
+    """Close a switch that waits for a job which was given up; others could never begin."""
+    waiting = await asyncio.to_thread(open_switch, studio.engine)
+    if waiting is None or waiting.state != "queued":
+        return
+    jobs = await app.job_manager.list_jobs_async(task=switch_model.name)
+    if not any(
+        job.task_kwargs.get("switch_id") == waiting.id
+        and job.status in (Status.TODO.value, Status.DOING.value)
+        for job in jobs
+    ):
+        said = "The database went away too often."
+        give_up = partial(give_up_switch, states=("queued",))
+        await asyncio.to_thread(give_up, studio.engine, waiting.id, said)
+        log.warning("The switch to %s was given up. %s", waiting.model, said)
 
 
 async def _rescue_job(app: App, studio: Studio, job: Job) -> None:

@@ -60,7 +60,8 @@ SWEEP = text("""
         FROM import_run AS run
         LEFT JOIN procrastinate_jobs AS job
                ON task_name = :task AND args ->> 'run_id' = run.id::text
-        WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => :silence)
+        WHERE state = 'queued'
+           OR (state = 'running' AND heartbeat_at < now() - make_interval(secs => :silence))
         GROUP BY run.id
         HAVING count(job.id) FILTER (WHERE status IN ('todo', 'doing')) = 0
     ) AS silent
@@ -158,7 +159,8 @@ def give_up_import(engine: Engine, run_id: int, error: str) -> None:
 
 
 def sweep_imports(engine: Engine, *, silence: float = SILENCE) -> list[int]:
-    """Close the imports whose process died, and that nothing will go on with; returns their ids."""
+    """Close the imports whose process died, or whose job was given up, and that nothing will go on with;
+    returns their ids."""
     with engine.begin() as connection:
         return list(connection.scalars(SWEEP, {"silence": silence, "task": TASK}))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, text
 
-from service.catalog.database.patience import until_free
+from service.catalog.database.patience import unhurried_session, until_free
 from service.catalog.database.rights import permitted
 from service.catalog.models.behaviour import same_storage, same_triggers
 from service.catalog.models.beside import generation_schema, quoted
@@ -67,6 +67,8 @@ CONTINUE_IDS = text("""
                   nextval(pg_get_serial_sequence(:old, 'id')))
 """)
 
+UNPROVEN = " NOT VALID"  # as a constraint's definition ends where its rows were never looked at
+
 STOP_SERVING = text("UPDATE model SET serving = false, served_until = now() WHERE serving")
 START_SERVING = text("UPDATE model SET serving = true, served_until = NULL WHERE id = :model_id")
 
@@ -109,19 +111,26 @@ def swap(
     and `SwitchRefused` where photos could not be read (see `require_read`) or the table was migrated
     meanwhile; then nothing was changed.
     """
+    unproven: list[str] | None = None
 
     def attempt() -> bool:
+        nonlocal unproven
         beat()
-        if _try(engine, reembedding, forget_unread, catch_up, conclude):
-            return True
-        catch_up(reembedding, False)
-        return False
+        unproven = _try(engine, reembedding, forget_unread, catch_up, conclude)
+        if unproven is None:
+            catch_up(reembedding, False)
+        return unproven is not None
 
     with permitted(
         "swap models",
         "Nothing was changed; let the table's owner do it, with CREATE on the database and the schema.",
     ):
         until_free(attempt)
+    # What refers to garments refers to some that are there, as the ids are the same: proven without a
+    # lock on the rows
+    with unhurried_session(engine) as connection:
+        for constraint in unproven or ():
+            run(connection, constraint)
 
 
 def _try(
@@ -130,8 +139,8 @@ def _try(
     forget: bool,
     catch_up: CatchUp,
     conclude: Callable[[Connection], None],
-) -> bool:
-    """Whether it is done; not where more than a few are left to be embedded."""
+) -> list[str] | None:
+    """The statements that prove what refers to garments; None where too many are left to be embedded."""
     model_id = reembedding.model_id
     with engine.begin() as connection:
         connection.execute(text(f"SET LOCAL lock_timeout = '{WRITERS_PATIENCE}'"))
@@ -148,7 +157,7 @@ def _try(
         if 0 < inside.count_left() <= FEW:
             catch_up(inside, True)
         if inside.count_left():
-            return False
+            return None
         require_read(connection, model_id, forget=forget)
         if forget:
             remove_unread(connection, model_id)
@@ -156,15 +165,17 @@ def _try(
         connection.execute(ORDER_CATEGORIES, {"model_id": model_id})
         connection.execute(FORGET_RECALL)
         conclude(connection)
-        _exchange(connection, old_id, reembedding.table)
+        unproven = _exchange(connection, old_id, reembedding.table)
         connection.execute(STOP_SERVING)
         connection.execute(START_SERVING, {"model_id": model_id})
-    _validate(engine)
-    return True
+    return unproven
 
 
-def _exchange(connection: Connection, old_id: int, new: str) -> None:
-    """`new` becomes the catalog's table, and that one goes to the old model's schema."""
+def _exchange(connection: Connection, old_id: int, new: str) -> list[str]:
+    """`new` becomes the catalog's table, and that one goes to the old model's schema.
+
+    Returns the statements that prove anew what refers to garments, where that was proven before.
+    """
     # A table with such as wait for the end of the transaction cannot be altered
     connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     materialized = list(connection.scalars(MATERIALIZED))
@@ -194,18 +205,14 @@ def _exchange(connection: Connection, old_id: int, new: str) -> None:
     run(connection, f"DROP SCHEMA {new.removesuffix('.garment')}")
     for view in views:
         run(connection, view)
-    for referrer, name, definition in references:  # checked below, without a lock on the rows
+    for referrer, name, definition in references:
         run(
             connection,
             f"ALTER TABLE {referrer} ADD CONSTRAINT {name} "
-            f"{definition.removesuffix(' NOT VALID')} NOT VALID",
+            f"{definition.removesuffix(UNPROVEN)}{UNPROVEN}",
         )
-
-
-def _validate(engine: Engine) -> None:
-    """What refers to garments refers to some that are there: the ids are the same."""
-    with engine.connect() as connection:
-        references = connection.execute(REFERENCES).all()
-    for referrer, name, _ in references:
-        with engine.begin() as connection:
-            run(connection, f"ALTER TABLE {referrer} VALIDATE CONSTRAINT {name}")
+    return [
+        f"ALTER TABLE {referrer} VALIDATE CONSTRAINT {name}"
+        for referrer, name, definition in references
+        if not definition.endswith(UNPROVEN)
+    ]

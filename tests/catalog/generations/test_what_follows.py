@@ -80,6 +80,19 @@ def test_views_and_foreign_keys_follow(engine, new_id, reembedding):
         execute(engine, "INSERT INTO note VALUES (100000)")
 
 
+def test_a_foreign_key_that_was_never_proven_is_not_proven(engine, model_id, reembedding):
+    """Some of its rows may point nowhere, which is why."""
+    execute(engine, "CREATE TABLE note (id bigint)")
+    execute(engine, "INSERT INTO note VALUES (100000)")
+    execute(engine, "ALTER TABLE note ADD FOREIGN KEY (id) REFERENCES garment NOT VALID")
+    embed(reembedding)
+    swap(engine, reembedding)
+    assert serving_id(engine) != model_id
+    with engine.connect() as connection:
+        proven = text("SELECT convalidated FROM pg_constraint WHERE conrelid = 'note'::regclass")
+        assert list(connection.scalars(proven)) == [False]
+
+
 def test_a_materialized_view_is_named_and_nothing_changes(engine, model_id, reembedding):
     execute(engine, "CREATE MATERIALIZED VIEW frozen AS SELECT id FROM garment")
     embed(reembedding)

@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy import text
 
 from service.catalog import (
+    beside,
     cancel_switch,
     count_by_label,
+    garment_by_id,
     last_switch,
     only_switcher,
     serving_id,
@@ -117,6 +119,24 @@ def test_a_folder_that_goes_meanwhile_never_empties_a_catalog(
         work(studio, noisy, go, forget_unreadable=True, force=True)
     assert sum(count.count for count in count_by_label(studio.engine)) == PHOTOS
     assert serving_id(studio.engine) == studio.model_id
+
+
+def test_a_photo_that_could_not_be_read_for_a_while_is_not_forgotten(
+    studio: Studio, root: Path, noisy: Path
+) -> None:
+    former_id = studio.model_id
+    former = beside(studio.engine, former_id)
+    file = root / garment_by_id(studio.engine, 1).image_path
+    away = file.rename(root / "away.jpg")
+
+    def come_back(stage: str, done: int) -> None:
+        if stage == "comparing" and done == 1:
+            away.rename(file)
+
+    work(studio, noisy, come_back, forget_unreadable=True, force=True)
+    assert sum(count.count for count in count_by_label(studio.engine)) == PHOTOS
+    assert studio.follow().id == serving_id(studio.engine) != former_id
+    assert beside(studio.engine, former_id) is not former, "its connections would stay open"
 
 
 def test_a_switch_that_is_killed_behind_its_commit_is_done(

@@ -119,6 +119,19 @@ def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
     assert studio.model.card.name == "noisy"
 
 
+def test_a_queued_switch_whose_job_was_given_up_is_in_nobodys_way(
+    studio: Studio, settings: Settings, noisy: Path
+) -> None:
+    """As after eight starts that did not even reach the database."""
+    queued = request_switch(studio, prepare(studio, str(noisy)), Options(margin=1))
+    with studio.engine.begin() as connection:
+        connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed'"))
+    over = after_a_worker(studio, settings)
+    assert (over.id, over.state) == (queued.id, "failed")
+    assert over.error == "The database went away too often."
+    switch(studio, noisy, margin=1)
+
+
 def test_a_queued_switch_that_cannot_be_begun_says_why(
     settings: Settings, database_url: str, noisy: Path
 ) -> None:
