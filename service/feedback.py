@@ -20,7 +20,7 @@ from service.catalog import category_names, is_unfit, similar
 from service.catalog.feedback import JudgedPair, Picture, duplicates_of, judged_pairs
 from service.decode import Limits, read, suffix_of
 from service.drafts import drafts
-from service.errors import FashionStudioError, StorageUnavailable
+from service.errors import FashionStudioError
 from service.grouping import components
 from service.model import Model
 from service.sources import IMAGE, LABEL, images_in
@@ -148,9 +148,9 @@ def _copy(picture: Picture, studio: Studio, uploads: dict[str, Path], folder: Pa
         if len(picture.key) == 64 and digest != picture.key:
             return None  # another picture by now
         name = f"images/{digest}{suffix_of(data)}"
-    except StorageUnavailable:
-        raise
-    except FashionStudioError:  # an ending of its name is not all that makes a picture
+    except FashionStudioError as error:  # an ending of its name is not all that makes a picture
+        if error.is_ours:
+            raise
         return None
     file = folder / name
     if not file.is_file() or _digest(file.read_bytes()) != digest:

@@ -14,7 +14,7 @@ import numpy as np
 from service.catalog import is_empty, similar
 from service.decode import read
 from service.domain import Prediction
-from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid, StorageUnavailable
+from service.errors import CatalogEmpty, FashionStudioError, SourceInvalid
 from service.model import Model
 from service.recommend import Query, labels_to_search
 from service.storage import Location, fetchers_of
@@ -148,9 +148,9 @@ def _classified(model: Model, samples: Sequence[Sample], progress: Progress) -> 
         try:
             image = model.decode(read(sample.file, model.limits))
             return _Asked(str(sample.label), model.predict(image), image.sha256)
-        except StorageUnavailable:
-            raise
-        except FashionStudioError:
+        except FashionStudioError as error:
+            if error.is_ours:
+                raise
             return None
 
     asked = []

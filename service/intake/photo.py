@@ -14,7 +14,6 @@ from service.errors import (
     FashionStudioError,
     GarmentUnrecognised,
     ImageUndecodable,
-    StorageUnavailable,
 )
 from service.images import Images
 from service.labels import given_label
@@ -101,7 +100,7 @@ def photos_of(
 def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Outcome:
     """What becomes of a photo; never raises for what is wrong with one.
 
-    Raises `StorageUnavailable`, for which every photo would be rejected, and what `claim` raises.
+    Raises what every other photo would meet as well, such as `StorageUnavailable`, and what `claim` raises.
     """
     try:
         if not photo.item.name:
@@ -139,9 +138,9 @@ def outcome_of(photo: Photo, model: Model, options: Options, claim: Claim) -> Ou
             content_sha256=image.sha256,
         )
         return Outcome(photo, row=row, moved=moved, changed=True)
-    except StorageUnavailable:
-        raise
     except FashionStudioError as error:
+        if error.is_ours:
+            raise
         return Outcome(photo, reason=error.detail)
 
 

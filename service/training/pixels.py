@@ -19,7 +19,6 @@ from service.decode import Limits, decode, fit, read
 from service.errors import (
     FashionStudioError,
     HomeNotWritable,
-    StorageUnavailable,
     TrainingImpossible,
 )
 from service.processors import processors
@@ -131,7 +130,7 @@ def square(file: Location, side: int, limits: Limits) -> np.ndarray | None:
     """A photo as (side, side, 3) uint8, None where it cannot be read. Raises `StorageUnavailable`."""
     try:
         return fit(decode(read(file, limits), limits, side=side).pixels, side)
-    except StorageUnavailable:
-        raise
-    except FashionStudioError:
+    except FashionStudioError as error:
+        if error.is_ours:
+            raise
         return None

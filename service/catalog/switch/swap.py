@@ -126,11 +126,12 @@ def swap(
         "Nothing was changed; let the table's owner do it, with CREATE on the database and the schema.",
     ):
         until_free(attempt)
-    # What refers to garments refers to some that are there, as the ids are the same: proven without a
-    # lock on the rows
-    with unhurried_session(engine) as connection:
-        for constraint in unproven or ():
-            run(connection, constraint)
+    if unproven:
+        # What refers to garments refers to some that are there, as the ids are the same: proven without
+        # a lock on the rows
+        with unhurried_session(engine) as connection:
+            for constraint in unproven:
+                run(connection, constraint)
 
 
 def _try(
