@@ -220,8 +220,9 @@ def test_a_good_server_is_not_warned_about(postgres, pgvector):
 
 
 def test_ctrl_c_ends_a_query_and_is_no_fault_of_the_database(engine):
-    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
-    began = time.monotonic()
-    with engine.connect() as connection, pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), engine.connect() as connection:
+        began = time.monotonic()
+        # Begun behind the connection: an interrupt outside of the block would end the tests
+        threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
         connection.execute(text("SELECT pg_sleep(30)"))
     assert time.monotonic() - began < 10
