@@ -123,6 +123,25 @@ def test_another_architecture_is_refused_in_one_line(keras2: Any, tmp_path: Path
         adopt(
             tmp_path / "other", tmp_path / "out", labels="ab", outputs=[0, 1], name="n", version="1"
         )
+    small = keras2.Sequential([layers.Input((299, 299, 3)), layers.Flatten(), layers.Dense(2)])
+    small.save(tmp_path / "larger", save_format="tf")
+    with pytest.raises(
+        BundleInvalid, match="takes pictures of 299 pixels; the seed's model takes 224"
+    ):
+        adopt(
+            tmp_path / "larger",
+            tmp_path / "out",
+            labels="ab",
+            outputs=[0, 1],
+            name="n",
+            version="1",
+        )
+    tensorflow = pytest.importorskip("tensorflow")
+    tensorflow.saved_model.save(tensorflow.Module(), str(tmp_path / "bare"))
+    with pytest.raises(BundleInvalid, match=r"not saved by Keras 2.*model\.save"):
+        adopt(
+            tmp_path / "bare", tmp_path / "out", labels="ab", outputs=[0, 1], name="n", version="1"
+        )
     (tmp_path / "none").mkdir()
     with pytest.raises(BundleInvalid, match="no SavedModel"):
         adopt(

@@ -263,11 +263,15 @@ def test_a_bundle_is_calibrated_on_photos(
     table.write_text(
         "image_name,category_label\n"
         + "".join(f"{drawn / line.split(',')[0]},{line.split(',')[1]}\n" for line in lines)
-        + "".join(f"{i}.png,\n" for i in range(12))
-        + "gone.png,Tee\n"
+        + "".join(f"{i}.png,\n" for i in range(11))
+        + "11.png,Sari\ngone.png,Tee\n"
     )
+    said: list[str] = []
     identity = read_card(bare).content_sha256
-    card = calibrate(Settings(home=home), bare, [table], keep=0.9)
+    card = calibrate(Settings(home=home), bare, [table], keep=0.9, log=said.append)
+    assert said[0] == "1 photos of labels that the bundle does not know are left out: Sari."
+    assert said[1].startswith("1 ")
+    assert said[1].endswith("cannot be read and are left out.")
     assert read_card(bare) == card
     assert card.content_sha256 == identity
     assert card.calibration is not None

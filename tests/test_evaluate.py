@@ -206,6 +206,7 @@ def test_what_train_holds_out_is_what_is_evaluated(
     [
         (["{0},Tee", "{1},Tee"], "only the category Tee"),
         (["{0},Sari", "{1},Sock"], "knows none of the labels Sari, Sock; its labels are: Blazer"),
+        (["{0},Tee", "{1},Sari"], "at least two categories are needed. .* does not know Sari"),
         (["{0},", "{1},"], "no photo with a label"),
         (["{0},Tee", "text.jpg,Dress"], "only the category Tee"),
     ],

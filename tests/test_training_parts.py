@@ -15,7 +15,7 @@ from service.encoder.bundle import CARD
 from service.encoder.keras import import_keras
 from service.encoder.write import require_place
 from service.errors import InvalidParameter, TrainingImpossible
-from service.training.backbones import LITE, pooled
+from service.training.backbones import BACKBONES, LITE, application, pooled
 from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
 from service.training.data import Sample, by_known_label, label_order, read_samples
@@ -141,11 +141,27 @@ def test_pictures_grow_and_the_last_epochs_have_the_last_size() -> None:
     assert [Plan(epochs=2, sizes=sizes).side(n) for n in range(2)] == [96, 112]
 
 
-@pytest.mark.parametrize("name", [*LITE, "efficientnetv2b0"])
+@pytest.mark.parametrize("name", LITE)
 def test_every_backbone_has_a_catalogs_2048_features(keras: Any, name: str) -> None:
     keras.utils.clear_session()
     pixels = keras.layers.Input((64, 64, 3))
     assert pooled(keras, name, pixels).shape == (None, 2048)
+
+
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name[-2:] not in ("b1", "b2")])
+def test_imagenets_weights_have_a_place_in_every_backbone(keras: Any, name: str) -> None:
+    """By the paths that `imagenet_weights` has them under; without internet their values are not here."""
+    keras.utils.clear_session()
+    theirs = application(keras, name)(weights=None, include_top=False)
+    shapes = {weight.path: tuple(weight.shape) for weight in theirs.weights}
+    keras.utils.clear_session()
+    network = build(keras, name, 3, side=None)
+    assert shapes.items() <= {w.path: tuple(w.shape) for w in network.weights}.items()
+    assert network.outputs[0].shape[-1] == 2048
+    freeze(keras, network, 1)  # leaves ImageNet's alone, and what widens them is chance's
+    left = [layer.name for layer in network.layers if layer.weights and layer.trainable]
+    assert ("widen" in left) == ("widen" in [layer.name for layer in network.layers])
+    assert not {path.split("/")[0] for path in shapes} & set(left)
 
 
 @pytest.mark.parametrize("name", LITE)

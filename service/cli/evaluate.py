@@ -154,7 +154,7 @@ def calibrate(
     with progress_bar("calibrate") as advance:
         card = fit(
             load_settings(), bundle, sources, image_root=image_root, groups=groups, keep=keep,
-            progress=lambda what, done, total: advance(done, total, what),
+            progress=lambda what, done, total: advance(done, total, what), log=note,
         )  # fmt: skip
     assert card.calibration is not None
     if as_json:

@@ -38,7 +38,9 @@ def quantize(
     chosen = some_of(samples, PICTURES)
     with progress_bar("quantize") as advance:
         cache = settings.folder("training", "pictures")
-        _, pictures = load_pixels(chosen, card.input_size, Limits.of(settings), cache, advance)
+        kept, pictures = load_pixels(chosen, card.input_size, Limits.of(settings), cache, advance)
+    if len(kept) < len(chosen):
+        note(f"{len(chosen) - len(kept)} photos cannot be read and are left out.")
     network = make(bundle, settings.folder("models"), list(pictures))
     if as_json:
         print_json({"network": str(network), "pictures": len(pictures)})

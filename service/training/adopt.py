@@ -83,10 +83,21 @@ def _load(folder: Path) -> Any:
     import tf_keras
 
     try:
-        return tf_keras.models.load_model(folder, compile=False)
+        model = tf_keras.models.load_model(folder, compile=False)
     except Exception as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise BundleInvalid(f"{folder} is no SavedModel of Keras 2: {said[0]}.") from None
+    if not hasattr(model, "layers"):
+        raise BundleInvalid(
+            f"{folder} was not saved by Keras 2, and does not say of which layers it is. Save it there with "
+            "model.save."
+        )
+    side = model.input_shape[1]
+    if side not in (None, SIDE):
+        raise BundleInvalid(
+            f"{folder} takes pictures of {side} pixels; the seed's model takes {SIDE}."
+        )
+    return model
 
 
 def _network(keras: Any, labels: int) -> Any:
@@ -153,7 +164,7 @@ def _flat(model: Any) -> list[Any]:
 def _require_agreement(original: Any, network: Any, outputs: Sequence[int]) -> None:
     """Labels of both on random pictures. What differs is a layer that has no weights."""
     pictures = np.random.default_rng(0).integers(0, 256, (TRIAL, SIDE, SIDE, 3)).astype(np.float32)
-    _, logits = (np.asarray(out) for out in network(pictures, training=False))
+    _, logits = network.predict_on_batch(pictures)
     said = np.asarray(original(pictures / 255, training=False))
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)

@@ -10,6 +10,7 @@ from service.training.lite import BLOCKS as LITE
 from service.training.lite import MOMENTUM, pooled_lite
 
 WIDTH = 2048  # values in a catalog's embedding
+WIDEN = "widen"  # the layer that makes so many of what a backbone gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def pooled(keras: Any, name: str, pixels: Any) -> Any:
             layer.momentum = MOMENTUM
     features = layers.GlobalAveragePooling2D(name="pool")(backbone.output)
     if features.shape[-1] != WIDTH:
-        features = layers.Dense(WIDTH, use_bias=False, name="widen")(features)
+        features = layers.Dense(WIDTH, use_bias=False, name=WIDEN)(features)
     return features
 
 

@@ -48,6 +48,7 @@ def calibrate(
     groups: Sequence[str] = (),
     keep: float = KEEP,
     progress: Progress = lambda what, done, total: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Card:
     """Calibrate a bundle on the photos that `train` would hold out of these sources.
 
@@ -56,7 +57,7 @@ def calibrate(
     `BundleInvalid`.
     """
     training, held_out = split(read_samples(sources, image_root=image_root, groups=groups))
-    return calibrate_on(settings, bundle, training, held_out, keep=keep, progress=progress)
+    return calibrate_on(settings, bundle, training, held_out, keep=keep, progress=progress, log=log)
 
 
 def calibrate_on(
@@ -67,20 +68,34 @@ def calibrate_on(
     *,
     keep: float = KEEP,
     progress: Progress = lambda what, done, total: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Card:
     """`calibrate` with photos that are split already.
 
     keep: share of the held-out photos with a label, of each source, that must be recognised; pictures
-    without a label are those that should not be. Photos of a label that the bundle does not know are
-    left out.
+    without a label are those that should not be. log: told of photos that cannot be read, and of those
+    of a label that the bundle does not know: they are left out.
     """
     encoder: Encoder = load_encoder(settings.model_copy(update={"model": bundle}))
     labels = encoder.card.labels
-    training, held_out = (by_known_label(side, labels)[0] for side in telling(training, held_out))
-    fitted = some_of(training, FITTED)
-    limits = Limits.of(settings)
-    seen = observe(encoder, fitted, limits, lambda n, of: progress("photos trained on", n, of))
-    held = observe(encoder, held_out, limits, lambda n, of: progress("held-out photos", n, of))
+    (training, strange), (held_out, others) = (
+        by_known_label(side, labels) for side in telling(training, held_out)
+    )
+    if strange + others:
+        names = sorted({str(sample.label) for sample in strange + others})
+        log(
+            f"{len(strange + others)} photos of labels that the bundle does not know are left out: "
+            f"{', '.join(names[:5])}."
+        )
+
+    def observed(what: str, samples: Sequence[Sample]) -> Observed:
+        found = observe(encoder, samples, Limits.of(settings), lambda n, of: progress(what, n, of))
+        if found.left_out:
+            log(f"{found.left_out} {what} cannot be read and are left out.")
+        return found
+
+    seen = observed("photos trained on", some_of(training, FITTED))
+    held = observed("held-out photos", held_out)
     if not len(held.labelled):
         raise TrainingImpossible("No held-out photo has a label that the bundle knows.")
     detector = fit_detector(seen, _features(encoder, pictures_of_nothing(NOTHING, seed=0)))

@@ -203,6 +203,7 @@ def _require_two_labels(samples: Sequence[Sample], card: Card, unknown: Sequence
             f"its labels are: {', '.join(card.labels)}."
         )
     only = f"only the category {min(map(str, found))}" if found else "no photo with a label"
+    strange = f" {card.title} does not know {', '.join(unknown[:5])}." if unknown else ""
     raise SourceInvalid(
-        f"The data has {only} that can be read; at least two categories are needed."
+        f"The data has {only} that can be read; at least two categories are needed.{strange}"
     )

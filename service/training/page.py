@@ -72,6 +72,8 @@ def _figures(figures: dict[str, Any]) -> dict[str, str]:
             cells["of these refused"] = _share(rejection["rejected_without_label"])
         for name, area in rejection["auroc"].items():
             cells[f"AUROC, {name.replace('_', ' ')}"] = f"{area:.3f}"
+        for kind, row in rejection.get("by", {}).items():
+            cells[f"{kind}: AUROC, refused"] = f"{row['auroc']:.3f}, {percent(row['rejected'])}"
     return cells
 
 

@@ -175,7 +175,7 @@ def train_bundle(
         write(bundle, network, plan, **facts)
         figures = held_out_figures(bundle, settings, unseen, garment=selection.garment or "garment")
         write(bundle, network, plan, **facts, metrics={"held_out": figures})
-        card = calibrate_on(settings, bundle, data.samples, held_out, progress=progress)
+        card = calibrate_on(settings, bundle, data.samples, held_out, progress=progress, log=log)
         move_bundle(bundle, out)
     try:
         if not draw_curves(out.with_name(f"{out.name}.png"), history):
