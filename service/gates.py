@@ -22,6 +22,7 @@ from service.studio import Studio
 from service.training.data import Sample, by_known_label, read_samples, some_of
 from service.training.figures import wilson
 from service.training.held_out import split
+from service.training.learnt import doubt
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
 TIMED = 500  # photos that are searched for; the others cost no time in the database
@@ -105,6 +106,7 @@ def report_gates(
     groups: Sequence[str] = (),
     held_out: bool = False,
     progress: Progress = lambda what, done, total: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Measure every gate on photos with labels, against the catalog as it is.
 
@@ -130,6 +132,8 @@ def report_gates(
     if not samples:
         raise SourceInvalid("None of the photos has a label.")
     model = studio.model
+    if said := doubt(model.folder, model.card, samples):
+        log(said)
     asked = _classified(model, by_known_label(samples, model.labels)[0], progress)
     if not asked:
         raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")

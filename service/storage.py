@@ -99,6 +99,14 @@ def size_of(location: Location) -> int:
     return int(info["size"])
 
 
+def known_size(file: Location) -> int | None:
+    """Bytes, None where it cannot be looked at. Raises `StorageUnavailable`."""
+    try:
+        return size_of(file)
+    except (OSError, ValueError):
+        return None
+
+
 def state_of(file: Location) -> list[str | int]:
     """By which a file is known again: its path, size, and time of change or a store's mark of its content.
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.encoder.bundle import SHIPPED, read_card
 from service.errors import InvalidParameter
 from service.training.data import Sample, names_of, read_samples, some_of, telling
-from service.training.held_out import doubts, intertwined, split, unlike_training
+from service.training.held_out import doubts, split
 
 
 def test_sources_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -46,8 +45,6 @@ def test_a_group_of_several_sources_falls_on_one_side(tmp_path: Path) -> None:
     assert len({s.garment for s in samples}) == 25 + 25 + 101 + 2
     again = split(read_samples(tables[::-1], groups=["by", "garment"]))[1]
     assert {s.file for s in again} == {s.file for s in sides[1]}
-    assert intertwined([*sides[0], *sides[1]])
-    assert not any(map(intertwined, split([s for s in samples if s.source == "one"])))
 
 
 def test_no_value_of_any_group_column_is_split(tmp_path: Path) -> None:
@@ -84,28 +81,6 @@ def test_what_speaks_against_a_split_is_said(tmp_path: Path) -> None:
     groups = ["sender", "garment"]
     sides = split(read_samples([table], groups=groups, garment="garment"))
     assert list(doubts(*sides, groups, "garment")) == []
-
-
-@pytest.mark.parametrize(
-    ("sources", "groups", "alike"),
-    [
-        (["photos", "drawn"], ["sender"], True),
-        (["photos"], ["sender"], True),
-        (["photos"], [], False),
-        (["photos", "photos-2"], ["sender"], False),
-        (["of-another-shop"], [], True),
-    ],
-)
-def test_other_photos_than_those_held_out_are_told(
-    sources: list[str], groups: list[str], alike: bool
-) -> None:
-    learnt = {"sources": {"photos": 9, "drawn": 9}, "groups": ["sender"]}
-    card = read_card(SHIPPED).model_copy(update={"training": learnt})
-    said = unlike_training(card, sources, groups)
-    assert (said is None) is alike
-    shared = card.model_copy(update={"training": learnt | {"intertwined": True}})
-    assert (unlike_training(shared, sources, groups) is None) is (alike and sources != ["photos"])
-    assert said is None or "learnt from photos and drawn, with --group sender." in said
 
 
 def test_what_stands_for_no_garment_is_not_for_one_side_to_decide() -> None:

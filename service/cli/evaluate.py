@@ -63,9 +63,10 @@ def evaluate(
     are the fifth of each SOURCE that train holds out, where SOURCE and --group are those of the
     training; --all takes all of them. Photos without a label stand for what is no garment.
     """
-    from service.training.data import names_of, read_samples, require_column, telling
+    from service.training.data import read_samples, require_column, telling
     from service.training.evaluate import evaluate as measure
-    from service.training.held_out import split, unlike_training
+    from service.training.held_out import split
+    from service.training.learnt import doubt
     from service.training.page import write_page
 
     for option, given in (("--image-root", image_root), ("--group", groups), ("--all", whole)):
@@ -84,9 +85,9 @@ def evaluate(
             # Split as train splits, which all of the photos have a say in, and then those that tell something
             chosen = telling(samples)[0] if whole else telling(*split(samples))[1]
             photos = "all photos" if whole else "held-out photos"
-            for card in () if whole else cards:
-                if doubt := unlike_training(card, names_of(sources), groups):
-                    note(doubt)
+            for one, card in zip(bundles, cards, strict=True):
+                if warning := doubt(one, card, chosen):
+                    note(warning)
             if samples and not chosen:
                 raise SourceInvalid(
                     "train holds none of these photos out: they are too few, or --group holds too many "
@@ -144,13 +145,9 @@ def calibrate(
     show what is to be refused. Weights stay as they are, and so do the embeddings of a catalog.
     """
     from service.training.calibrate import calibrate as fit
-    from service.training.data import names_of
-    from service.training.held_out import unlike_training
 
     if not 0.5 <= keep <= 1:
         raise InvalidParameter(f"--keep is {keep:g}; it must be from 0.5 to 1.")
-    if doubt := unlike_training(read_card(bundle), names_of(sources), groups):
-        note(doubt)
     with progress_bar("calibrate") as advance:
         card = fit(
             load_settings(), bundle, sources, image_root=image_root, groups=groups, keep=keep,

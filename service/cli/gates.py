@@ -47,12 +47,8 @@ def gates(
     not seen, or, where SOURCE and --group are those of its training, --held-out.
     """
     from service.gates import report_gates
-    from service.training.data import names_of
-    from service.training.held_out import unlike_training
 
     with open_studio() as studio, progress_bar("gates") as advance:
-        if held_out and (doubt := unlike_training(studio.card, names_of(sources), groups)):
-            note(doubt)
         report = report_gates(
             studio,
             sources,
@@ -61,6 +57,7 @@ def gates(
             groups=groups,
             held_out=held_out,
             progress=lambda what, done, total: advance(done, total, what),
+            log=note,
         )
     if as_json:
         print_json(report.as_dict())

@@ -30,6 +30,7 @@ from service.errors import BundleInvalid
 FORMAT = 1
 CARD, NETWORK, WEIGHTS = "card.json", "network.json", "weights.safetensors"
 REJECT = "reject-*.safetensors"
+LEARNT = "learnt.bin"  # see `service.training.learnt`
 SHIPPED = Path(__file__).parent.parent / "bundles" / "lite0"
 
 
@@ -148,7 +149,7 @@ def _read_card(folder: Path) -> Card:
 
 def is_own(name: str) -> bool:
     """Whether a file of that name is part of a bundle."""
-    return name in (CARD, NETWORK, WEIGHTS) or fnmatch(name, REJECT)
+    return name in (CARD, NETWORK, WEIGHTS, LEARNT) or fnmatch(name, REJECT)
 
 
 def copy_bundle(bundle: Path, folder: Path) -> None:

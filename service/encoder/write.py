@@ -21,6 +21,7 @@ from safetensors.numpy import save
 
 from service.encoder.bundle import (
     CARD,
+    LEARNT,
     NETWORK,
     REJECT,
     WEIGHTS,
@@ -112,12 +113,14 @@ def write_bundle(
     *,
     network: str,
     weights: dict[str, np.ndarray],
+    learnt: bytes | None = None,
     **facts: Any,
 ) -> Card:
     """Write a bundle whole or not at all, replacing the one at `folder`.
 
     network: Keras's JSON. weights: by Keras path, any float dtype; stored as float16, those beyond it,
     as variances may be, as float32.
+    learnt: what tells the photos that it learnt from.
     facts: the card's other fields (name, version, labels, input_size, feature_size, metrics, …).
     Raises as `require_place`, and `BundleInvalid` for weights that are not finite.
     """
@@ -125,6 +128,8 @@ def write_bundle(
     with _in_place_of(folder) as draft:
         (draft / NETWORK).write_text(network, encoding="utf-8")
         (draft / WEIGHTS).write_bytes(save(kept))
+        if learnt is not None:
+            (draft / LEARNT).write_bytes(learnt)
         facts["files"] = {name: file_sha256(draft / name) for name in (NETWORK, WEIGHTS)}
         facts.setdefault("created_at", datetime.now(UTC).replace(microsecond=0))
         document = Card(content_sha256="", **facts).model_dump(mode="json")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from service.decode import Limits, fit
-from service.encoder import Card, Encoder, load_encoder
+from service.encoder import Card, Encoder, load_encoder, read_card
 from service.encoder.calibration import Detector
 from service.encoder.prediction import softmax
 from service.encoder.write import write_calibration
@@ -28,6 +28,7 @@ from service.training.data import Sample, by_known_label, read_samples, some_of,
 from service.training.detector import fit_detector
 from service.training.figures import auroc, calibration_error, reliability, wilson
 from service.training.held_out import split
+from service.training.learnt import doubt
 from service.training.nothing import pictures_of_nothing
 from service.training.observe import Observed, observe
 
@@ -57,6 +58,8 @@ def calibrate(
     `BundleInvalid`.
     """
     training, held_out = split(read_samples(sources, image_root=image_root, groups=groups))
+    if said := doubt(bundle, read_card(bundle), held_out):
+        log(said)
     return calibrate_on(settings, bundle, training, held_out, keep=keep, progress=progress, log=log)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from service.encoder.bundle import Card
 from service.grouping import components
-from service.storage import Location, each, read_bytes, size_of
+from service.storage import Location, each, known_size, read_bytes
 from service.training.data import Sample
 
 HELD_OUT = 0.2  # the seed project's 80:20
@@ -41,13 +40,6 @@ def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     return sides
 
 
-def intertwined(samples: Sequence[Sample]) -> bool:
-    """Whether some group, of samples as `split` returns them, is of several sources: without the others
-    another part of a source would have been held out.
-    """
-    return len({(s.group, s.source) for s in samples}) > len({s.group for s in samples})
-
-
 def doubts(
     training: Sequence[Sample],
     held_out: Sequence[Sample],
@@ -65,30 +57,6 @@ def doubts(
                 f"{len(both)} garments have photos on both sides, and figures of such photos flatter: "
                 f"--group {garment} holds them together."
             )
-
-
-def unlike_training(card: Card, sources: Iterable[str], groups: Collection[str]) -> str | None:
-    """Why photos that a bundle has learnt from may be among those that these sources hold out; None where
-    nothing says so.
-
-    sources: as `names_of` calls them. Of sources with other names than those of the training nothing is
-    known: they may be photos that the bundle never saw.
-    """
-    learnt = card.training.get("sources", {})
-    named = set(sources)
-    by = card.training.get("groups")  # a bundle of before does not say it
-    needed = set(learnt) if card.training.get("intertwined") else named
-    if named.isdisjoint(learnt) or (
-        needed <= named <= set(learnt) and (by is None or set(by) == set(groups))
-    ):
-        return None
-    told = ""
-    if by is not None:
-        told = f", with {' '.join(f'--group {name}' for name in by)}" if by else ", without --group"
-    return (
-        f"{card.title} learnt from {' and '.join(learnt)}{told}. With other --data or --group other photos "
-        "are held out, most of which it knows: give the same, or the figures flatter."
-    )
 
 
 def large_enough(samples: Sequence[Sample], at_least: int) -> set[str]:
@@ -127,7 +95,7 @@ def _related(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
 def _copies(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
     """Pairs of groups that hold a file of the same bytes. Only files of equal size are read."""
     sizes: dict[int | None, list[Sample]] = defaultdict(list)
-    for sample, size in zip(samples, each(_size, [s.file for s in samples]), strict=True):
+    for sample, size in zip(samples, each(known_size, [s.file for s in samples]), strict=True):
         sizes[size].append(sample)
     sizes.pop(None, None)  # they are left out later, and said to be
     for alike in sizes.values():
@@ -138,13 +106,6 @@ def _copies(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
                 group = first.setdefault(digest, sample.group)
                 if digest is not None and group != sample.group:
                     yield group, sample.group
-
-
-def _size(file: Location) -> int | None:
-    try:
-        return size_of(file)
-    except (OSError, ValueError):
-        return None
 
 
 def _digest(file: Location) -> bytes | None:

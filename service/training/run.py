@@ -36,11 +36,11 @@ from service.training.fit import Data, train, write
 from service.training.held_out import (
     HELD_OUT,
     doubts,
-    intertwined,
     large_enough,
     selected,
     split,
 )
+from service.training.learnt import written
 from service.training.network import FEATURES, LOGITS
 from service.training.pixels import load_pixels
 from service.training.plan import Plan
@@ -155,22 +155,19 @@ def train_bundle(
         state, bundle = run / "state.safetensors", run / "bundle"
         keras = import_keras("tensorflow")
         network, history = train(keras, plan, data, held, state, report, initial)
-        facts: dict[str, Any] = {
-            "name": name,
-            "version": version,
-            "labels": labels,
-            "training": {
-                "sources": {name: sum(s.source == name for s in data.samples) for name in names},
-                "groups": list(selection.groups),
-                "intertwined": intertwined([*training, *held_out]),
-                "started_from": origin,
-                "plan": asdict(plan),
-                "tasks": {task: len(data.targets.classes[task]) for task in tasks},
-                "seconds": round(sum(row["seconds"] for row in history)),
-                "held_out_accuracy_by_epoch": [round(r["held_out_accuracy"], 4) for r in history],
-                "keras": keras.version(),
-                "backend": keras.backend.backend(),
-            },
+        facts: dict[str, Any] = {"name": name, "version": version, "labels": labels}
+        facts["learnt"], learnt = written(data.samples, weights)
+        facts["training"] = {
+            "sources": {name: sum(s.source == name for s in data.samples) for name in names},
+            "groups": list(selection.groups),
+            "learnt": learnt,
+            "started_from": origin,
+            "plan": asdict(plan),
+            "tasks": {task: len(data.targets.classes[task]) for task in tasks},
+            "seconds": round(sum(row["seconds"] for row in history)),
+            "held_out_accuracy_by_epoch": [round(r["held_out_accuracy"], 4) for r in history],
+            "keras": keras.version(),
+            "backend": keras.backend.backend(),
         }
         write(bundle, network, plan, **facts)
         figures = held_out_figures(bundle, settings, unseen, garment=selection.garment or "garment")
