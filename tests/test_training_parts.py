@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.encoder.bundle import CARD
+from service.encoder.bundle import CARD, SHIPPED, read_card
 from service.encoder.keras import import_keras
 from service.encoder.write import require_place
 from service.errors import InvalidParameter, TrainingImpossible
@@ -224,6 +224,15 @@ def test_a_bundle_of_other_labels_keeps_its_last_layer_to_itself(
     other, _ = initial_weights(str(tmp_path / "b"), plan.backbone, ("Hat", "Sock"))
     assert title == "socks@1"
     assert same.keys() - other.keys() == {"logits/kernel", "logits/bias"}
+
+
+def test_the_shipped_bundle_is_a_beginning() -> None:
+    labels = read_card(SHIPPED).labels
+    weights, title = initial_weights("shipped", "efficientnetlite0", labels)
+    assert title == read_card(SHIPPED).title
+    assert "logits/kernel" in weights
+    other, _ = initial_weights("shipped", "efficientnetlite0", ("Sock", "Hat"))
+    assert weights.keys() - other.keys() == {"logits/kernel", "logits/bias"}
 
 
 def test_weights_of_another_network_are_refused(keras: Any) -> None:

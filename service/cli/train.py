@@ -37,8 +37,8 @@ LARGEST = 1024  # side of a picture, pixels
     help="Network to train; docs/training.md names them.",
 )
 @click.option(
-    "--weights", default="none", show_default=True, metavar="none|imagenet|BUNDLE",
-    help="Start from.",
+    "--weights", default="none", show_default=True, metavar="none|imagenet|shipped|BUNDLE|FILE",
+    help="Start from chance, ImageNet's weights, the bundle that ships, another one's or a file's.",
 )  # fmt: skip
 @click.option("--group", "groups", multiple=True, metavar="COLUMN", help="Never split its values.")
 @click.option("--garment", metavar="COLUMN", help="Photos of equal value show the same garment.")
@@ -148,7 +148,7 @@ def train(
     if frozen is not None and weights == "none":
         raise InvalidParameter(
             "--frozen leaves what --weights gives as it is, and with none that is chance. Give --weights "
-            "imagenet or a bundle."
+            "imagenet, shipped or a bundle."
         )
     sides, smallest = _sides(sizes), smallest_side(backbone)
     input_size = input_size or sides[-1]

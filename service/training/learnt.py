@@ -13,6 +13,7 @@ from service.encoder.bundle import CARD, LEARNT, Card, read_card
 from service.errors import BundleInvalid
 from service.storage import each, known_size
 from service.training.data import Sample
+from service.training.weights import place_of
 
 MARK = np.dtype("<u4")
 TOLERATED = 0.01  # of photos: some may have a name and a size that are those of one learnt from
@@ -36,7 +37,7 @@ def written(samples: Sequence[Sample], origin: str) -> tuple[bytes, dict[str, An
     origin: what its first weights are of, as `--weights` has it: what that bundle learnt from, it did.
     """
     earlier = None
-    if (folder := Path(origin)).joinpath(CARD).is_file():
+    if (folder := place_of(origin)).joinpath(CARD).is_file():
         earlier = _read(folder, read_card(folder))
     found = np.union1d(marks(samples), [] if earlier is None else earlier).astype(MARK)
     data = found.tobytes()

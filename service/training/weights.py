@@ -12,14 +12,14 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from service.encoder.bundle import read_card, read_weights
+from service.encoder.bundle import SHIPPED, read_card, read_weights
 from service.encoder.keras import collect_weights, import_keras
 from service.errors import TrainingImpossible
 from service.training.backbones import LITE, application
 from service.training.lite import lite_weights
 from service.training.network import LOGITS
 
-IMAGENET, NOTHING = "imagenet", "none"
+IMAGENET, NOTHING, OURS = "imagenet", "none", "shipped"
 
 
 def initial_weights(
@@ -27,7 +27,8 @@ def initial_weights(
 ) -> tuple[dict[str, np.ndarray], str | None]:
     """Weights by Keras path, and what the card calls them (None where chance decides).
 
-    origin: `none`, `imagenet`, a bundle's folder or a `.safetensors` file of weights by Keras path.
+    origin: `none`, `imagenet`, `shipped`, a bundle's folder or a `.safetensors` file of weights by Keras
+    path.
     A bundle's last layer is left out where its labels are not `labels`.
     Raises `BundleInvalid`, `TrainingImpossible`.
     """
@@ -35,7 +36,7 @@ def initial_weights(
         return {}, None
     if origin == IMAGENET:
         return imagenet_weights(backbone), f"ImageNet's weights for {backbone}"
-    path = Path(origin)
+    path = place_of(origin)
     if path.suffix == ".safetensors":
         try:
             return load_file(path), path.name
@@ -45,6 +46,11 @@ def initial_weights(
     if card.labels != tuple(labels):
         weights = {name: w for name, w in weights.items() if not name.startswith(f"{LOGITS}/")}
     return weights, card.title
+
+
+def place_of(origin: str) -> Path:
+    """The bundle's folder, or the file, that an origin names."""
+    return SHIPPED if origin == OURS else Path(origin)
 
 
 def imagenet_weights(backbone: str) -> dict[str, np.ndarray]:
