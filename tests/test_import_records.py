@@ -28,6 +28,7 @@ from service.sources import Item, read_source
 from service.studio import Studio
 from service.summary import Summary
 from tests.test_jobs import PHOTOS, garments, jobs, source, studio
+from tests.test_worker import in_thread
 
 __all__ = ["source", "studio"]
 
@@ -117,7 +118,7 @@ def test_an_import_whose_job_never_reached_the_database_is_closed(
 
     monkeypatch.setattr(Run, "take_up", away)
     assert sweep_imports(studio.engine) == []  # its job waits
-    _work(studio, threading.Event(), once=True, parent=None)
+    in_thread(_work, studio, threading.Event(), once=True, parent=None)
     assert jobs(studio.engine) == [("import_photos", "failed")]
     assert sweep_imports(studio.engine) == [run.id]
     closed = get_import(studio.engine, run.id)

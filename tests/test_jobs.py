@@ -27,6 +27,7 @@ from service.jobs.tasks import MOST_ATTEMPTS, index_garments
 from service.jobs.worker import _work
 from service.settings import Settings
 from service.studio import Studio
+from tests.test_worker import in_thread
 
 COMMAND = [sys.executable, "-m", "service.cli", "worker"]
 COPIES = 12
@@ -221,7 +222,7 @@ def test_a_worker_that_was_suspended_goes_on_with_its_job(
     monkeypatch.setattr("service.jobs.worker.ROUND_SECONDS", 0.1)
     with studio.engine.begin() as connection:
         index_garments.configure(connection=connection.connection.driver_connection).defer()
-    _work(studio, threading.Event(), once=True, parent=None)
+    in_thread(_work, studio, threading.Event(), once=True, parent=None)
     assert found[0] == ("doing", 0)
     assert jobs(studio.engine) == [("index_garments", "succeeded")]
 
@@ -243,7 +244,7 @@ def test_a_worker_that_was_replaced_leaves_the_job_to_the_other_one(
     monkeypatch.setattr("service.jobs.tasks.build_indexes", build)
     with studio.engine.begin() as connection:
         index_garments.configure(connection=connection.connection.driver_connection).defer()
-    _work(studio, threading.Event(), once=True, parent=None)
+    in_thread(_work, studio, threading.Event(), once=True, parent=None)
     assert jobs(studio.engine) == [("index_garments", "doing")]
 
 
