@@ -33,9 +33,7 @@ from service.summary import Summary
 QUIET_SECONDS = 2.0  # without a change, after which a file or a folder counts as written
 BURST_SECONDS = 30.0  # of changes without a pause, after which those files that rest are taken in
 TICK_SECONDS = 3.0  # between two looks whether something was left
-LONG_AGO = (
-    3600.0  # of a file's own time: whatever another machine's clock says, nobody writes it any more
-)
+LONG_AGO = 3600.0  # by a file's own time, after which nobody writes it, whatever clock that was
 RESCAN_SECONDS = 60.0  # between two looks where no change was told: network folders tell none
 
 Key = tuple[str, str | None]

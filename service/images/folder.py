@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from service.disks import FULL, answering
+from service.disks import FULL
 from service.errors import (
     ImagePathTaken,
     ImageUndecodable,
@@ -18,7 +18,7 @@ from service.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from service.storage import Location, lies_in
+from service.storage import Location, lies_in, read_bytes
 
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT and some network folders
@@ -50,9 +50,9 @@ class FolderImages:
         return os.path.join(self.folder, image_path)
 
     def read(self, image_path: str) -> bytes:
-        with reading(image_path), answering(f"The picture {image_path}"):
+        with reading(image_path):
             try:
-                return self._locate(image_path).read_bytes()
+                return read_bytes(self._locate(image_path))
             except FileNotFoundError:
                 self.check()  # of a folder that is gone, every picture is
                 raise

@@ -161,7 +161,7 @@ def engine_of_the_test(settings: Settings) -> Iterator[Any]:
 @pytest.mark.usefixtures("catalog")
 def test_it_starts_within_five_seconds_and_without_tensorflow() -> None:
     libraries: set[str] = set()
-    for _ in range(3):  # other tests take turns with it: what it computes is its own
+    for _ in range(3):  # other tests take turns with it: one start alone may last twice its time
         port = free_port()
         began = time.monotonic()
         with served(port, "--no-worker") as process:
@@ -170,16 +170,12 @@ def test_it_starts_within_five_seconds_and_without_tensorflow() -> None:
                 assert time.monotonic() - began < 60
                 time.sleep(0.05)
             seconds = time.monotonic() - began
-            family = [psutil.Process(process.pid)]
-            family += (workers := family[0].children())
-            computed = sum(sum(one.cpu_times()[:2]) for one in family)
             assert similar(server) == 200
+            workers = psutil.Process(process.pid).children()
             libraries = {library.path for worker in workers for library in worker.memory_maps()}
-        if min(seconds, computed) < 5:
+        if seconds < 5:
             break
     else:
-        pytest.fail(
-            f"its last start of three took {seconds:.1f} s, and {computed:.1f} s of the processor's time"
-        )
+        pytest.fail(f"its last start of three took {seconds:.1f} s")
     assert any("openvino" in path for path in libraries)
     assert not any("site-packages/tensorflow" in path for path in libraries)
