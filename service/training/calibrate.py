@@ -26,7 +26,13 @@ from service.settings import Settings
 from service.storage import Location
 from service.training.data import Sample, by_known_label, read_samples, some_of, telling
 from service.training.detector import fit_detector
-from service.training.figures import auroc, calibration_error, reliability, wilson
+from service.training.figures import (
+    auroc,
+    auroc_interval,
+    calibration_error,
+    reliability,
+    wilson,
+)
 from service.training.held_out import split
 from service.training.learnt import doubt
 from service.training.nothing import pictures_of_nothing
@@ -216,6 +222,9 @@ def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] 
                     int((~recognised[others]).sum()), int(others.sum())
                 ),
                 "auroc": round(auroc(scores[known], scores[others]), 4),
+                "auroc_interval_95": [
+                    round(bound, 4) for bound in auroc_interval(scores[known], scores[others])
+                ],
             }
     return figures
 

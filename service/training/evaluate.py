@@ -17,7 +17,13 @@ from service.errors import SourceInvalid
 from service.settings import Settings
 from service.training.calibrate import share
 from service.training.data import Sample, by_known_label, telling
-from service.training.figures import auroc, calibration_error, reliability, wilson
+from service.training.figures import (
+    auroc,
+    auroc_interval,
+    calibration_error,
+    reliability,
+    wilson,
+)
 from service.training.observe import Observed, observe
 from service.training.retrieval import retrieval_figures
 
@@ -166,6 +172,9 @@ def _rejection(
         rejected = ~detector.recognises(others.features)
         figures["rejected_without_label"] = share(int(rejected.sum()), len(others))
     figures["auroc"] = {name: round(auroc(scores[name], wrong[name]), 4) for name in scores}
+    figures["auroc_interval_95"] = {
+        name: _rounded(auroc_interval(scores[name], wrong[name])) for name in scores
+    }
     if by is not None:
         best = "detector" if detector is not None else "max_probability"
         values = others.column(by)
@@ -190,7 +199,11 @@ SCORES: dict[str, Callable[[Observed], np.ndarray]] = {  # each high where a lab
 
 
 def _interval(hits: int, trials: int) -> list[float]:
-    return [round(bound, 4) for bound in wilson(hits, trials)]
+    return _rounded(wilson(hits, trials))
+
+
+def _rounded(interval: tuple[float, float]) -> list[float]:
+    return [round(bound, 4) for bound in interval]
 
 
 def _require_two_labels(samples: Sequence[Sample], card: Card, unknown: Sequence[str]) -> None:

@@ -11,13 +11,28 @@ BINS = 15
 BLOCK = 1024  # rows of similarities held at once
 
 
-def wilson(hits: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(hits: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
     """The 95 % score interval of a proportion (Wilson 1927)."""
     share = hits / trials
     centre = share + z * z / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def wilson_mean(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a mean of values from 0 to 1: of as many hits and misses as would vary so much.
+
+    Of values that are 0 or 1 it is the one of `wilson`.
+    """
+    return _wilson_of(float(values.mean()), float(values.var() / len(values)), len(values))
+
+
+def _wilson_of(mean: float, variance: float, trials: int) -> tuple[float, float]:
+    if variance > 0:
+        effective = mean * (1 - mean) / variance
+        return wilson(mean * effective, effective)
+    return wilson(mean * trials, trials)
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[tuple[float, float, int]]:
@@ -42,10 +57,23 @@ def calibration_error(bins: list[tuple[float, float, int]]) -> float:
 
 def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """The probability that a positive scores above a negative; ties count half."""
-    ordered = np.sort(negatives)
-    below = np.searchsorted(ordered, positives, "left")
-    not_above = np.searchsorted(ordered, positives, "right")
-    return float((below + not_above).mean() / (2 * len(negatives)))
+    return float(_shares_below(negatives, positives).mean())
+
+
+def auroc_interval(positives: np.ndarray, negatives: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of `auroc`: by its variance (DeLong et al. 1988), as `wilson_mean` has it."""
+    above = _shares_below(negatives, positives)
+    below = 1 - _shares_below(positives, negatives)
+    variance = float(above.var() / len(above) + below.var() / len(below))
+    return _wilson_of(float(above.mean()), variance, min(len(above), len(below)))
+
+
+def _shares_below(those: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(n,) of each score, the share of those that lie below it; ties count half."""
+    ordered = np.sort(those)
+    below = np.searchsorted(ordered, scores, "left")
+    not_above = np.searchsorted(ordered, scores, "right")
+    return (below + not_above) / (2 * len(those))
 
 
 def neighbours(features: np.ndarray, k: int) -> np.ndarray:

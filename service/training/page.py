@@ -53,16 +53,17 @@ def _figures(figures: dict[str, Any]) -> dict[str, str]:
         "right among the first three": _with_interval(figures["top3"], figures["top3_interval_95"]),
         "calibration error, as trained": f"{calibration['error_before']:.3f}",
         "calibration error, at its temperature": f"{calibration['error_after']:.3f}",
-        "same category among nine": percent(retrieval["precision_at_9"]),
+        "same category among nine": _with_interval(
+            retrieval["precision_at_9"], retrieval["precision_at_9_interval_95"]
+        ),
     }
     if (same := retrieval["same_garment"]) is not None:
         for k, words in ((1, "first"), (10, "among ten")):
             share, interval = same[f"recall_at_{k}"], same[f"recall_at_{k}_interval_95"]
             cells[f"same garment {words}"] = _with_interval(share, interval)
     for name, row in retrieval["attributes"].items():
-        cells[f"same {name} (by chance, at best)"] = (
-            f"{percent(row['agreement'])} ({percent(row['chance'])}, {percent(row['best'])})"
-        )
+        cells[f"same {name}"] = _with_interval(row["agreement"], row["agreement_interval_95"])
+        cells[f"same {name} by chance, at best"] = f"{percent(row['chance'])}, {percent(row['best'])}"
     rejection = figures["rejection"]
     if "recognised" in rejection:
         cells["recognised as a garment"] = _share(rejection["recognised"])
@@ -71,7 +72,8 @@ def _figures(figures: dict[str, Any]) -> dict[str, str]:
         if "rejected_without_label" in rejection:
             cells["of these refused"] = _share(rejection["rejected_without_label"])
         for name, area in rejection["auroc"].items():
-            cells[f"AUROC, {name.replace('_', ' ')}"] = f"{area:.3f}"
+            low, high = rejection["auroc_interval_95"][name]
+            cells[f"AUROC, {name.replace('_', ' ')}"] = f"{area:.3f} ({low:.3f} to {high:.3f})"
         for kind, row in rejection.get("by", {}).items():
             cells[f"{kind}: AUROC, refused"] = f"{row['auroc']:.3f}, {percent(row['rejected'])}"
     return cells
@@ -85,6 +87,8 @@ def _share(figure: dict[str, Any]) -> str:
     return _with_interval(figure["share"], figure["interval_95"])
 
 
-def _with_interval(share: float, interval: list[float]) -> str:
+def _with_interval(share: float | None, interval: list[float] | None) -> str:
+    if share is None or interval is None:
+        return "–"
     low, high = interval
     return f"{share:.1%} ({low:.1%} to {high:.1%})"

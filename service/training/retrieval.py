@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from service.encoder.calibration import unit
-from service.training.figures import neighbours, wilson
+from service.training.figures import neighbours, wilson, wilson_mean
 from service.training.observe import Observed
 
 SHOWN = 9  # neighbours in an answer
@@ -37,7 +37,9 @@ def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -
     within = _first(others & alike, SHOWN)
     return {
         "same_garment": _same_garment(same, garments),
-        "precision_at_9": _mean(precision.sum(axis=1), _first(others, SHOWN).sum(axis=1)),
+        **_with_interval(
+            "precision_at_9", precision.sum(axis=1), _first(others, SHOWN).sum(axis=1)
+        ),
         "attributes": {
             name: figures
             for name in attributes
@@ -88,7 +90,7 @@ def _agreement(
     agree = (compared & (values[nearest] == values[:, None])).sum(axis=1)
     could_agree, others = _others(known.truth, values, garments, has)
     return {
-        "agreement": _mean(agree, shown),
+        **_with_interval("agreement", agree, shown),
         "chance": _mean(could_agree, others),
         "best": _mean(np.minimum(could_agree, shown), shown),
     }
@@ -110,7 +112,18 @@ def _others(
     return agree, compared
 
 
+def _with_interval(name: str, hits: np.ndarray, of: np.ndarray) -> dict[str, Any]:
+    shares = _shares(hits, of)
+    low_high = [round(bound, 4) for bound in wilson_mean(shares)] if len(shares) else None
+    return {name: _mean(hits, of), f"{name}_interval_95": low_high}
+
+
 def _mean(hits: np.ndarray, of: np.ndarray) -> float | None:
-    """The mean over photos of hits / of, where there is anything to hit."""
+    shares = _shares(hits, of)
+    return round(float(shares.mean()), 4) if len(shares) else None
+
+
+def _shares(hits: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Of each photo hits / of, where there is anything to hit."""
     asked = of > 0
-    return round(float((hits[asked] / of[asked]).mean()), 4) if asked.any() else None
+    return hits[asked] / of[asked]
