@@ -22,7 +22,7 @@ from service.studio import Studio
 from service.training.data import Sample, by_known_label, read_samples, some_of
 from service.training.figures import wilson
 from service.training.held_out import split
-from service.training.learnt import doubt
+from service.training.learnt import learnt_by
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
 TIMED = 500  # photos that are searched for; the others cost no time in the database
@@ -74,18 +74,21 @@ def _mean(shares: Sequence[float]) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Report:
     """photos: classified, each once. searched: of these, photos that were searched for and timed.
-    left_out: photos that cannot be read, or whose label the bundle does not know."""
+    left_out: photos that cannot be read, or whose label the bundle does not know. doubt: why they
+    flatter, where the bundle learnt from some."""
 
     photos: int
     searched: int
     left_out: int
     gates: tuple[Gate, ...]
+    doubt: str | None
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "photos": self.photos,
             "searched": self.searched,
             "left_out": self.left_out,
+            "doubt": self.doubt,
             "gates": [gate.as_dict() for gate in self.gates],
         }
 
@@ -106,7 +109,6 @@ def report_gates(
     groups: Sequence[str] = (),
     held_out: bool = False,
     progress: Progress = lambda what, done, total: None,
-    log: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Measure every gate on photos with labels, against the catalog as it is.
 
@@ -132,8 +134,7 @@ def report_gates(
     if not samples:
         raise SourceInvalid("None of the photos has a label.")
     model = studio.model
-    if said := doubt(model.folder, model.card, samples):
-        log(said)
+    doubt = learnt_by(model.folder, model.card).doubt(samples)
     asked = _classified(model, by_known_label(samples, model.labels)[0], progress)
     if not asked:
         raise SourceInvalid("None of the photos can be read and has a label that the bundle knows.")
@@ -144,7 +145,7 @@ def report_gates(
             gate.opened += photo.label in searched
     timed = some_of(asked, TIMED)
     _search(studio, model, gates, timed, progress)
-    return Report(len(asked), len(timed), len(samples) - len(asked), gates)
+    return Report(len(asked), len(timed), len(samples) - len(asked), gates, doubt)
 
 
 def _classified(model: Model, samples: Sequence[Sample], progress: Progress) -> list[_Asked]:

@@ -43,7 +43,7 @@ def test_a_run_killed_after_an_epoch_goes_on(drawn: Path, tmp_path: Path) -> Non
     for line in process.stderr:
         if line.startswith("epoch 1/2"):
             deadline = time.monotonic() + 30
-            while not list((tmp_path / "home").rglob("state.safetensors")):
+            while not list((tmp_path / "home").rglob("state-*.safetensors")):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)

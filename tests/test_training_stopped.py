@@ -50,7 +50,7 @@ def training(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not list((tmp_path / "home").rglob("state.safetensors")):
+    while not list((tmp_path / "home").rglob("state-*.safetensors")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -66,7 +66,7 @@ def evaluate(
     from service.training.data import read_samples, require_column, telling
     from service.training.evaluate import evaluate as measure
     from service.training.held_out import split
-    from service.training.learnt import doubt
+    from service.training.learnt import learnt_by
     from service.training.page import write_page
 
     for option, given in (("--image-root", image_root), ("--group", groups), ("--all", whole)):
@@ -85,9 +85,6 @@ def evaluate(
             # Split as train splits, which all of the photos have a say in, and then those that tell something
             chosen = telling(samples)[0] if whole else telling(*split(samples))[1]
             photos = "all photos" if whole else "held-out photos"
-            for one, card in zip(bundles, cards, strict=True):
-                if warning := doubt(one, card, chosen):
-                    note(warning)
             if samples and not chosen:
                 raise SourceInvalid(
                     "train holds none of these photos out: they are too few, or --group holds too many "
@@ -98,11 +95,14 @@ def evaluate(
             photos = DRAWN[0]
         reports = []
         for one, card in zip(bundles, cards, strict=True):
+            doubt = learnt_by(one, card).doubt(chosen) if sources else None
+            if doubt is not None:
+                note(doubt)
             report = measure(
                 one, settings, chosen, garment=garment, attributes=attributes, by=by,
                 progress=partial(advance, text=card.title),
             )  # fmt: skip
-            reports.append(report)
+            reports.append(report | {"doubt": doubt})
     said = {"photos": photos, "data": [str(source) for source in sources], "bundles": reports}
     text = printable(json.dumps(said, ensure_ascii=False, indent=2)) + "\n"
     document = json.loads(text)

@@ -57,8 +57,9 @@ def gates(
             groups=groups,
             held_out=held_out,
             progress=lambda what, done, total: advance(done, total, what),
-            log=note,
         )
+    if report.doubt is not None:
+        note(report.doubt)
     if as_json:
         print_json(report.as_dict())
         return

@@ -21,9 +21,11 @@ from service.encoder.bundle import Card
 from service.encoder.keras import collect_weights, import_keras
 from service.encoder.write import require_place, require_title, write_bundle
 from service.errors import BundleInvalid, ExtraMissing, InvalidParameter
+from service.training.network import build
 
 SIDE = 224
 TRIAL = 4  # random pictures on which both networks must agree
+FIRST = "block1_conv1"  # without padding, so that every value of it sees as many pixels
 NEAR = 0.02  # of the largest feature, and in probability: what float16 weights may change
 
 
@@ -57,7 +59,7 @@ def adopt(
     require_title(name, version)
     original = _load(saved_model)
     keras = import_keras("tensorflow")
-    network = _network(keras, len(labels))
+    network = build(keras, "xception", len(labels), side=SIDE)
     _carry_over(original, network, outputs)
     _require_agreement(original, network, outputs)
     return write_bundle(
@@ -69,6 +71,7 @@ def adopt(
         labels=tuple(labels),
         input_size=SIDE,
         feature_size=2048,
+        precision="f32",  # as the original computed
         training={"imported_from": str(saved_model), "outputs": list(outputs)},
     )
 
@@ -92,27 +95,17 @@ def _load(folder: Path) -> Any:
             f"{folder} was not saved by Keras 2, and does not say of which layers it is. Save it there with "
             "model.save."
         )
-    side = model.input_shape[1]
+    try:
+        side = model.input_shape[1]
+    except (AttributeError, RuntimeError, LookupError, TypeError):
+        raise BundleInvalid(
+            f"{folder} is not the seed's model: it does not take one picture and nothing else."
+        ) from None
     if side not in (None, SIDE):
         raise BundleInvalid(
             f"{folder} takes pictures of {side} pixels; the seed's model takes {SIDE}."
         )
     return model
-
-
-def _network(keras: Any, labels: int) -> Any:
-    """Pixels of 0 to 255, as every bundle has them, to features and logits."""
-    layers = keras.layers
-    pixels = layers.Input((SIDE, SIDE, 3), name="pixels")
-    scaled = layers.Rescaling(1 / 255, name="scale")(pixels)
-    backbone = keras.applications.Xception(
-        weights=None, include_top=False, input_tensor=scaled, input_shape=(SIDE, SIDE, 3)
-    )
-    features = layers.GlobalAveragePooling2D(name="features")(backbone.output)
-    hidden = layers.Dense(512, activation="relu", name="head_1")(features)
-    hidden = layers.Dense(128, activation="relu", name="head_2")(hidden)
-    logits = layers.Dense(labels, name="logits")(hidden)
-    return keras.Model(pixels, [features, logits], name="xception")
 
 
 def _carry_over(original: Any, network: Any, outputs: Sequence[int]) -> None:
@@ -127,6 +120,13 @@ def _carry_over(original: Any, network: Any, outputs: Sequence[int]) -> None:
         )
     for place, layer in ours.items():
         values = [np.asarray(value) for value in theirs[place].get_weights()]
+        # The seed's pixels are from 0 to 1, ours from -1 to 1, in training too: (x + 1) / 2 of ours
+        if place == FIRST and len(values) == 1:
+            values = [values[0] / 2]
+            brighter = values[0].sum(axis=(0, 1, 2))
+        elif place == f"{FIRST}_bn" and len(values) == 4:
+            gamma, beta, mean, variance = values
+            values = [gamma, beta, mean - brighter, variance]
         if [v.shape for v in values] != [tuple(w.shape) for w in layer.weights]:
             raise BundleInvalid(
                 f"The SavedModel's {place} has weights of {[v.shape for v in values]}, not of "

@@ -34,7 +34,7 @@ from service.training.figures import (
     wilson,
 )
 from service.training.held_out import split
-from service.training.learnt import doubt
+from service.training.learnt import learnt_by
 from service.training.nothing import pictures_of_nothing
 from service.training.observe import Observed, observe
 
@@ -64,7 +64,7 @@ def calibrate(
     `BundleInvalid`.
     """
     training, held_out = split(read_samples(sources, image_root=image_root, groups=groups))
-    if said := doubt(bundle, read_card(bundle), held_out):
+    if said := learnt_by(bundle, read_card(bundle)).doubt(held_out):
         log(said)
     return calibrate_on(settings, bundle, training, held_out, keep=keep, progress=progress, log=log)
 
@@ -113,6 +113,7 @@ def calibrate_on(
     nothing = detector.scores(_features(encoder, pictures_of_nothing(NOTHING, seed=1)))
     return write_calibration(
         bundle,
+        encoder.card.content_sha256,
         temperature=_temperature(held) if _helps(held, figures) else 1.0,
         detector=Detector(detector.weights, detector.bias, threshold),
         measured={

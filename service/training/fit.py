@@ -79,7 +79,7 @@ def train(
     run = {"plan": asdict(plan), "classes": classes, "samples": len(data.samples)}
     run = json.loads(json.dumps(run))  # as the checkpoint gives it back
     history: list[dict[str, float]] = []
-    finest = state.with_name("best.safetensors")
+    finest = state.with_name(f"best-{state.name}")
     if (facts := checkpoint.read_facts(state)) is not None:
         if facts["run"] != run:
             raise TrainingImpossible(

@@ -63,7 +63,9 @@ def _figures(figures: dict[str, Any]) -> dict[str, str]:
             cells[f"same garment {words}"] = _with_interval(share, interval)
     for name, row in retrieval["attributes"].items():
         cells[f"same {name}"] = _with_interval(row["agreement"], row["agreement_interval_95"])
-        cells[f"same {name} by chance, at best"] = f"{percent(row['chance'])}, {percent(row['best'])}"
+        cells[f"same {name} by chance, at best"] = (
+            f"{percent(row['chance'])}, {percent(row['best'])}"
+        )
     rejection = figures["rejection"]
     if "recognised" in rejection:
         cells["recognised as a garment"] = _share(rejection["recognised"])

@@ -14,7 +14,6 @@ from service.training.observe import Observed
 
 SHOWN = 9  # neighbours in an answer
 FIRST = 10
-DEPTH = 100  # neighbours looked at: enough to find nine of the same category
 
 
 def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -> dict[str, Any]:
@@ -27,25 +26,33 @@ def retrieval_figures(part: Observed, garment: str, attributes: Sequence[str]) -
     than nine others may agree. Copies of a photo count once.
     """
     known = _once(part.labelled)
-    embeddings = unit(known.features)
-    nearest = neighbours(embeddings, min(DEPTH, max(1, len(known) - 1)))
-    garments = known.column(garment)
-    same = (garments[nearest] == garments[:, None]) & (garments != "")[:, None] & (nearest >= 0)
-    others = (nearest >= 0) & ~same
-    alike = known.truth[nearest] == known.truth[:, None]
-    precision = _first(others, SHOWN) & alike
-    within = _first(others & alike, SHOWN)
+    embeddings, garments = unit(known.features), known.column(garment)
+    views = max(Counter(garments[garments != ""]).values(), default=1)
+    depth = max(FIRST, SHOWN + views - 1)  # others of the same garment may come first
+    nearest = neighbours(embeddings, depth)
+    same = _same(nearest, garments)
+    shown = _first((nearest >= 0) & ~same, SHOWN)
+    right = shown & (known.truth[nearest] == known.truth[:, None])
+    of_category = np.full((len(known), depth), -1)
+    for label in np.unique(known.truth):
+        rows = np.flatnonzero(known.truth == label)
+        found = neighbours(embeddings[rows], depth)
+        of_category[rows] = np.where(found >= 0, rows[found], -1)
+    within = _first((of_category >= 0) & ~_same(of_category, garments), SHOWN)
     return {
         "same_garment": _same_garment(same, garments),
-        **_with_interval(
-            "precision_at_9", precision.sum(axis=1), _first(others, SHOWN).sum(axis=1)
-        ),
+        **_with_interval("precision_at_9", right.sum(axis=1), shown.sum(axis=1)),
         "attributes": {
             name: figures
             for name in attributes
-            if (figures := _agreement(known, name, garments, nearest, within)) is not None
+            if (figures := _agreement(known, name, garments, of_category, within)) is not None
         },
     }
+
+
+def _same(nearest: np.ndarray, garments: np.ndarray) -> np.ndarray:
+    """(n, k) bool: whether a neighbour shows the same garment."""
+    return (garments[nearest] == garments[:, None]) & (garments != "")[:, None] & (nearest >= 0)
 
 
 def _once(known: Observed) -> Observed:

@@ -33,14 +33,8 @@ from service.training.data import (
 )
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
-from service.training.held_out import (
-    HELD_OUT,
-    doubts,
-    large_enough,
-    selected,
-    split,
-)
-from service.training.learnt import written
+from service.training.held_out import HELD_OUT, doubts, large_enough, selected, split
+from service.training.learnt import learnt_before, written
 from service.training.network import FEATURES, LOGITS
 from service.training.pixels import load_pixels
 from service.training.plan import Plan
@@ -115,6 +109,9 @@ def train_bundle(
     for doubt in doubts(training, held_out, selection.groups, selection.garment):
         log(doubt)
     initial, origin = initial_weights(weights, plan.backbone, labels)
+    before = learnt_before(weights)
+    if known := before.doubt(unseen):
+        log(known)
     run = settings.folder("training", _key(training, held_out, plan, tasks, initial))
     side = round(max(*plan.sizes, plan.input_size) * MARGIN)
     cache = settings.folder("training", "pictures")
@@ -152,16 +149,18 @@ def train_bundle(
             )
         watched = [sample for sample in unseen if sample.source == names[0]]
         held = load("reading held-out photos", watched or unseen)
-        state, bundle = run / "state.safetensors", run / "bundle"
+        # A photo that could not be read, and now can, is learnt from the start on
+        state, bundle = run / f"state-{len(data.samples)}.safetensors", run / "bundle"
         keras = import_keras("tensorflow")
         network, history = train(keras, plan, data, held, state, report, initial)
         facts: dict[str, Any] = {"name": name, "version": version, "labels": labels}
-        facts["learnt"], learnt = written(data.samples, weights)
+        facts["learnt"], learnt = written(data.samples, before)
         facts["training"] = {
             "sources": {name: sum(s.source == name for s in data.samples) for name in names},
             "groups": list(selection.groups),
             "learnt": learnt,
             "started_from": origin,
+            "doubt": known,
             "plan": asdict(plan),
             "tasks": {task: len(data.targets.classes[task]) for task in tasks},
             "seconds": round(sum(row["seconds"] for row in history)),
