@@ -203,21 +203,24 @@ class Studio:
         A bundle that is set by name, and that the catalog has never met, is refused: whoever set it
         means it. Raises `BundleMismatch`.
         """
-        folder = bundle_folder(self.settings)
         try:
-            model_id = attach(self.engine, **wanted.identity, folder=str(folder.absolute()))
-            return self._made(model_id, folder, wanted)
+            attach(
+                self.engine, **wanted.identity, folder=str(bundle_folder(self.settings).absolute())
+            )
+            serving = serving_model(self.engine)
         except BundleMismatch:
             known = known_models(self.engine)
             met = any(model.content_sha256 == wanted.content_sha256 for model in known)
             serving = next((model for model in known if model.serving), None)
             if serving is None or (self.settings.model is not None and not met):
                 raise
-        if self.settings.model is not None:
-            self.warnings.append(
-                f"FASHION_STUDIO_MODEL names {wanted.title}; the catalog's model is {serving.title}, "
-                "which answers."
-            )
+            if self.settings.model is not None:
+                self.warnings.append(
+                    f"FASHION_STUDIO_MODEL names {wanted.title}; the catalog's model is {serving.title}, "
+                    "which answers."
+                )
+        assert serving is not None
+        # Of that very content several may lie here, calibrated each in its own way
         folder = find_bundle(self.settings, serving.title, serving.content_sha256, serving.folder)
         return self._made(serving.id, folder, read_card(folder))
 

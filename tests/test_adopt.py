@@ -13,8 +13,11 @@ import pytest
 
 from service.cli.adopt import read_labels
 from service.encoder.bundle import read_card
+from service.encoder.keras import import_keras, read_network
 from service.encoder.openvino import OpenVinoEncoder
 from service.errors import BundleInvalid, InvalidParameter
+from service.training.network import build
+from service.training.weights import initial_weights, start_from
 
 NAMES = (
     "Blazer", "Cardigan", "Hoodie", "Jacket", "Sweater", "Tank", "Tee", "Top", "Dress", "Jumpsuit",
@@ -92,7 +95,7 @@ def test_labels_and_features_are_the_originals(
     shown = pictures()
     features = np.asarray(model.layers[0](shown / 255, training=False))
     said = np.asarray(model(shown / 255, training=False))
-    encoder = OpenVinoEncoder(bundle, home / "models", precision="f32")
+    encoder = OpenVinoEncoder(bundle, home / "models")
     top = set()
     for number, picture in enumerate(shown.astype(np.uint8)):
         prediction = encoder.predict(picture)
@@ -110,7 +113,18 @@ def test_labels_and_features_are_the_originals(
 def test_the_bundle_has_the_labels_in_the_maps_order(bundle: Path) -> None:
     card = read_card(bundle)
     assert card.labels == NAMES
-    assert (card.input_size, card.feature_size) == (224, 2048)
+    assert (card.input_size, card.feature_size, card.precision) == (224, 2048, "f32")
+
+
+def test_training_goes_on_from_it_as_it_is(bundle: Path) -> None:
+    """Pixels are scaled as every backbone here takes them, or what stays frozen would see others."""
+    keras = import_keras("tensorflow")
+    network = build(keras, "xception", len(NAMES), side=224)
+    initial, _ = initial_weights(str(bundle), "xception", NAMES)
+    start_from(network, initial)
+    ours = read_network(bundle, keras).predict_on_batch(pictures())
+    for given, wanted in zip(network.predict_on_batch(pictures()), ours, strict=True):
+        assert np.allclose(given, wanted, atol=1e-5)
 
 
 def test_another_architecture_is_refused_in_one_line(keras2: Any, tmp_path: Path) -> None:
@@ -135,6 +149,15 @@ def test_another_architecture_is_refused_in_one_line(keras2: Any, tmp_path: Path
             outputs=[0, 1],
             name="n",
             version="1",
+        )
+    named = keras2.Model(
+        inputs := {"photo": layers.Input((224, 224, 3)), "price": layers.Input((1,))},
+        layers.Dense(2)(layers.Flatten()(inputs["photo"])),
+    )
+    named.save(tmp_path / "named", save_format="tf")
+    with pytest.raises(BundleInvalid, match="does not take one picture and nothing else"):
+        adopt(
+            tmp_path / "named", tmp_path / "out", labels="ab", outputs=[0, 1], name="n", version="1"
         )
     tensorflow = pytest.importorskip("tensorflow")
     tensorflow.saved_model.save(tensorflow.Module(), str(tmp_path / "bare"))

@@ -51,7 +51,13 @@ def detector(seed: int) -> Detector:
 
 
 def calibrate(folder: Path, seed: int) -> Card:
-    return write_calibration(folder, temperature=1.0, detector=detector(seed), measured={})
+    return write_calibration(
+        folder,
+        read_card(folder).content_sha256,
+        temperature=1.0,
+        detector=detector(seed),
+        measured={},
+    )
 
 
 @contextlib.contextmanager
@@ -149,6 +155,16 @@ def test_a_network_that_was_replaced_is_not_the_one_that_a_process_began_with(
     assert not model.loaded
 
 
+def test_a_calibration_is_not_written_into_another_network(tmp_path: Path) -> None:
+    measured = write(tmp_path / "bundle").content_sha256
+    card = write(tmp_path / "bundle", value=1.0)
+    with pytest.raises(BundleInvalid, match="was replaced while it was calibrated"):
+        write_calibration(
+            tmp_path / "bundle", measured, temperature=2.0, detector=detector(0), measured={}
+        )
+    assert read_card(tmp_path / "bundle") == card
+
+
 def test_a_calibration_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
     write(tmp_path / "bundle")
     calibrate(tmp_path / "bundle", 1)
@@ -212,6 +228,32 @@ def test_what_else_lies_beside_a_bundle_is_not_kept_with_it(tmp_path: Path) -> N
     (tmp_path / "mine" / "notes").mkdir()
     kept = keep_bundle(Settings(home=tmp_path / "home"), tmp_path / "mine", card)
     assert sorted(os.listdir(kept)) == ["card.json", "network.json", "weights.safetensors"]
+
+
+def test_what_was_kept_and_damaged_is_kept_anew(tmp_path: Path) -> None:
+    settings, card = Settings(home=tmp_path / "home"), write(tmp_path / "mine", size=100)
+    kept = keep_bundle(settings, tmp_path / "mine", card)
+    (kept / "weights.safetensors").write_bytes(b"half")
+    assert keep_bundle(settings, tmp_path / "mine", card) == kept
+    assert read_card(kept) == card
+    (tmp_path / "mine" / "weights.safetensors").write_bytes(b"half")
+    with pytest.raises(BundleInvalid, match="was altered"):
+        keep_bundle(Settings(home=tmp_path / "other"), tmp_path / "mine", card)
+    assert not list((tmp_path / "other" / "bundles").iterdir())
+
+
+def test_what_a_bundle_learnt_from_is_kept_with_its_card(tmp_path: Path) -> None:
+    settings, card = Settings(home=tmp_path / "home"), write(tmp_path / "mine")
+    kept = keep_bundle(settings, tmp_path / "mine", card)
+    write_bundle(
+        tmp_path / "mine", network="{}", weights=read_weights(tmp_path / "mine"), learnt=b"1234",
+        **card.model_dump(include={"name", "version", "labels", "input_size", "feature_size"}),
+        training={"learnt": {"sha256": "of these"}},
+    )  # fmt: skip
+    card = read_card(tmp_path / "mine")
+    assert keep_bundle(settings, tmp_path / "mine", card) == kept
+    assert read_card(kept) == card
+    assert (kept / "learnt.bin").read_bytes() == b"1234"
 
 
 @pytest.mark.parametrize(("name", "version"), [("", "1"), ("a", ""), ("a\udcff", "1")])

@@ -111,7 +111,13 @@ def test_calibration_changes_confidence_and_leaves_embeddings_and_identity(
     bare: Path, home: Path, drawn: Path
 ) -> None:
     before = OpenVinoEncoder(bare, home / "models")
-    write_calibration(bare, temperature=2.0, detector=some_detector(0.5), measured={})
+    write_calibration(
+        bare,
+        read_card(bare).content_sha256,
+        temperature=2.0,
+        detector=some_detector(0.5),
+        measured={},
+    )
     after = OpenVinoEncoder(bare, home / "models")
     assert after.card.content_sha256 == before.card.content_sha256
     (square,) = squares(drawn, 1, after.card.input_size)
@@ -133,7 +139,9 @@ def test_calibrating_again_leaves_one_detector(bare: Path) -> None:
         detector = Detector(
             np.full((2, 2048), weight, np.float32), np.zeros(2, np.float32), threshold
         )
-        card = write_calibration(bare, temperature=1.5, detector=detector, measured={})
+        card = write_calibration(
+            bare, read_card(bare).content_sha256, temperature=1.5, detector=detector, measured={}
+        )
     assert [file.name for file in bare.glob("reject-*")] == [card.calibration.reject.file]
     assert read_card(bare) == card
     stored = read_detector(bare, card.calibration)
@@ -142,7 +150,13 @@ def test_calibrating_again_leaves_one_detector(bare: Path) -> None:
 
 
 def test_a_missing_or_altered_detector_is_named(bare: Path) -> None:
-    card = write_calibration(bare, temperature=1.0, detector=some_detector(0), measured={})
+    card = write_calibration(
+        bare,
+        read_card(bare).content_sha256,
+        temperature=1.0,
+        detector=some_detector(0),
+        measured={},
+    )
     file = bare / card.calibration.reject.file
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + b"\x01")

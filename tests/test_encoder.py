@@ -9,13 +9,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from service.decode import Limits, decode, fit, read
-from service.encoder import bundle_folder, load_encoder
-from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, read_card
+from service.encoder import bundle_folder, keras, load_encoder
+from service.encoder.bundle import CARD, SHIPPED, WEIGHTS, content_sha256, read_card
 from service.encoder.convert import converted
 from service.encoder.openvino import OpenVinoEncoder
 from service.encoder.write import write_bundle
@@ -223,6 +224,23 @@ def test_a_bundle_that_is_replaced_meanwhile_is_not_kept_as_the_other(
     with pytest.raises(BundleInvalid, match="was replaced while it was converted"):
         converted(bundle, card, cache)
     assert list(cache.iterdir()) == []
+
+
+def test_nor_does_tensorflow_load_the_one_as_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(SHIPPED, tmp_path / "bundle"))
+    imported = keras.import_keras
+
+    def replaced(backend: str) -> Any:
+        change_card(folder, temperature=2.0)
+        document = json.loads((folder / CARD).read_text())
+        change_card(folder, content_sha256=content_sha256(document))
+        return imported(backend)
+
+    monkeypatch.setattr(keras, "import_keras", replaced)
+    with pytest.raises(BundleInvalid, match="was replaced while it was read"):
+        keras.TensorFlowEncoder(folder)
 
 
 @pytest.fixture

@@ -217,4 +217,8 @@ def test_features_of_no_photo_are_refused_and_leave_no_file(
     (tmp_path / "t.csv").write_text("image_name\nmissing.png\n")
     with pytest.raises(SourceInvalid, match="no photo that can be read"):
         save_all_features(tmp_path / "t.csv", None, tmp_path / "features.npz")
+    (tmp_path / "labels.csv").write_text("of last month")
+    with pytest.raises(SourceInvalid, match="no photo that can be read"):
+        save_all_labels(tmp_path / "t.csv", None, tmp_path / "labels.csv")
+    assert (tmp_path / "labels.csv").read_text() == "of last month"
     assert [p.name for p in tmp_path.iterdir() if p.suffix != ".csv" and p.is_file()] == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.encoder import load_encoder
@@ -85,6 +86,25 @@ def test_int8_is_served_once_it_was_made(
     for square in pictures:
         quantized, wanted = encoder.predict(square), full.predict(square)
         assert 1 - cosine(quantized.embedding, wanted.embedding) > 1e-6  # it is another network
+
+
+def test_what_is_compared_is_from_all_over_the_pictures(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    monkeypatch.setattr("service.encoder.quantize.require_nncf", lambda: None)
+    monkeypatch.setattr("service.encoder.quantize._quantize", lambda xml, side, pictures: None)
+
+    def look(bundle: Path, cache: Path, pictures: list[Any]) -> None:
+        compared.extend(int(picture[0]) for picture in pictures)
+        raise BundleInvalid("enough")
+
+    monkeypatch.setattr("service.encoder.quantize._require_agreement", look)
+    with pytest.raises(BundleInvalid, match="enough"):
+        quantize(SHIPPED, home / "models", [np.array([number]) for number in range(300)])
+    assert len(set(compared)) == 64
+    assert min(compared) < 60
+    assert max(compared) > 240
 
 
 def test_without_nncf_it_says_how_to_get_it(

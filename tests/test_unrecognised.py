@@ -34,7 +34,9 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector = read_detector(folder, read_card(folder).calibration)
     assert detector is not None
     never = Detector(detector.weights, detector.bias, threshold=1e6)
-    write_calibration(folder, temperature=1.0, detector=never, measured={})
+    write_calibration(
+        folder, read_card(folder).content_sha256, temperature=1.0, detector=never, measured={}
+    )
     return folder
 
 

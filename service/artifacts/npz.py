@@ -141,5 +141,7 @@ class FeatureWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._member.close()
-        self._archive.close()
+        try:
+            self._member.close()
+        finally:  # or it is tried once more when nobody can be told
+            self._archive.close()

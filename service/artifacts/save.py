@@ -36,13 +36,16 @@ def save_all_labels(
     that is a number. database_path: a source as `ingest` takes it, also a URL. model_path: a bundle's
     folder; None for that of FASHION_STUDIO_MODEL, or the one that ships. Photos that cannot be read, or
     whose name no catalog holds, are left out. Returns the file written.
-    Raises `SourceInvalid`, `StorageUnavailable`, and what `drafts` raises.
+    Raises `SourceInvalid`, also where none can be read, `StorageUnavailable`, and what `drafts` raises.
     """
+    rows = 0
     with drafts(Path(save_path)) as (draft,), draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)  # CRLF: then a lone CR in a name is quoted too
         writer.writerow((IMAGE, LABEL))
         for item, prediction, labels in _predictions(database_path, model_path):
             writer.writerow((item.name, number_or_name(prediction.label, labels)))
+            rows += 1
+        _require_some(rows, database_path)
     return Path(save_path)
 
 
@@ -60,13 +63,17 @@ def save_all_features(
         for _, prediction, _ in _predictions(database_path, model_path):
             embeddings.write(prediction.embedding.astype("<f4").tobytes())
             rows += 1
-        if not rows:
-            raise SourceInvalid(f"{database_path} has no photo that can be read.")
+        _require_some(rows, database_path)
         embeddings.seek(0)
         with FeatureWriter(draft, rows) as writer:
             while piece := embeddings.read(PIECE):
                 writer.write(np.frombuffer(piece, "<f4"))
     return path
+
+
+def _require_some(photos: int, source: str | Path | Location) -> None:
+    if not photos:
+        raise SourceInvalid(f"{source} has no photo that can be read.")
 
 
 def _predictions(

@@ -189,7 +189,7 @@ def _entry(studio: Studio, record: ModelRecord) -> dict[str, Any]:
     elif size:
         state = "kept" if record.served_until else "beside"
     else:
-        state = "dropped"
+        state = "not embedded"
     try:
         folder = str(_place(studio, record))
     except FashionStudioError:

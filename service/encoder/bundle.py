@@ -4,6 +4,7 @@
     network.json          Keras's description of the layers: (side, side, 3) -> features, logits
     weights.safetensors   every weight by its Keras path, float16, float32 where that cannot hold it
     reject-….safetensors  once it was calibrated: what tells a garment from other pictures
+    learnt.bin            of which photos it learnt, where it says so
 
 Serving converts the two files to OpenVINO (`convert`); training reads (`keras`) and writes (`write`) them.
 safetensors holds plain arrays, so opening a bundle of unknown origin runs none of its code.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from datetime import datetime
 from fnmatch import fnmatch
@@ -157,6 +159,8 @@ def copy_bundle(bundle: Path, folder: Path) -> None:
     for file in bundle.iterdir():
         if is_own(file.name):
             shutil.copyfile(file, folder / file.name)
+            with (folder / file.name).open("rb") as copied:
+                os.fsync(copied.fileno())  # before it has its place: power may fail
 
 
 def read_weights(folder: Path) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from service.domain import Prediction
-from service.encoder.bundle import NETWORK, Card, read_calibrated, read_weights
+from service.encoder.bundle import NETWORK, Card, read_calibrated, read_card, read_weights
 from service.encoder.prediction import predictions
 from service.errors import BundleInvalid, ExtraMissing
 
@@ -83,6 +83,8 @@ class TensorFlowEncoder:
         import tensorflow as tf
 
         network = read_network(folder, keras)
+        if read_card(folder).content_sha256 != self.card.content_sha256:
+            raise BundleInvalid(f"{folder} was replaced while it was read. Try again.")
         side = self.card.input_size
         self._call = tf.function(
             lambda batch: network(tf.cast(batch, tf.float32), training=False),

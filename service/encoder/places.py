@@ -7,8 +7,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from service.encoder.bundle import CARD, SHIPPED, Card, copy_bundle, read_card
-from service.errors import BundleMismatch, HomeNotWritable
+from service.encoder.bundle import (
+    CARD,
+    NETWORK,
+    SHIPPED,
+    WEIGHTS,
+    Card,
+    copy_bundle,
+    read_card,
+)
+from service.errors import BundleInvalid, BundleMismatch, HomeNotWritable
 from service.settings import Settings
 
 
@@ -32,12 +40,14 @@ def find_bundle(settings: Settings, title: str, digest: str, folder: str | None)
 def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     """A copy that stays when the folder is trained into anew; the shipped bundle stays as it is.
 
-    The same bundle calibrated otherwise is copied over the one that is kept. Raises `HomeNotWritable`.
+    The same bundle calibrated otherwise is copied over the one that is kept, and the whole over one that
+    was damaged. Raises `HomeNotWritable`, and `BundleInvalid` where the folder itself is damaged.
     """
     if _alike(SHIPPED, folder):
         return SHIPPED
     target = kept_at(settings, card.content_sha256)
-    if _alike(target, folder):
+    whole = _is_whole(target)
+    if whole and _alike(target, folder):
         return target
     settings.folder("bundles")
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".keeping-"))
@@ -45,13 +55,14 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
         copy = draft / "bundle"
         copy.mkdir()
         copy_bundle(folder, copy)
-        if _digest(target) == card.content_sha256:
-            for file in (*copy.glob("reject-*"), copy / CARD):  # the card last: it names the other
-                file.replace(target / file.name)
+        read_card(copy)
+        if whole:
+            for file in sorted(copy.iterdir(), key=lambda file: file.name == CARD):
+                if file.name not in (NETWORK, WEIGHTS):  # which are read, and the same
+                    file.replace(target / file.name)  # the card last: it names others
         else:
             shutil.rmtree(target, ignore_errors=True)
             copy.rename(target)
-        read_card(target)
     except OSError as error:
         raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error.strerror}.") from None
     finally:
@@ -88,6 +99,14 @@ def _alike(one: Path, other: Path) -> bool:
         return one.samefile(other) or (one / CARD).read_bytes() == (other / CARD).read_bytes()
     except OSError:
         return False
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        read_card(folder)
+    except BundleInvalid:
+        return False
+    return True
 
 
 def _digest(folder: Path) -> str | None:

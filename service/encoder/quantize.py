@@ -50,7 +50,8 @@ def quantize(bundle: Path, cache: Path, pictures: Sequence[np.ndarray]) -> Path:
         for suffix in (".bin", ".xml"):
             shutil.copyfile(xml.with_suffix(suffix), (copy / xml.name).with_suffix(suffix))
         _quantize(copy / xml.name, card.input_size, pictures)
-        _require_agreement(bundle, folder, pictures[:COMPARED])
+        chosen = np.random.default_rng(0).permutation(len(pictures))[:COMPARED]
+        _require_agreement(bundle, folder, [pictures[place] for place in chosen])
         target.unlink(missing_ok=True)  # or an old one would go with the new weights for a moment
         for suffix in (".bin", ".xml"):  # the .xml last: it says that both are there
             (copy / target.name).with_suffix(suffix).replace(target.with_suffix(suffix))

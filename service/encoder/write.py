@@ -165,11 +165,12 @@ def require_title(name: str, version: str) -> None:
 
 
 def write_calibration(
-    folder: Path, *, temperature: float, detector: Detector, measured: dict[str, Any]
+    folder: Path, content: str, *, temperature: float, detector: Detector, measured: dict[str, Any]
 ) -> Card:
     """Calibrate the bundle at `folder` anew: nothing but the card and the detector's file changes.
 
-    Raises `BundleInvalid`, also where the folder cannot be written; then the bundle is as it was.
+    content: the hash of the network that was measured. Raises `BundleInvalid`, also where that is no
+    longer the folder's, or where it cannot be written; then the bundle is as it was.
     """
     data = detector.to_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -179,6 +180,8 @@ def write_calibration(
     calibration = Calibration(temperature=temperature, reject=reject, measured=measured)
     with _locked(folder):  # two at once would each remove what the other's card names
         card = read_card(folder)
+        if card.content_sha256 != content:
+            raise BundleInvalid(f"{folder} was replaced while it was calibrated. Try again.")
         document = json.loads((folder / CARD).read_text(encoding="utf-8"))
         document["calibration"] = calibration.model_dump(mode="json")
         try:

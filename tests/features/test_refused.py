@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -217,6 +219,23 @@ def test_a_full_disk_is_no_wrong_usage(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with pytest.raises(StorageFull, match=r"no room for .*a\.csv"), _full(path):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "from pathlib import Path; import numpy as np\n"
+        "from service.artifacts.npz import FeatureWriter; from service.drafts import drafts\n"
+        "chance = np.random.default_rng(0)\n"
+        "with drafts(Path(sys.argv[1])) as (draft,), FeatureWriter(draft, 100) as writer:\n"
+        "    while True: writer.write(chance.random((10, 2048)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "features.npz")], capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1].endswith("features.npz cannot be written: File too large.")
+    assert "Exception ignored" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -191,8 +191,8 @@ def _require_replaceable(
     theirs = "another bundle" if serving is None else f"{serving.name}@{serving.version}"
     raise BundleMismatch(
         f"The catalog's garments were embedded with {theirs}, not with {name}@{version}. Set "
-        "FASHION_STUDIO_MODEL to that bundle's folder, let this one take over with `fashion-studio "
-        "models use`, or point FASHION_STUDIO_DATABASE_URL at an empty database."
+        "FASHION_STUDIO_MODEL to that bundle's folder, unset it and let this one take over with "
+        "`fashion-studio models use`, or point FASHION_STUDIO_DATABASE_URL at an empty database."
     )
 
 

@@ -22,7 +22,9 @@ from service.catalog import (
     only_switcher,
     start_switch,
 )
-from service.encoder.bundle import SHIPPED
+from service.encoder.bundle import SHIPPED, read_card
+from service.encoder.calibration import read_detector
+from service.encoder.write import write_calibration
 from service.errors import (
     BundleMismatch,
     SwitchCancelled,
@@ -82,9 +84,14 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
     record = prepare(studio, str(noisy))
     queued = request_switch(studio, record, Options(margin=1))
     assert "waits for a worker" in queued.as_line()
+    assert states_of(settings) == {TITLE: "serving", "noisy@2": "not embedded"}
     found = after_a_worker(studio, settings)
     assert (found.state, found.model) == ("done", "noisy@2")
     assert studio.follow().card.name == "noisy"
+    assert states_of(settings) == {TITLE: "kept", "noisy@2": "serving"}
+
+
+def states_of(settings: Settings) -> dict[str, str]:
     listed = subprocess.run(
         [*CLI, "models", "list", "--json"],
         env=environment_of(settings),
@@ -92,8 +99,7 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
         text=True,
         check=True,
     )
-    states = {model["model"]: model["state"] for model in json.loads(listed.stdout)["models"]}
-    assert states == {TITLE: "kept", "noisy@2": "serving"}
+    return {model["model"]: model["state"] for model in json.loads(listed.stdout)["models"]}
 
 
 def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
@@ -180,7 +186,7 @@ def test_the_catalog_decides_which_bundle_answers(
 ) -> None:
     stranger = tmp_path / "stranger"
     write_variant(stranger, "stranger", noise=0.1)
-    with pytest.raises(BundleMismatch, match="models use"):
+    with pytest.raises(BundleMismatch, match=r"unset it and let this one take over .*models use"):
         Studio(settings.model_copy(update={"model": stranger}))
     moving = Path(shutil.copytree(noisy, tmp_path / "moving"))
     switch(studio, moving, margin=1)
@@ -196,3 +202,18 @@ def test_the_catalog_decides_which_bundle_answers(
         Studio(settings)
     with Studio(settings.model_copy(update={"model": noisy})) as other:
         assert other.model.card.name == "noisy"
+
+
+def test_the_bundle_that_ships_may_be_calibrated_anew(
+    studio: Studio, settings: Settings, tmp_path: Path
+) -> None:
+    mine = Path(shutil.copytree(SHIPPED, tmp_path / "mine"))
+    card = read_card(mine)
+    detector = read_detector(mine, card.calibration)
+    assert detector is not None
+    write_calibration(mine, card.content_sha256, temperature=7.0, detector=detector, measured={})
+    assert prepare(studio, str(mine)).serving
+    shutil.rmtree(mine)
+    with Studio(settings) as other:
+        assert other.card.softmax_temperature == 7
+        assert other.encoder.card.softmax_temperature == 7
