@@ -80,7 +80,7 @@ def learnt_by(bundle: Path, card: Card) -> Learnt:
         raise BundleInvalid(f"{bundle / LEARNT} cannot be read: {error.strerror}.") from None
     if hashlib.sha256(data).hexdigest() != said["sha256"]:
         raise BundleInvalid(f"{bundle / LEARNT} was altered: its hash is not the card's.")
-    return Learnt(card.title, np.frombuffer(data, MARK), said["whole"], groups)
+    return Learnt(card.title, np.frombuffer(data, MARK), bool(said.get("whole")), groups)
 
 
 def learnt_before(origin: str) -> Learnt:
