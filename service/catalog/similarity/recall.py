@@ -36,6 +36,13 @@ KEEP = text("""
 
 KEPT = text("SELECT label, recall, measured_at FROM index_recall ORDER BY label")
 
+# Of the garments that serve alone: what another model says of them (see `generations`) has none kept
+FORGET = text("""
+    DELETE FROM index_recall WHERE label = :label
+      AND (SELECT relnamespace FROM pg_class WHERE oid = 'index_recall'::regclass)
+        = (SELECT relnamespace FROM pg_class WHERE oid = 'garment'::regclass)
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Recall:
@@ -63,6 +70,11 @@ def kept_recall(engine: Engine) -> list[Recall]:
     """What was last measured of each label."""
     with engine.connect() as connection:
         return [Recall(**row._mapping) for row in connection.execute(KEPT)]
+
+
+def forget_recall(connection: Connection, label: str) -> None:
+    """What was measured is of an index that is gone."""
+    connection.execute(FORGET, {"label": label})
 
 
 def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAMPLE) -> float:
