@@ -63,7 +63,7 @@ def building(engine):
 
     class Build:
         def __enter__(self):
-            project_catalog(engine)  # which would wait for the writer
+            project_catalog(engine)  # which would pass over what the writer holds
             self.writer = engine.connect()
             self.writer.execute(text("UPDATE garment SET confidence = 0.4 WHERE id = 1"))
             self.failure = None
