@@ -96,6 +96,7 @@ from service.catalog.similarity.recall import (
     kept_recall,
     measure_recall,
     note_recall,
+    rebuild_helps,
 )
 from service.catalog.similarity.search import similar
 from service.catalog.similarity.shelves import index_name, leftovers, shelves
@@ -216,6 +217,7 @@ __all__ = [
     "RECALL_MINIMUM",
     "measure_recall",
     "note_recall",
+    "rebuild_helps",
     "keep_recall",
     "kept_recall",
     "queue_state",
