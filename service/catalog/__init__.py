@@ -96,7 +96,6 @@ from service.catalog.similarity.recall import (
     kept_recall,
     measure_recall,
     note_recall,
-    rebuild_helps,
 )
 from service.catalog.similarity.search import similar
 from service.catalog.similarity.shelves import index_name, leftovers, shelves
@@ -217,7 +216,6 @@ __all__ = [
     "RECALL_MINIMUM",
     "measure_recall",
     "note_recall",
-    "rebuild_helps",
     "keep_recall",
     "kept_recall",
     "queue_state",

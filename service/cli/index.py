@@ -14,9 +14,9 @@ from service.catalog import (
     keep_recall,
     leftovers,
     measure_recall,
-    rebuild_helps,
     shelves,
 )
+from service.catalog.similarity.recall import rebuild_helps
 from service.cli.output import (
     json_option,
     note,
