@@ -213,6 +213,24 @@ def test_lines_that_are_no_label_map_are_refused(tmp_path: Path, text: str) -> N
         read_labels(tmp_path / "map.txt")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "twice"),
+    [
+        ("a.csv", "0,Tee\n1,Dress\n1,Skirt\n", "1"),
+        ("b.csv", "id,label\n0,Tee\n1,Dress\n0,Tee\n", "0"),
+        ("c.csv", "Tee,0\nDress,1\nTee,2\n", "Tee"),
+        ("d.json", '{"0": "Tee", "1": "Dress", "1": "Skirt"}', "1"),
+        ("e.json", '{"Tee": 0, "Dress": 1, "Tee": 0}', "Tee"),
+    ],
+)
+def test_a_label_map_that_names_one_twice_is_refused(
+    tmp_path: Path, name: str, text: str, twice: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidParameter, match=rf"no label map: {twice} stands twice in it\."):
+        read_labels(tmp_path / name)
+
+
 def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path: Path) -> None:
     file = tmp_path / "labels.txt"
     file.write_bytes(b"\xef\xbb\xbfBlazer\nCardigan\n")

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, make_url, text
 
 from service.catalog import Loader, build_indexes, index_name, open_engine, shelves, similar
 from service.cli import main
+from service.cli.index import _complaints
 from service.encoder import Encoder
 from service.settings import Settings
 from service.studio import Studio
@@ -105,6 +106,20 @@ def test_check_fails_where_recall_is_low(indexed: Studio, call, monkeypatch) -> 
     assert code == 1
     assert "Tee: recall@10 is 0.980, under 0.99" in answer["complaints"][0]
     assert call("index")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "recall", "advice"),
+    [
+        (100_000, 0.986, "Run `fashion-studio index --rebuild`."),
+        (367_000, 0.986, "gives no more: search with --exact"),
+        (367_000, 0.97, "Run `fashion-studio index --rebuild`."),
+    ],
+)
+def test_a_rebuild_is_advised_only_where_it_helps(rows: int, recall: float, advice: str) -> None:
+    entry = {"label": "Dress", "state": "valid", "due": None, "rows": rows, "recall": recall}
+    (complaint,) = _complaints([entry], [])
+    assert advice in complaint
 
 
 def test_check_and_doctor_fail_where_an_index_is_invalid(indexed: Studio, call) -> None:

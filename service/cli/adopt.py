@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -70,7 +72,8 @@ def read_labels(file: Path) -> list[str]:
     without a header, or a name a line. Raises `InvalidParameter`."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-        found = json.loads(text) if file.suffix == ".json" else _lines(text)
+        is_json = file.suffix == ".json"
+        found = json.loads(text, object_pairs_hook=_once) if is_json else _lines(text)
         if isinstance(found, list):
             found = dict(enumerate(found))
         numbered = {
@@ -97,4 +100,14 @@ def _lines(text: str) -> dict[str, str] | list[str]:
         rows = rows[1:]
     if any(len(row) != 2 for row in rows):
         raise ValueError("a line has neither one name nor a number and a name")
-    return {row[0]: row[1] for row in rows}
+    return _once((row[0], row[1]) for row in rows)
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of pairs. Raises `ValueError` where it would lose one."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key} stands twice in it")
+        found[key] = value
+    return found

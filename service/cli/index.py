@@ -16,6 +16,7 @@ from service.catalog import (
     measure_recall,
     shelves,
 )
+from service.catalog.similarity.recall import rebuild_helps
 from service.cli.output import (
     json_option,
     note,
@@ -26,6 +27,10 @@ from service.cli.output import (
     show_building,
 )
 from service.errors import InvalidParameter
+
+NO_MORE = (
+    "An index of so many garments gives no more: search with --exact where none may be missed."
+)
 
 
 @click.command()
@@ -77,9 +82,10 @@ def _complaints(found: Sequence[dict[str, Any]], strays: Sequence[str]) -> list[
         elif entry["due"] is not None:
             said.append(f"{entry['label']}: {entry['due']} is due. Run `fashion-studio index`.")
         elif entry["recall"] < RECALL_MINIMUM:
+            helps = rebuild_helps(entry["rows"], entry["recall"])
             said.append(
                 f"{entry['label']}: recall@10 is {entry['recall']:.3f}, under {RECALL_MINIMUM}. "
-                "Run `fashion-studio index --rebuild`."
+                + ("Run `fashion-studio index --rebuild`." if helps else NO_MORE)
             )
     return said + [f"{name} is a leftover. Run `fashion-studio index`." for name in strays]
 

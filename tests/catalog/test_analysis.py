@@ -19,7 +19,7 @@ from service.catalog.analysis import neighbourhoods
 from service.catalog.analysis.standing import begun
 from service.errors import AnalysisCancelled, AnalysisRunning, CatalogEmpty
 
-from .samples import clustered, row
+from .samples import clustered, embedding, row
 
 
 @pytest.fixture
@@ -100,6 +100,22 @@ def test_a_copy_a_wrong_label_and_a_stranger_are_found(engine, stock, run):
     assert [o["isolation"] for o in outliers] == sorted(
         (o["isolation"] for o in outliers), reverse=True
     )
+
+
+def test_copies_are_duplicates_whatever_the_least_similarity(engine, loader, tmp_path):
+    twice = [embedding(at % 40) for at in range(80)]
+    loader.write(
+        [
+            row(f"{at:02}.jpg", embedding=vector, content_sha256=f"{at:064x}")
+            for at, vector in enumerate(twice)
+        ]
+    )
+    analyse(engine, duplicate_similarity=1, folder=tmp_path)
+    report = read_report(engine, "duplicates", duplicate_similarity=1)
+    assert report.note is None  # made with what is set
+    assert {(c["group_id"], c["garments"]) for c in report.as_dict()["rows"]} == {
+        (at, 2) for at in range(1, 41)
+    }
 
 
 def test_thresholds_are_of_each_label_and_their_precision_holds(engine, stock, run):

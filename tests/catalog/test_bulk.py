@@ -20,7 +20,7 @@ from service.catalog import (
     shelves,
 )
 from service.catalog.loading.batches import require_serving
-from service.catalog.similarity.indexes import LOCK
+from service.catalog.similarity.shelves import LOCK
 from service.errors import BundleMismatch, LabelUnknown
 
 from .samples import BUNDLE, clustered, embedding, row

@@ -1,6 +1,7 @@
 """A question takes as much effort as it needs, whatever network made the embeddings."""
 
 import math
+import re
 from itertools import pairwise, product
 
 import numpy as np
@@ -10,8 +11,19 @@ from sqlalchemy import text
 
 from service.catalog import build_indexes, similar
 from service.catalog.similarity import search
-from service.catalog.similarity.effort import FAR, JUDGED, Found, efforts, enough, short
+from service.catalog.similarity.effort import (
+    ASTRAY,
+    FAR,
+    JUDGED,
+    VAST,
+    VAST_ASTRAY,
+    Found,
+    efforts,
+    enough,
+    short,
+)
 
+from ..docs.pages import page
 from .samples import clustered, row
 
 LITTLE, MORE, MOST = efforts(JUDGED)
@@ -41,6 +53,17 @@ def test_each_effort_is_more_than_the_one_before_and_what_pgvector_takes():
         assert all(effort.candidates >= 2 * n for effort in steps)
         assert all(effort.follow > effort.candidates for effort in steps)
         assert all(effort.follow <= 1000 for effort in steps)
+
+
+def test_the_page_on_indexes_gives_the_same_rule():
+    section = " ".join(page("docs/indexes.md").split("## The query")[1].split("##")[0].split())
+    first, further, last = efforts(JUDGED)
+    vast = efforts(JUDGED, vast=True)[1]
+    assert re.findall(r"(?:LIMIT|ef_search =|with|or) (\d+)", section) == [
+        str(number) for number in (first.candidates, JUDGED, first.follow, *further, *vast, *last)
+    ]
+    assert ASTRAY == 1  # no factor
+    assert f"in a label of more than {VAST:,} at most {VAST_ASTRAY} times that" in section
 
 
 def found(cosine, reach, share, off=1.0):

@@ -17,11 +17,13 @@ from service.catalog import (
 )
 from service.catalog.schema.tables import HNSW_NAMES
 from service.catalog.similarity import shelves as shelf_module
-from service.catalog.similarity.indexes import LOCK
+from service.catalog.similarity.indexes import MEMORY
 from service.catalog.similarity.projection import project_catalog
+from service.catalog.similarity.shelves import LOCK
 from service.errors import DatabaseUnfit
 
 from .test_indexes import shelf
+from .waiting import wait_for_a_waiter, wait_for_the_builders_end
 
 
 def test_one_builder_at_a_time(engine, shelve):
@@ -88,6 +90,26 @@ def test_a_rebuild_makes_the_graph_that_a_build_would_also_beside_a_reader(engin
     end.join()
     with engine.connect() as connection:
         assert connection.scalar(options) == today
+
+
+def test_what_a_rebuild_is_about_to_drop_is_no_leftover(engine, shelve):
+    shelve("Tee", 30)
+    build_indexes(engine, threshold=20)
+    reading = engine.connect()
+    reading.execute(text("SELECT count(*) FROM garment"))  # holds the index until it ends
+    builder = threading.Thread(
+        target=build_indexes, args=(engine,), kwargs={"threshold": 20, "rebuild": True}
+    )
+    builder.start()
+    wait_for_a_waiter(engine)
+    there = text(f"SELECT to_regclass('{index_name('Tee')}_old') IS NOT NULL")
+    with engine.connect() as connection:
+        assert connection.scalar(there)
+    assert leftovers(engine) == []
+    reading.close()
+    builder.join(20)
+    with engine.connect() as connection:
+        assert not connection.scalar(there)
 
 
 def test_a_long_label_gets_its_graph_with_more_effort_and_anew_once_it_is_long(
@@ -170,6 +192,16 @@ def test_a_build_outlasts_the_servers_timeouts(database_url, engine, shelve):
     other.dispose()
 
 
+def test_a_build_has_the_workers_that_the_server_gives_it_and_two_at_least(database_url):
+    for given, wanted in (("0", "2"), ("5", "5")):
+        more = {"options": f"-c max_parallel_maintenance_workers={given}"}
+        url = make_url(database_url).update_query_dict(more)
+        other = open_engine(url.render_as_string(hide_password=False))
+        with other.connect() as connection:
+            assert connection.execute(MEMORY, {"bytes": 1}).one()[1] == wanted
+        other.dispose()
+
+
 def test_who_does_not_own_the_table_is_told_so(database_url, engine, shelve):
     shelve("Tee", 30)
     with engine.begin() as connection:
@@ -203,6 +235,7 @@ def test_whoever_watches_can_end_a_build(engine, shelve):
 
         with pytest.raises(KeyError, match="waiting for writers"):
             build_indexes(engine, threshold=1000, progress=stop)
+    wait_for_the_builders_end(engine)
     assert shelf(engine).state == "invalid"
     assert build_indexes(engine, threshold=1000) == ["Tee"]
     assert leftovers(engine) == []

@@ -5,21 +5,26 @@ import time
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from service.catalog import (
     Loader,
     attach,
     build_indexes,
     index_name,
+    kept_recall,
     leftovers,
+    note_recall,
+    open_engine,
     shelves,
     similar,
 )
 from service.catalog.similarity import effort
+from service.catalog.similarity.indexes import drop_index
 from service.catalog.similarity.projection import project_catalog
 
 from .samples import BUNDLE, LABELS, clustered, embedding, row
+from .waiting import wait_for_the_builders_end
 
 ODD = ("Tee", """O'Neill's "50% off"; \\ :n -- %s""", "Röcke & Blusen", "x" * 500, "X" * 500)
 
@@ -58,7 +63,7 @@ def building(engine):
 
     class Build:
         def __enter__(self):
-            project_catalog(engine)  # which would wait for the writer
+            project_catalog(engine)  # which would pass over what the writer holds
             self.writer = engine.connect()
             self.writer.execute(text("UPDATE garment SET confidence = 0.4 WHERE id = 1"))
             self.failure = None
@@ -151,6 +156,20 @@ def test_reads_and_writes_go_on_during_a_build(engine, loader, shelve, building)
     assert found == ids(engine, query=new, n=1, exact=True)[0]
 
 
+def test_who_may_only_read_sees_that_an_index_is_being_built(
+    database_url, engine, shelve, building
+):
+    shelve("Tee", 1100)
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS reader"))
+        connection.execute(text("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data"))
+    other = open_engine(make_url(database_url).set(username="reader").render_as_string())
+    with building:
+        assert (shelf(other).state, shelf(other).due) == ("building", None)
+    assert shelf(other).state == "valid"
+    other.dispose()
+
+
 def test_what_a_killed_build_left_is_dropped_and_built_again(engine, shelve, building):
     shelve("Tee", 1100)
     with building:
@@ -160,6 +179,7 @@ def test_what_a_killed_build_left_is_dropped_and_built_again(engine, shelve, bui
             )
         building.thread.join(20)
         assert building.failure is not None
+    wait_for_the_builders_end(engine)
     left = shelf(engine)
     assert (left.state, left.method, left.due) == ("invalid", "exact", "build")
     assert ids(engine)[1] == "exact"
@@ -174,6 +194,7 @@ def test_an_invalid_index_of_a_short_shelf_is_only_dropped(engine, shelve, build
     with building, engine.begin() as connection:
         connection.execute(text("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index"))
     delete(engine, 200)
+    wait_for_the_builders_end(engine)
     assert (shelf(engine).state, shelf(engine).due) == ("invalid", "drop")
     assert build_indexes(engine, threshold=1000) == []
     assert shelf(engine).state == "none"
@@ -190,6 +211,31 @@ def test_a_shelf_that_shrinks_keeps_its_index_for_a_while(engine, shelve):
     assert shelf(engine).due == "drop"
     assert build_indexes(engine, threshold=1000) == []
     assert shelf(engine).state == "none"
+
+
+def test_the_recall_of_an_index_that_is_gone_or_built_anew_is_forgotten(engine, shelve):
+    def kept():
+        return [recall.label for recall in kept_recall(engine)]
+
+    shelve("Tee", 60)
+    shelve("Dress", 60)
+    for label in ("Tee", "Dress"):
+        note_recall(engine, label, 0.5)
+    build_indexes(engine, threshold=20)
+    assert kept() == []
+    for label in ("Tee", "Dress"):
+        note_recall(engine, label, 0.5)
+    build_indexes(engine, threshold=20)
+    assert kept() == ["Dress", "Tee"]
+    delete(engine, 55)
+    build_indexes(engine, threshold=20)
+    assert kept() == ["Dress"]
+    note_recall(engine, "Blazer", 1)
+    build_indexes(engine, threshold=20, rebuild=True)
+    assert kept() == ["Blazer"]
+    note_recall(engine, "Dress", 0.5)
+    drop_index(engine, "Dress")
+    assert kept() == ["Blazer"]
 
 
 def test_an_index_that_leads_mostly_to_deleted_garments_is_built_anew(engine, shelve):

@@ -76,6 +76,21 @@ def test_a_threshold_is_the_least_similarity_that_reaches_a_precision():
     assert reached == 100
 
 
+def test_a_threshold_cuts_through_no_tie():
+    """Twenty that are right, and of 25 that are all as near as one another five."""
+    labels = np.repeat([0, 1], [45, 46])
+    places = np.concatenate([np.arange(25) + 1, np.arange(20) + 45, np.full(46, 45)])[:, None]
+    cosines = np.concatenate([np.full(20, 0.9), np.full(25, 0.8), np.full(46, 0.5)])
+    rng = np.random.default_rng(0)
+    cosines = (cosines + rng.uniform(-1, 1, 91) * 5e-8).astype(np.float32)
+    found = thresholds(labels, np.ones(91, bool), places, cosines[:, None], below=0.99)
+    by_level = {threshold.wanted: threshold for threshold in found if threshold.label == 0}
+    assert (by_level[0.5].similarity, by_level[0.5].pairs) == (0.8, 45)
+    assert by_level[0.5].precision == pytest.approx(25 / 45)
+    for wanted in (0.6, 0.9, 0.99):
+        assert (by_level[wanted].similarity, by_level[wanted].pairs) == (0.9, 20)
+
+
 def test_a_precision_that_is_never_reached_has_no_threshold():
     labels, places = np.repeat([0, 1], 30), np.repeat([[45], [0]], 30, axis=0)
     found = thresholds(labels, np.ones(60, bool), places, np.full((60, 1), 0.5), below=0.99)

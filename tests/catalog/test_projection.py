@@ -2,7 +2,6 @@
 
 import functools
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +21,7 @@ from service.catalog.similarity.projection import (
     project_catalog,
     projection_of,
 )
+from service.errors import DatabaseUnavailable
 
 from .samples import LABELS, clustered, embedding, row
 
@@ -214,17 +214,22 @@ def test_a_batch_under_way_while_it_is_fitted_gets_its_components_too(engine, sh
     assert stored[-1] == pytest.approx(stored[0], abs=1e-6)  # a product's rows may round apart
 
 
-def test_an_import_in_another_order_is_no_victim(engine, shelve):
+def test_a_garment_that_somebody_holds_keeps_no_other_waiting(engine, shelve):
     shelve("Tee", 60)
+    shelve("Dress", 20, seed=2)
     project_catalog(engine, fit_rows=60)
     with engine.begin() as connection:
         connection.execute(text("UPDATE garment SET components = NULL"))
-    touch = text("UPDATE garment SET updated_at = now() WHERE id = :id")
-    filling = threading.Thread(target=lambda: project_catalog(engine))
-    with engine.begin() as other:
-        other.execute(touch, {"id": 2})
-        filling.start()
-        time.sleep(3)  # it has 1, waits for 2, and Postgres has looked whether that is a deadlock
-        other.execute(touch, {"id": 1})
-    filling.join()
+    with engine.begin() as other:  # such as was forgotten
+        other.execute(text("UPDATE garment SET updated_at = now() WHERE id = 2"))
+        assert project_catalog(engine) == 79
+        assert {s.label: s.unprojected for s in shelves(engine) if s.rows} == {"Tee": 1, "Dress": 0}
+    assert project_catalog(engine) == 1
     assert all(stored is not None for stored in components(engine))
+
+
+def test_whoever_gives_up_says_that_what_was_done_stays(engine, shelve, monkeypatch):
+    shelve("Tee", 60)
+    monkeypatch.setattr("service.catalog.database.patience.BUSY_PATIENCE", 0)
+    with pytest.raises(DatabaseUnavailable, match=r"stay busy\. What was done stays; try again"):
+        project_catalog(engine, fit_rows=60)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import text
 
-from service.catalog import REPORTS, STORED, SetImage, read_report, store_set
+from service.catalog import REPORTS, STORED, SetImage, migrate, read_report, store_set
 from service.errors import ReportNotFound
 
 from .samples import row
@@ -29,6 +29,27 @@ def test_every_report_and_column_says_what_it_means(engine, name):
     assert report.title
     assert all(column.meaning for column in report.columns)
     assert (report.standing is not None) == (name in STORED)
+
+
+def test_what_columns_mean_goes_up_and_down_with_the_revision(engine):
+    def meanings():
+        return {
+            (name, column.name): column.meaning
+            for name in ("confidence", "agreement", "mislabels")
+            for column in read_report(engine, name).columns
+            if (name, column.name) == ("confidence", "garments") or column.name == "predicted_label"
+        }
+
+    now = meanings()
+    assert len(now) == 3
+    assert now["confidence", "garments"].endswith("seen, and whose label it knows")
+    assert now["agreement", "predicted_label"] == now["mislabels", "predicted_label"]
+    assert "recognises no garment" in now["mislabels", "predicted_label"]
+    migrate(engine, "0011")
+    assert meanings()["confidence", "garments"].endswith("has seen")
+    assert set(meanings().values()).isdisjoint(now.values())
+    migrate(engine)
+    assert meanings() == now
 
 
 def test_an_unknown_report_is_refused_with_the_known_ones(engine):

@@ -6,6 +6,8 @@ import time
 
 from sqlalchemy import Engine, text
 
+from service.catalog.similarity.shelves import LOCK
+
 WAITING = text("""
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -18,3 +20,9 @@ def wait_for_a_waiter(engine: Engine) -> None:
         while not connection.scalar(WAITING):
             assert time.monotonic() < deadline, "nobody waits for a lock"
             time.sleep(0.02)
+
+
+def wait_for_the_builders_end(engine: Engine) -> None:
+    """Its lock goes with its session, and that a moment after it was closed."""
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from service.artifacts import export_features, import_features
 from service.catalog import Building, build_indexes, cancel_import, garment_by_id, get_import
 from service.catalog.imports import runs
-from service.catalog.similarity.indexes import LOCK
+from service.catalog.similarity.shelves import LOCK
 from service.errors import ImportCancelled
 from service.ingest import ingest
 from service.studio import Studio

@@ -11,6 +11,7 @@ LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Precisions that thresholds are looked for of."""
 
 FEWEST = 20  # garments, or pairs, from which a median or a share is worth something
+DIGITS = 6  # of a cosine that float32 can tell apart
 TO_DEVIATION = 1.4826  # a median absolute deviation, of normal values, to their standard deviation
 
 
@@ -114,14 +115,16 @@ def thresholds(
     found = []
     for label in np.unique(labels[given]):
         own = (labels == label)[:, None] & known
-        values, right = cosines[own], (labels[places] == label)[own]
+        values = cosines[own].astype(float).round(DIGITS)
         order = np.argsort(-values, kind="stable")
-        precision = right[order].cumsum() / np.arange(1, len(order) + 1)
-        precision[: FEWEST - 1] = 0
         if len(order) < FEWEST:
             continue
+        values, right = values[order], (labels[places] == label)[own][order]
+        precision = right.cumsum() / np.arange(1, len(order) + 1)
+        precision[: FEWEST - 1] = 0
+        ends = np.append(values[1:] < values[:-1], True)  # who takes one of a tie takes them all
         for wanted in LEVELS:
-            reached = np.flatnonzero(precision >= wanted)
+            reached = np.flatnonzero((precision >= wanted) & ends)
             if not len(reached):
                 found.append(Threshold(int(label), wanted, None, None, 0, 0.0))
                 continue
@@ -130,7 +133,7 @@ def thresholds(
                 Threshold(
                     int(label),
                     wanted,
-                    float(values[order][last]),
+                    float(values[last]),
                     float(precision[last]),
                     int(last) + 1,
                     (int(last) + 1) / len(order),

@@ -29,6 +29,7 @@ from service.disks import FULL
 from service.errors import CatalogEmpty, HomeNotWritable, StorageFull
 
 NEIGHBOURS = 10  # of each garment
+SAME = 1 - 1e-6  # float32 need not make 1 of the cosine between copies
 CHUNK = 1024  # garments read or written at once
 
 # In the order of the primary key's index: sorted, the embeddings would go through the disk
@@ -111,7 +112,7 @@ def analyse(
             places[block.start : stop], cosines[block.start : stop] = block.places, block.cosines
             record.beat(stop)
             progress(stop, size)
-        _store(record, catalog, places, cosines, duplicate_similarity)
+        _store(record, catalog, places, cosines, min(duplicate_similarity, SAME))
         return size
 
 

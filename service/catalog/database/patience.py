@@ -34,9 +34,10 @@ ASK_EVERY = 0.2  # seconds
 PATIENCE = 2.0  # seconds in which the server notices that a holder has gone
 
 
-def until_free(attempt: Callable[[], bool]) -> None:
+def until_free(attempt: Callable[[], bool], *, so_far: str = "Nothing was changed") -> None:
     """Try a transaction with a short `lock_timeout` until it says that it is done: whoever waits behind
-    its locks has a turn in between. Raises `DatabaseUnavailable` when patience ends."""
+    its locks has a turn in between. Raises `DatabaseUnavailable` when patience ends, which says what became
+    of it `so_far`."""
     deadline = time.monotonic() + BUSY_PATIENCE
     while time.monotonic() < deadline:
         try:
@@ -47,7 +48,7 @@ def until_free(attempt: Callable[[], bool]) -> None:
                 raise
             time.sleep(PAUSE)
     raise DatabaseUnavailable(
-        "The catalog's tables stay busy. Nothing was changed; try again when no import or export runs."
+        f"The catalog's tables stay busy. {so_far}; try again when no import or export runs."
     )
 
 

@@ -33,7 +33,6 @@ POSITION = text("""
             - '0/0')::bigint
 """)
 
-
 MOST_MISSING = 3600  # moments that are kept of a standby that does not catch up
 
 
@@ -74,7 +73,7 @@ class Replica:
         except (FashionStudioError, SQLAlchemyError) as error:
             self.fail(error)
             return
-        moment, ahead = time.monotonic(), False
+        moment = time.monotonic()
         try:
             reached = position(primary)
         except (FashionStudioError, SQLAlchemyError):
@@ -82,22 +81,24 @@ class Replica:
             if self._reached is None:
                 return
         else:
+            if replayed > reached:  # and so it stays, however much the primary writes from then on
+                self._missing.clear()
+                self._reached, self._has_met = None, False
+                self._trouble = "it has what the primary never wrote"
+                return
             if self._reached is not None and reached < self._reached:
                 self._missing.clear()  # another one took over, without the last that was written
-            self._reached, ahead = reached, replayed > reached
+            self._reached = reached
         if len(self._missing) == MOST_MISSING:
             self._missing.pop()  # it stands still: the last one stands for those before it
         self._missing.append((moment, self._reached))
         while self._missing and self._missing[0][1] <= replayed:
             self._had_all, self._has_met = self._missing.popleft()[0], True
-        if ahead:
-            self._trouble = "it has what the primary never wrote"
-        else:
-            self._trouble = None if self._has_met else "it was never seen to have caught up"
+        self._trouble = None if self._has_met else "it was never seen to have caught up"
 
     def catch_up(self, primary: Engine) -> float:
         """Seconds until it has all that the primary has now. Raises `DatabaseUnavailable` where that
-        takes longer than it may."""
+        takes longer than it may, or it has what the primary never wrote."""
         reached, began = position(primary), time.monotonic()
         while position(self._lookout) < reached:
             if time.monotonic() - began > self._limit:
@@ -105,7 +106,12 @@ class Replica:
                     f"The replica {self.name} is more than {self._limit:g} s behind."
                 )
             time.sleep(0.05)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        if position(self._lookout) > position(primary):
+            raise DatabaseUnavailable(
+                f"The replica {self.name} has what the primary never wrote. Make it anew."
+            )
+        return took
 
     def fail(self, error: BaseException) -> None:
         """It is not asked again before a look finds that it answers."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 from psycopg import sql
@@ -18,7 +19,9 @@ from sqlalchemy import Connection, Engine, text
 from service.catalog.database.patience import take_lock, unhurried_session
 from service.catalog.database.rights import permitted
 from service.catalog.similarity.projection import FIT_ROWS, project_catalog
+from service.catalog.similarity.recall import forget_recall
 from service.catalog.similarity.shelves import (
+    LOCK,
     THRESHOLD,
     Due,
     Shelf,
@@ -29,7 +32,6 @@ from service.catalog.similarity.shelves import (
 )
 from service.errors import DatabaseUnavailable
 
-LOCK = 0x494E44455845  # "INDEXE": the advisory lock's number, the same for every version
 PROGRESS_EVERY = 0.5  # seconds
 
 CREATE = sql.SQL("""
@@ -49,7 +51,8 @@ SCHEMA = text(
 MEMORY = text("""
     SELECT set_config('maintenance_work_mem', greatest(
                pg_size_bytes(current_setting('maintenance_work_mem')), :bytes)::text || 'B', false),
-           set_config('max_parallel_maintenance_workers', '2', false)
+           set_config('max_parallel_maintenance_workers', greatest(
+               current_setting('max_parallel_maintenance_workers')::int, 2)::text, false)
 """)
 BYTES_A_ROW = 2_000  # of the graph in memory: 264 of the components, the rest its neighbours
 MOST_BYTES = 1_000_000_000
@@ -80,7 +83,8 @@ def build_indexes(
     rebuild: bool = False,
     progress: Watcher = lambda building: None,
 ) -> list[str]:
-    """Build every index that is due, drop those that are not wanted; returns the labels built.
+    """Build every index that is due, drop those that are not wanted; returns the labels built, whose
+    recall was not measured yet: what is kept of an index goes with it.
 
     Before that, garments get the components that they lack (see `projection`).
 
@@ -100,6 +104,7 @@ def build_indexes(
         for shelf, todo in _turns(engine, threshold, rebuild):
             if todo != "rebuild":
                 _drop(connection, shelf.index)
+                forget_recall(connection, shelf.label)
             if todo == "drop":
                 continue
             with _watched(engine, connection, shelf, progress):
@@ -109,7 +114,7 @@ def build_indexes(
                     _create(connection, shelf, shelf.index)
             built.append(shelf.label)
         # Last, because an earlier version of the service may still search by its own indexes
-        for name in leftovers(engine):
+        for name in leftovers(engine, building=True):
             _drop(connection, name)
     return built
 
@@ -123,19 +128,21 @@ def _turns(engine: Engine, threshold: int, rebuild: bool) -> Iterator[tuple[Shel
             return "rebuild"
         return None if shelf.due == "update" else shelf.due
 
-    for label in [shelf.label for shelf in shelves(engine, threshold=threshold) if todo(shelf)]:
-        for shelf in shelves(engine, threshold=threshold):
+    look = partial(shelves, engine, threshold=threshold, building=True)
+    for label in [shelf.label for shelf in look() if todo(shelf)]:
+        for shelf in look():
             if shelf.label == label and (due := todo(shelf)) is not None:
                 yield shelf, due
 
 
 def drop_index(engine: Engine, label: str, *, progress: Watcher = lambda building: None) -> None:
-    """Drop a label's index, where it has one; its searches are exact from then on.
+    """Drop a label's index, where it has one, and forget its recall; its searches are exact from then on.
 
     progress: called while a builder is waited for; what it raises ends the waiting.
     """
     with _only_builder(engine, progress) as connection:
         _drop(connection, index_name(label))
+        forget_recall(connection, label)
 
 
 @contextmanager
@@ -169,6 +176,7 @@ def _replace(connection: Connection, shelf: Shelf) -> None:
         for name, becomes in ((shelf.index, old), (new, shelf.index)):
             index = _qualified(connection, name)
             _run(connection, RENAME.format(index=index, name=sql.Identifier(becomes)))
+        forget_recall(connection, shelf.label)
     _drop(connection, old)
 
 

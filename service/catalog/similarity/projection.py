@@ -69,13 +69,13 @@ STORE = text("""
 """)
 
 # A writer that meets these rows waits, so that no embedding changes between reading it and storing
-# its components
+# its components. Those that somebody else holds, for whatever long, the next run takes
 MISSING = text("""
     SELECT id, halfvec_send(embedding) AS embedding FROM garment
     WHERE id > :after AND components IS NULL
     ORDER BY id
     LIMIT :rows
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE SKIP LOCKED
 """)
 
 STAGING = text("CREATE TEMPORARY TABLE fitted (id bigint, components halfvec) ON COMMIT DROP")
@@ -162,9 +162,10 @@ def project_catalog(
     """Fit the model's projection where it is due, and give components to the garments that
     lack them; returns how many got theirs.
 
-    A killed call goes on with what is left. Searches go on meanwhile, and are exact for the labels
+    A killed call goes on with what is left, as does the next one with garments that another
+    transaction holds. Searches go on meanwhile, and are exact for the labels
     that are not through yet. fit_rows: fit from that many garments on. progress: called with
-    garments done and in all.
+    garments done and in all. Raises `DatabaseUnavailable` where the table stays locked.
     """
     with engine.begin() as connection:
         # Writers hold the model's row until their batch is committed (see `load`): what they wrote
@@ -186,7 +187,7 @@ def project_catalog(
     def fill() -> bool:
         nonlocal filled
         with engine.begin() as connection:
-            # Gives way before Postgres looks for deadlocks, and makes the import end
+            # Gives way to whoever waits for the whole table
             connection.execute(text("SET LOCAL lock_timeout = '300ms'"))
             rows = connection.execute(MISSING, {"after": after, "rows": BATCH}).all()
             filled = [row.id for row in rows]
@@ -195,7 +196,7 @@ def project_catalog(
         return True
 
     while total:
-        until_free(fill)  # an import may hold the same garments in another order
+        until_free(fill, so_far="What was done stays")
         if not filled:
             break
         done, after = done + len(filled), filled[-1]

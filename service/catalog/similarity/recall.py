@@ -12,10 +12,14 @@ from sqlalchemy import Connection, Engine, text
 from service.catalog.database.engine import driver_of
 from service.catalog.database.patience import UNHURRIED
 from service.catalog.garments.embeddings import from_sent, of_unit_length
+from service.catalog.similarity.effort import VAST
 from service.catalog.similarity.search import similar
 from service.errors import GarmentNotFound
 
 RECALL_MINIMUM = 0.99
+VAST_MINIMUM = 0.98
+"""What the graph of more than `VAST` garments recalls at least, though it is built with the most effort that
+pgvector takes: 0.986 was measured (docs/performance.md)."""
 SAMPLE = 100  # garments that are asked for: 1,000 neighbours, a standard error of 0.003 at 0.99
 TIE = 2e-6  # cosines that float32 cannot tell apart
 CHUNK = 2000  # embeddings compared at once: 16 MB
@@ -35,6 +39,13 @@ KEEP = text("""
 """)
 
 KEPT = text("SELECT label, recall, measured_at FROM index_recall ORDER BY label")
+
+# Of the garments that serve alone: what another model says of them (see `generations`) has none kept
+FORGET = text("""
+    DELETE FROM index_recall WHERE label = :label
+      AND (SELECT relnamespace FROM pg_class WHERE oid = 'index_recall'::regclass)
+        = (SELECT relnamespace FROM pg_class WHERE oid = 'garment'::regclass)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,16 @@ def kept_recall(engine: Engine) -> list[Recall]:
     """What was last measured of each label."""
     with engine.connect() as connection:
         return [Recall(**row._mapping) for row in connection.execute(KEPT)]
+
+
+def rebuild_helps(rows: int, recall: float) -> bool:
+    """Whether an index of so many garments that recalls so few would recall more if it was built anew."""
+    return recall < (RECALL_MINIMUM if rows <= VAST else VAST_MINIMUM)
+
+
+def forget_recall(connection: Connection, label: str) -> None:
+    """What was measured is of an index that is gone."""
+    connection.execute(FORGET, {"label": label})
 
 
 def measure_recall(engine: Engine, label: str, *, k: int = 10, sample: int = SAMPLE) -> float:

@@ -37,16 +37,28 @@ WASTED = 2_000
 """Bytes a row beyond which an index is built anew, three times what it needs: most of what it leads to
 was deleted. Postgres vacuums by itself only once a fifth of the whole table is gone."""
 
+LOCK = 0x494E44455845
+"""The number of the builders' advisory lock, "INDEXE", the same for every version."""
+
 Due = Literal["build", "rebuild", "drop", "update"]
 State = Literal["none", "building", "valid", "invalid"]
 
-# An index that CREATE INDEX CONCURRENTLY has begun is invalid until it ends, or for ever
+# An index that CREATE INDEX CONCURRENTLY has begun is invalid until it ends, or for ever, and so is one
+# that DROP INDEX CONCURRENTLY has begun with. Which one is worked on Postgres shows to its owner alone,
+# and of a drop to nobody; who holds the builders' lock everybody sees.
 INDEXES = text("""
     SELECT relname AS name, indisvalid AS valid, pg_relation_size(indexrelid) AS bytes,
            (SELECT CAST(option_value AS integer) FROM pg_options_to_table(reloptions)
             WHERE option_name = 'ef_construction') AS ef_construction,
-           EXISTS (SELECT FROM pg_stat_progress_create_index AS progress
-                   WHERE progress.index_relid = indexrelid) AS building
+           NOT indisvalid AND (
+               EXISTS (SELECT FROM pg_stat_progress_create_index AS progress
+                       WHERE progress.index_relid = indexrelid)
+               OR EXISTS (SELECT FROM pg_locks
+                          WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+                            AND database = (SELECT oid FROM pg_database
+                                            WHERE datname = current_database())
+                            AND (classid::bigint << 32 | objid::bigint) = CAST(:lock AS bigint))
+           ) AS building
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
     WHERE indrelid = 'garment'::regclass AND relname ~ :names
     ORDER BY relname
@@ -108,13 +120,16 @@ def ef_construction(rows: int) -> int:
     return 320 if rows <= LARGE else 1000  # which is the most that pgvector takes
 
 
-def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
+def shelves(engine: Engine, *, threshold: int = THRESHOLD, building: bool = False) -> list[Shelf]:
     """Every label in the model's order, also those without garments. Of shards nothing is due here: each
-    has indexes of its own."""
+    has indexes of its own.
+
+    building: whether it is the builder that asks, to whom what is invalid is what another one left.
+    """
     counts = {count.label: count.count for count in count_by_label(engine)}
     with reading(engine) as connection:
         elsewhere = is_coordinator(connection)
-        indexes = {row.name: row for row in connection.execute(INDEXES, {"names": HNSW_NAMES})}
+        indexes = {row.name: row for row in connection.execute(INDEXES, _values(building))}
         unprojected = {row.label: row.lacking for row in connection.execute(UNPROJECTED)}
     found = []
     for label, rows in counts.items():
@@ -129,13 +144,17 @@ def shelves(engine: Engine, *, threshold: int = THRESHOLD) -> list[Shelf]:
     return found
 
 
-def leftovers(engine: Engine) -> list[str]:
+def leftovers(engine: Engine, *, building: bool = False) -> list[str]:
     """Names of indexes that are no label's: the label is gone, a rebuild was killed, or an earlier
-    version built it."""
+    version built it. building: as of `shelves`."""
     wanted = {index_name(count.label) for count in count_by_label(engine)}
     with reading(engine) as connection:
-        found = connection.execute(INDEXES, {"names": HNSW_NAMES})
+        found = connection.execute(INDEXES, _values(building))
         return [row.name for row in found if row.name not in wanted and not row.building]
+
+
+def _values(building: bool) -> dict[str, Any]:
+    return {"names": HNSW_NAMES, "lock": None if building else LOCK}
 
 
 def _state(index: Any) -> State:

@@ -13,6 +13,8 @@ from service.catalog import (
     drop_generation,
     garment_by_id,
     index_name,
+    kept_recall,
+    note_recall,
     relabel_garment,
     serving_id,
     shelves,
@@ -51,7 +53,9 @@ def test_both_models_answer_before_and_after(engine, model_id, new_id, stocked, 
 def test_indexes_are_built_beside_and_go_along(engine, model_id, new_id, stocked, reembedding):
     build_indexes(engine, threshold=50)
     embed(reembedding)
+    note_recall(engine, "Tee", 0.5)
     assert build_indexes(beside(engine, new_id), threshold=50) == ["Tee"]
+    assert [kept.label for kept in kept_recall(engine)] == ["Tee"]  # the serving one's
     assert build_indexes(beside(engine, new_id), threshold=50) == []
     for where in (engine, beside(engine, new_id)):
         assert {s.label: s.state for s in shelves(where)}["Tee"] == "valid"

@@ -65,6 +65,25 @@ def shelve_at() -> Callable[[Engine, str, int], None]:
 RECOVERING = "SELECT pg_is_in_recovery()"
 
 
+def test_a_replica_that_has_what_the_primary_never_wrote_answers_no_more(strict, engine, servers):
+    """It was promoted by mistake, and written to, and the primary is past it later on."""
+    servers[1].promote()
+    standby = open_engine(servers[1].url())
+    execute(standby, WRITE.format(1_000_000))
+    with pytest.raises(DatabaseUnavailable, match=r"never wrote\. Make it anew"):
+        caught_up(strict, engine)
+    wait(lambda: any("never wrote" in trouble for trouble in strict.troubles()))
+    execute(engine, WRITE.format(2_000_000))
+    for _ in range(30):
+        assert strict.read(lambda asked: asked) is engine
+        time.sleep(0.1)
+    assert strict.troubles()
+    standby.dispose()
+
+
+WRITE = "SELECT pg_logical_emit_message(true, '', repeat('x', {}))"
+
+
 def test_of_several_hosts_the_one_that_can_be_written_is_taken(servers):
     """By SQLAlchemy, by the queue's own connections, and by the programs of a backup."""
     primary, standby = servers

@@ -23,11 +23,12 @@ from service.catalog import (
     serving_id,
     similar,
 )
+from service.catalog.similarity.shelves import Shelf
 from service.domain import Image, Prediction
 from service.errors import SwitchRefused
 from service.model import Model
 from service.studio import Studio
-from service.switch import drop_model, model_of
+from service.switch import compare, drop_model, model_of
 from service.switch.targets import load
 
 from ...bundles import TITLE, write_variant
@@ -123,6 +124,28 @@ def test_an_index_that_misses_neighbours_is_refused(
     assert len(report["index_recall"]) == 11
     assert max(report["index_recall"].values()) <= 0.5
     assert {kept.label for kept in kept_recall(studio.engine)} == set(report["index_recall"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "regressions"),
+    [(0.986, 0.986, 0), (0.999, 0.986, 1), (0.96, 0.955, 0), (0.999, 0.991, 0), (None, 0.986, 1)],
+)
+def test_a_recall_that_the_old_index_does_not_reach_either_is_no_regression(
+    old: float | None, new: float, regressions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a label of very many garments an index gives less than the least at best."""
+    recalls = {"old": old, "new": new}
+
+    def shelf(engine: str) -> list[Shelf]:
+        state = "none" if recalls[engine] is None else "valid"
+        return [Shelf("Dress", 367_000, 0, state, 2 * 10**8, None)]
+
+    monkeypatch.setattr(compare, "shelves", shelf)
+    monkeypatch.setattr(compare, "measure_recall", lambda engine, label: recalls[engine])
+    found = compare.Comparison()
+    compare._recall(found, "old", "new")
+    assert found.figures["index_recall"] == {"Dress": new}
+    assert len(found.regressions) == regressions
 
 
 def test_a_network_twice_as_slow_is_refused(
