@@ -225,3 +225,5 @@ def require_free_port(host: str, port: int) -> None:
                 f"Port {port} on {host} is taken by another program. Choose another one with --port."
             ) from None
         raise InvalidParameter(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    except UnicodeError:  # of a name with an empty part, or a part of more than 63 letters
+        raise InvalidParameter(f"Cannot listen on {host}:{port}: that is no host's name.") from None

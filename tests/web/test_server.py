@@ -14,6 +14,7 @@ import pytest
 
 from service.encoder import Encoder
 
+from ..test_cli import assert_one_line, run
 from .conftest import JPEG
 from .serving import COMMAND, SECONDS, free_port, raw, served, wait_until_ready
 
@@ -64,6 +65,12 @@ def test_a_port_in_use_is_one_line() -> None:
         said = refused(port)
         assert str(port) in said
         assert "--port" in said
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_host_that_is_mistyped_is_one_line() -> None:
+    done = run("serve", "--host", "studio..example", "--port", "8000")
+    assert_one_line(done, 2, "Cannot listen on studio..example:8000: that is no host's name.")
 
 
 @pytest.mark.usefixtures("environment")
