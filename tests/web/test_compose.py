@@ -133,6 +133,14 @@ def test_the_proxy_and_the_service_agree() -> None:
     assert number("proxy_read_timeout") > settings.request_seconds
 
 
+def test_two_of_the_largest_sets_wait_where_web_and_the_proxy_keep_them(compose: dict) -> None:
+    for name in ("web", "nginx"):
+        (held,) = compose["services"][name]["tmpfs"]
+        size = re.fullmatch(r"/tmp:size=\$\{TMP_SIZE:-(\d+)g\},mode=1777", held)
+        assert size is not None, name
+        assert int(size[1]) * 2**30 > 2 * Settings().max_set_bytes
+
+
 def test_the_proxy_writes_what_a_trusted_one_must(compose: dict) -> None:
     conf = (DEPLOY / "nginx/default.conf").read_text()
     assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in conf
