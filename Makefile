@@ -65,7 +65,7 @@ reference: $(VENV)/dev ## every option and every code of an error, and Python's 
 licences: $(VENV)/dev $(BENCH)/peers ## the licences of what is installed, into docs/licences.md
 	$(BIN)/python -m tests.docs.licences $(BENCH)/lib/python3*/site-packages
 
-dist: $(VENV)/build ## the source distribution, and the wheel from it, into dist/
+dist: $(VENV)/serve ## the source distribution, and the wheel from it, into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
@@ -82,24 +82,21 @@ clean: ## remove the virtual environments and what tools left behind
 
 # Made anew where it has no pip: Debian without python3-venv leaves such a half behind
 environment = @$(1)/bin/python -m pip --version > /dev/null 2>&1 || { \
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name one: make PYTHON=python3.12 …" \
-		% sys.version_info[:2] if sys.version_info < (3, 11) else 0)' && $(PYTHON) -m venv --clear $(1); }
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed, and $(PYTHON) is %d.%d. Name one: make PYTHON=python3.12 …" \
+		% sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)' && $(PYTHON) -m venv --clear $(1); }
 
-$(VENV)/serve: requirements/serve.txt pyproject.toml
+# What builds is pinned like what runs, so it is installed beforehand and the build has no isolation of its own. All by
+# one rule: of two, each would clear what the other has put there, under `make -j`
+$(VENV)/serve: requirements/serve.txt requirements/build.txt pyproject.toml
 	@echo "installing into $(VENV) …"
 	$(call environment,$(VENV))
 	@$(INSTALL) --require-hashes -r requirements/serve.txt
-	@$(INSTALL) --no-deps -e .
-	@touch $@
-
-# What builds is pinned like what runs, so it is installed beforehand and the build has no isolation of its own
-$(VENV)/build: requirements/build.txt
-	$(call environment,$(VENV))
 	@$(INSTALL) --require-hashes -r requirements/build.txt
+	@$(INSTALL) --no-build-isolation --no-deps -e .
 	@touch $@
 
 # tf-keras asks for tensorflow; tensorflow-cpu is the same without what drives a GPU
-$(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve $(VENV)/build
+$(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve
 	@echo "installing what tests and training need into $(VENV) …"
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(INSTALL) --require-hashes --no-deps -r requirements/seed.txt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from service.catalog import Building
-from service.collection import Recipe, draw_collection
+from service.collection import DRAWN, Recipe, draw_collection
 from service.domain import Recommendation
 from service.ingest import Summary, ingest
 from service.recommend import Query, similar_to_garment
@@ -23,7 +23,8 @@ def build_demo(
     """Draw the garments into the data folder and take them into the catalog; what is there stays: no
     fewer are drawn than there were, which another version's would replace."""
     folder = studio.settings.folder("demo")
-    wanted = max(garments, sum(1 for _ in folder.glob("images/*.jpg")))
+    drawn = sum(DRAWN.fullmatch(path.name) is not None for path in folder.glob("images/*.jpg"))
+    wanted = max(garments, drawn)
     table = draw_collection(
         folder,
         Recipe(garments=wanted),

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, make_url, text
 
 from service.catalog import usable
 from service.catalog.database.engine import driver_of
+from service.catalog.database.urls import hosts
 from service.errors import DatabaseUnfit
 
 from .test_cli import assert_one_line, run
@@ -81,8 +82,15 @@ def test_a_copy_that_is_not_permitted_is_said(engine: Engine) -> None:
 def test_doctor_stops_at_a_database_that_was_never_migrated(
     home: Path, empty_database_url: str
 ) -> None:
-    place = {"FASHION_STUDIO_HOME": str(home), "FASHION_STUDIO_DATABASE_URL": empty_database_url}
+    url = make_url(empty_database_url)
+    (host,) = hosts(url)
+    either = url.set(host=None).update_query_dict({"host": [host, host]})
+    place = {
+        "FASHION_STUDIO_HOME": str(home),
+        "FASHION_STUDIO_DATABASE_URL": either.render_as_string(hide_password=False),
+    }
     done = run("doctor", **place)
     assert done.returncode == 1
+    assert f"ok    database: {host} or {host}\n" in done.stdout
     assert "FAIL  schema: The database is empty." in done.stdout
     assert "Traceback" not in done.stderr

@@ -43,6 +43,22 @@ def test_jobs_that_were_not_done_are_no_success(
     assert len(away) == 1
 
 
+@pytest.mark.parametrize("parent", [None, 0])
+def test_what_the_database_is_warned_of_is_logged_unless_a_server_has_said_it(
+    settings: Settings,
+    studio: Studio,
+    away: list[object],
+    parent: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("service.studio.check_server", lambda engine: ["pgvector is old."])
+    monkeypatch.setattr("os.getppid", lambda: 0)
+    with pytest.raises(DatabaseUnavailable):
+        in_thread(worker.run_worker, settings, once=True, parent=parent)
+    assert caplog.messages.count("pgvector is old.") == (parent is None)
+
+
 def test_a_companion_waits_no_longer_than_its_server_lives(
     settings: Settings, studio: Studio, away: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

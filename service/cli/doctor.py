@@ -22,6 +22,7 @@ from service.catalog import (
     serving_model,
     shelves,
 )
+from service.catalog.database.urls import hosts
 from service.cli.output import json_option, print_json
 from service.disks import nearly_full
 from service.encoder import bundle_folder, find_bundle, load_encoder, read_card
@@ -117,7 +118,8 @@ def _database(settings: Settings, opened: list[Engine]) -> str:
     engine = open_database(settings)
     pooled = is_pooled(engine)
     opened.append(engine)
-    place = "embedded" if settings.database_url is None else engine.url.host or "local"
+    named = " or ".join(hosts(engine.url)) or "local"
+    place = "embedded" if settings.database_url is None else named
     return place + ", by a pooler that keeps sessions apart" * pooled
 
 

@@ -109,7 +109,7 @@ class Client(Wire):
         return self.call(PhotoSet, "GET", f"/sets/{segment(set_id)}", params=query_of(k=k))
 
     def delete_set(self, set_id: UUID | str) -> None:
-        self.send("DELETE", f"/sets/{segment(set_id)}")
+        self._delete(f"/sets/{segment(set_id)}")
 
     # --- garments ---------------------------------------------------------------------------------
 
@@ -146,12 +146,12 @@ class Client(Wire):
         return self.call(Garment, "PATCH", f"/garments/{garment_id}", json={"label": label})
 
     def delete_garment(self, garment_id: int) -> None:
-        self.send("DELETE", f"/garments/{garment_id}")
+        self._delete(f"/garments/{garment_id}")
 
     def image(self, garment_id: int, *, width: int | None = None) -> bytes:
         """A garment's picture as it is stored, or a JPEG no wider than `width`."""
         query = query_of(width=width)
-        return self.send("GET", f"/garments/{garment_id}/image", params=query).content
+        return self._picture(f"/garments/{garment_id}/image", params=query)
 
     # --- imports ----------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Client(Wire):
         return self.call(FeedbackList, "GET", "/feedback", params=query).feedback
 
     def delete_feedback(self, feedback_id: int) -> None:
-        self.send("DELETE", f"/feedback/{feedback_id}")
+        self._delete(f"/feedback/{feedback_id}")
 
     # --- reports ----------------------------------------------------------------------------------
 

@@ -68,16 +68,19 @@ class Wire:
                 timeout=timeout,
                 limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
             )
+            self._http.base_url.raw_host.decode().encode("idna")  # as each request would, too late
         except httpx.InvalidURL as error:
             raise ServerUnreachable(f"{url} is no address: {error}.") from None
+        except UnicodeError:
+            said = f"{url} is no address: a part of its host's name is empty or too long."
+            raise ServerUnreachable(said) from None
 
     def call(self, shape: type[Shape], method: str, path: str, **request: Any) -> Shape:
         answer = self.send(method, path, **request)
         try:
             return shape.model_validate_json(answer.content)
         except ValidationError:
-            said = f"{answer.url} is not Fashion Studio: its answer is no {shape.__name__}."
-            raise ServerUnreachable(said) from None
+            raise _another(answer, f"its answer is no {shape.__name__}") from None
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
@@ -95,6 +98,17 @@ class Wire:
 
     def close(self) -> None:
         self._http.close()
+
+    def _delete(self, path: str) -> None:
+        answer = self.send("DELETE", path)
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            raise _another(answer, f"it answered {answer.status_code} to a deletion")
+
+    def _picture(self, path: str, **request: Any) -> bytes:
+        answer = self.send("GET", path, **request)
+        if not answer.headers.get("Content-Type", "").startswith("image/"):
+            raise _another(answer, "its answer is no picture")
+        return answer.content
 
     def __enter__(self) -> Self:
         return self
@@ -124,6 +138,11 @@ def query_of(**values: Any) -> Mapping[str, Any]:
 def segment(value: object) -> str:
     """A value as one part of a path: no `/` of it leads to what another call is about."""
     return quote(str(value), safe="")
+
+
+def _another(answer: httpx.Response, why: str) -> ServerUnreachable:
+    """What to raise for a success that is not ours, such as the page of a proxy that asks who one is."""
+    return ServerUnreachable(f"{answer.url} is not Fashion Studio: {why}.")
 
 
 def _authorization(key: str) -> dict[str, str]:

@@ -60,6 +60,9 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
         try:
             with usable(), Studio(settings) as studio:
                 reached, pause = True, 0.5
+                if parent is None:  # a server has said them itself
+                    for warning in studio.warnings:
+                        log.warning("%s", warning)
                 _work(studio, stop, once, parent)
             if once:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
 import resource
@@ -40,6 +41,8 @@ KEPT_CONNECTIONS = 1000  # of clients, beside those that are read and answered
 MOST_FILES = 65_536  # more than are ever open; some programs go through all that they may have
 MOST_FILES_OF_MACOS = 10_240  # which names a higher limit than it grants
 
+log = logging.getLogger(__name__)
+
 
 def serve(
     settings: Settings,
@@ -62,12 +65,12 @@ def serve(
     """
     require_free_port(host, port)
     _allow_files()
+    set_up_logs(settings)
     with Studio(settings) as studio:  # starts the embedded database, which lives as long as this
         for warning in studio.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+            log.warning("%s", warning)
         access = require_keys(studio.engine, settings.access, published_at or (host,))
         url = studio.engine.url.render_as_string(hide_password=False)
-    set_up_logs(settings)
     threads = threads or settings.max_in_flight + SPARE_THREADS
     failures, report = Pipe(duplex=False)
     # Holds one byte: the worker that gets it says that the server is there
@@ -225,3 +228,5 @@ def require_free_port(host: str, port: int) -> None:
                 f"Port {port} on {host} is taken by another program. Choose another one with --port."
             ) from None
         raise InvalidParameter(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    except UnicodeError:  # of a name with an empty part, or a part of more than 63 letters
+        raise InvalidParameter(f"Cannot listen on {host}:{port}: that is no host's name.") from None

@@ -264,7 +264,8 @@ def test_the_alembic_command_fails_in_one_line(empty_database_url):
 
 
 def test_revisions_are_those_that_alembic_finds():
-    assert revisions() == [script.revision for script in _scripts().walk_revisions()][::-1]
+    found = [script.revision for script in _scripts().walk_revisions()]
+    assert revisions() == tuple(reversed(found))
 
 
 def test_the_migrations_are_where_the_wheel_or_the_checkout_has_them():

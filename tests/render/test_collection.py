@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -119,6 +120,20 @@ def test_more_than_a_folder_takes_is_refused(tmp_path: Path) -> None:
     done = run("render", tmp_path / "many", "--garments", "1000000", "--views", "2")
     assert_one_line(done, 2, "are 2000000 pictures; draw 1000000 at most")
     assert not (tmp_path / "many").exists()
+
+
+def test_a_demo_draws_no_more_for_a_photo_that_was_laid_there(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").symlink_to(settings.home / "models")
+    monkeypatch.setattr("service.demo.Recipe", lambda garments: Recipe(garments, size=32))
+    images = tmp_path / "demo" / "images"
+    with Studio(settings.model_copy(update={"home": tmp_path})) as studio:
+        assert build_demo(studio, 11, lambda *_: None).added == 11
+        shutil.copy(next(images.glob("*.jpg")), images / "mine.jpg")
+        for _ in range(2):
+            again = build_demo(studio, 11, lambda *_: None)
+            assert (again.seen, again.added) == (11, 0)
 
 
 def test_a_demo_of_another_edition_has_a_picture_for_each_garment(

@@ -39,9 +39,12 @@ def multipart(data: bytes, field: str = "image", name: str = "a.jpg") -> bytes:
 
 
 @contextmanager
-def served(port: int, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def served(
+    port: int, *options: str, before: str = "", **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """before: as of `ready_server`."""
     process = subprocess.Popen(
-        [*COMMAND, str(port), *options],
+        [sys.executable, "-c", before + START, *COMMAND[3:], str(port), *options],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -147,6 +147,9 @@ class Page(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html></html>")
 
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
     def log_message(self, format: str, *arguments: object) -> None:
         pass
 
@@ -155,11 +158,18 @@ def test_a_server_that_is_another_one() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        with Client(url) as client, pytest.raises(ServerUnreachable) as said:
-            client.garment(1)
+        with Client(url) as client:
+            for call, path, why in (
+                (client.garment, "garments/1", "its answer is no Garment"),
+                (client.image, "garments/1/image", "its answer is no picture"),
+                (client.delete_garment, "garments/1", "it answered 200 to a deletion"),
+                (client.delete_set, "sets/1", "it answered 200 to a deletion"),
+                (client.delete_feedback, "feedback/1", "it answered 200 to a deletion"),
+            ):
+                with pytest.raises(ServerUnreachable) as said:
+                    call(1)
+                assert str(said.value) == f"{url}/api/v1/{path} is not Fashion Studio: {why}."
         server.shutdown()
-    place = f"{url}/api/v1/garments/1"
-    assert str(said.value) == f"{place} is not Fashion Studio: its answer is no Garment."
 
 
 def test_a_key_as_it_stands_in_a_file_or_a_page(ask: Client, live: Live) -> None:
@@ -175,6 +185,9 @@ def test_what_is_no_address_is_not_there() -> None:
         client.garment(1)
     with pytest.raises(ServerUnreachable, match="x is no address"):
         Client("http://127.0.0.1:x")
+    for mistyped in ("http://studio..example", f"http://{'a' * 64}.example"):
+        with pytest.raises(ServerUnreachable, match="is no address: a part of its host's name is"):
+            Client(mistyped)
     with Client("http://127.0.0.1:9") as client, pytest.raises(ServerUnreachable, match="too long"):
         client.get_set("a" * 70_000)
 

@@ -133,15 +133,37 @@ def test_the_proxy_and_the_service_agree() -> None:
     assert number("proxy_read_timeout") > settings.request_seconds
 
 
+def test_two_of_the_largest_sets_wait_where_web_and_the_proxy_keep_them(compose: dict) -> None:
+    for name in ("web", "nginx"):
+        (held,) = compose["services"][name]["tmpfs"]
+        size = re.fullmatch(r"/tmp:size=\$\{TMP_SIZE:-(\d+)g\},mode=1777", held)
+        assert size is not None, name
+        assert int(size[1]) * 2**30 > 2 * Settings().max_set_bytes
+
+
 def test_the_proxy_writes_what_a_trusted_one_must(compose: dict) -> None:
     conf = (DEPLOY / "nginx/default.conf").read_text()
     assert "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;" in conf
     assert "proxy_set_header X-Forwarded-Proto $proto;" in conf
-    before, _, said = conf.partition("map $http_x_forwarded_proto $proto {")
-    assert "server {" not in before
-    assert said.split("}")[0].split(";") == ["\n    default $scheme", "\n    https https", "\n"]
+    assert mapped(conf, "$http_x_forwarded_proto $proto") == ["default $scheme", "https https"]
     believed = compose["services"]["web"]["environment"]["FASHION_STUDIO_TRUSTED_PROXIES"]
     assert believed == "${FASHION_STUDIO_TRUSTED_PROXIES:-0}"  # the profile is off by default
+
+
+def test_the_proxy_hands_a_callers_own_id_on() -> None:
+    conf = (DEPLOY / "nginx/default.conf").read_text()
+    assert "proxy_set_header X-Request-ID $id;" in conf
+    assert mapped(conf, "$http_x_request_id $id") == [
+        "default $http_x_request_id",
+        '"" $request_id',
+    ]
+
+
+def mapped(conf: str, names: str) -> list[str]:
+    """The lines of a `map`, which stands before the server."""
+    before, _, said = conf.partition(f"map {names} {{")
+    assert "server {" not in before
+    return [line.strip() for line in said.split("}")[0].split(";")[:-1]]
 
 
 def test_the_proxy_looks_the_service_up_while_it_runs() -> None:

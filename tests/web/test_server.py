@@ -14,15 +14,18 @@ import pytest
 
 from service.encoder import Encoder
 
+from ..test_cli import assert_one_line, run
 from .conftest import JPEG
 from .serving import COMMAND, SECONDS, free_port, raw, served, wait_until_ready
+
+OLD = "import service.studio; service.studio.check_server = lambda engine: ['pgvector is old.'];"
 
 
 @pytest.mark.usefixtures("environment", "encoder")
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_and_stops(stop: signal.Signals) -> None:
     port = free_port()
-    with served(port, "--workers", "2", FASHION_STUDIO_LOG_FORMAT="json") as process:
+    with served(port, "--workers", "2", before=OLD, FASHION_STUDIO_LOG_FORMAT="json") as process:
         wait_until_ready(port, process)
         boundary = b"--x\r\nContent-Disposition: form-data; name=image; filename=a.jpg\r\n\r\n"
         request = urllib.request.Request(
@@ -39,10 +42,11 @@ def test_it_serves_and_stops(stop: signal.Signals) -> None:
         process.send_signal(stop)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 0
-        assert said.startswith(f"Fashion Studio on http://127.0.0.1:{port} (Ctrl-C stops)\n")
-        assert said.count("Ctrl-C") == 1
         assert "Traceback" not in said
-        events = [json.loads(line) for line in said.splitlines()[1:]]
+        warned, listens, *others = said.splitlines()
+        assert listens == f"Fashion Studio on http://127.0.0.1:{port} (Ctrl-C stops)"
+        assert json.loads(warned)["event"] == "pgvector is old."
+        events = [json.loads(line) for line in others]
         assert any("Invalid request" in event["event"] for event in events)  # gunicorn's line, too
 
 
@@ -64,6 +68,12 @@ def test_a_port_in_use_is_one_line() -> None:
         said = refused(port)
         assert str(port) in said
         assert "--port" in said
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_host_that_is_mistyped_is_one_line() -> None:
+    done = run("serve", "--host", "studio..example", "--port", "8000")
+    assert_one_line(done, 2, "Cannot listen on studio..example:8000: that is no host's name.")
 
 
 @pytest.mark.usefixtures("environment")

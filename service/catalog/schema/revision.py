@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, column, select, table, text
@@ -86,10 +87,11 @@ def version_schema(connection: Connection) -> str | None:
     return schema
 
 
-def revisions() -> list[str]:
+@cache  # an upgrade lays newer ones beside the version that still runs, which knows nothing of them
+def revisions() -> tuple[str, ...]:
     """Every revision of the schema, the oldest first: a revision's file begins with its number."""
     files = (migrations_folder() / "versions").glob("*.py")
-    return sorted(file.name.partition("_")[0] for file in files)
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
 
 
 def migrations_folder() -> Path:
