@@ -4,7 +4,7 @@ import { ask, form, Problem, send } from "./api.js";
 import { blobUrl, photoOf } from "./asked.js";
 import { mendPictures } from "./pictures.js";
 import { chooseBox } from "./crop.js";
-import { $, megabytes } from "./dom.js";
+import { $, megabytes, onChoice } from "./dom.js";
 import { stillReadable, takeFiles } from "./files.js";
 import { drawAsked, drawFailed, drawLabelOnly, drawMatches, drawWaiting } from "./matches.js";
 import { keep, recall } from "./photos.js";
@@ -197,8 +197,8 @@ for (const id of ["n", "min"]) {
   $(id).addEventListener("change", () => search({ [id]: Number($(id).value) }, { step: false }));
 }
 for (const box of boxes()) box.addEventListener("change", () => search({ among: only() }));
-$("other").addEventListener("change", () => {
-  if ($("other").value) search({ label: $("other").value });
+onChoice($("other"), (label) => {
+  if (label) search({ label });
   $("other").value = "";
 });
 $("crop").addEventListener("click", crop);
