@@ -124,6 +124,7 @@ document.addEventListener("click", async (event) => {
   event.preventDefault(); // the next page should not have it any more
   if (await commit()) location.assign(link.href);
 });
+document.querySelector("[data-sign-out]")?.addEventListener("click", () => leaving && commit()); // with the key still
 addEventListener("pagehide", () => leaving && commit());
 
 leadBack(document.querySelector("[data-back]"));
