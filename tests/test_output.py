@@ -25,6 +25,14 @@ def test_a_table_shows_what_it_is_given(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.splitlines() == ["[/path]", *paths]
 
 
+def test_numbers_of_a_table_are_aligned_at_their_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table(("confidence", "id", "image"), [("97.7%", "3", "a.jpg")])
+    assert capsys.readouterr().out.splitlines() == [
+        "confidence  id  image",
+        "     97.7%   3  a.jpg",
+    ]
+
+
 def test_a_comparison_is_told_in_whatever_order_it_was_stored(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

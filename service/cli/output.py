@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import click
 
@@ -59,8 +59,10 @@ def print_table(
 
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        justify: Literal["right", "left"] = "right" if column in numeric else "left"
-        table.add_column(column, justify=justify, no_wrap=True, overflow="ignore")
+        if column in numeric:  # what may overflow is not aligned by rich
+            table.add_column(column, justify="right", no_wrap=True)
+        else:
+            table.add_column(column, no_wrap=True, overflow="ignore")
     for row in rows:
         table.add_row(*row)
     if title:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -42,10 +43,11 @@ def home() -> Iterator[Path]:
     not shutil.which("curl") or not shutil.which("bash"), reason="needs bash and curl"
 )
 def test_every_command_of_the_tutorial_works(home: Path) -> None:
-    commands = COMMAND.findall(page("docs/tutorial.md"))
+    text = page("docs/tutorial.md")
+    commands = COMMAND.findall(text)
     assert len(commands) > 12
     assert commands.count("fashion-studio serve") == 1
-    blocks = re.findall(r"^\n(    .+)$", page("docs/tutorial.md"), re.MULTILINE)
+    blocks = re.findall(r"^\n(    .+)$", text, re.MULTILINE)
     assert [
         line for line in blocks if not COMMAND.match(line) and not line.startswith(NOT_RUN + SAID)
     ] == []
@@ -68,3 +70,16 @@ def test_every_command_of_the_tutorial_works(home: Path) -> None:
     assert re.search(r"seen 1: .*rejected 0", done.stdout)
     assert done.stdout.count("More like wardrobe/blazer-00000.jpg") == 3
     assert '"matches":[{' in done.stdout.replace(" ", "")
+    shown = [
+        found
+        for found in re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)
+        if found.startswith(SAID)
+    ]
+    assert len(shown) == len(SAID)
+    for lines in shown:
+        assert masked(dedent(lines).partition("…")[0]) in masked(done.stdout)
+
+
+def masked(said: str) -> str:
+    """Without its figures: how alike two pictures are differs by a little from one processor to the next."""
+    return re.sub(r"[0-9.]+ s$|[0-9]", "0", said, flags=re.MULTILINE)

@@ -1,5 +1,6 @@
 // The HTTP API asked from the page: answers, or a Problem that says what went wrong.
 
+import { plural } from "./dom.js";
 import { held } from "./hold.js";
 
 const API = "/api/v1";
@@ -85,7 +86,14 @@ function understand(status, text, wait) {
     // a proxy's page
   }
   if (status < 200 || status > 299 || answer === null) {
-    throw new Problem(answer?.detail ?? `The server answered ${status}.`, answer?.code, status, Number(wait) || 0);
+    const seconds = Number(wait) || 0;
+    const said = status === 429 ? tooMuch(seconds) : answer?.detail;
+    throw new Problem(said ?? `The server answered ${status}.`, answer?.code, status, seconds);
   }
   return answer;
+}
+
+// The server's own words are for programs.
+function tooMuch(seconds) {
+  return `Too much was asked in a short time. Try again in ${seconds ? plural(seconds, "second") : "a while"}.`;
 }

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { card, placeholders } from "./card.js";
 import { mendPictures } from "./pictures.js";
 import { leadBack } from "./catalog-place.js";
-import { $, percent, similarity } from "./dom.js";
+import { $, onChoice, percent, similarity } from "./dom.js";
 import { calm, say, toast, trouble } from "./say.js";
 import { judged, showVerdicts } from "./verdicts.js";
 
@@ -54,7 +54,8 @@ for (const chip of document.querySelectorAll("[data-near]")) {
 
 async function relabel(label) {
   const select = $("label");
-  select.disabled = true;
+  const focused = document.activeElement === select;
+  select.disabled = true; // one at a time
   calm();
   try {
     const changed = await ask(path, { method: "PATCH", json: { label } });
@@ -69,10 +70,11 @@ async function relabel(label) {
   } finally {
     select.disabled = false;
     select.value = garment.dataset.label;
+    if (focused && document.activeElement === document.body) select.focus(); // what is disabled loses it
   }
 }
 
-$("label")?.addEventListener("change", ({ target }) => relabel(target.value));
+if ($("label")) onChoice($("label"), relabel);
 
 // --- removed, after a while -----------------------------------------------------------------------
 
@@ -122,6 +124,7 @@ document.addEventListener("click", async (event) => {
   event.preventDefault(); // the next page should not have it any more
   if (await commit()) location.assign(link.href);
 });
+document.querySelector("[data-sign-out]")?.addEventListener("click", () => leaving && commit()); // with the key still
 addEventListener("pagehide", () => leaving && commit());
 
 leadBack(document.querySelector("[data-back]"));

@@ -5,7 +5,7 @@ import { startAdding } from "./catalog-add.js";
 import { mendPictures } from "./pictures.js";
 import { leave, placeLeft } from "./catalog-place.js";
 import { card } from "./card.js";
-import { $, percent, plural } from "./dom.js";
+import { $, onChoice, percent, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { say, trouble } from "./say.js";
 
@@ -78,10 +78,10 @@ if (list) {
   restore().then(watch);
 }
 
-$("filters")?.addEventListener("change", (event) => {
-  if (event.target.matches("select")) event.target.form.requestSubmit();
-});
+for (const select of document.querySelectorAll("#filters select")) onChoice(select, () => select.form.requestSubmit());
 $("filters")?.addEventListener("formdata", ({ formData }) => {
   for (const [name, value] of [...formData]) if (!value) formData.delete(name); // a short address
 });
+// A page that is shown again as it was left would name the choice that led away from it.
+addEventListener("pageshow", ({ persisted }) => persisted && $("filters")?.reset());
 if (!("readsOnly" in document.body.dataset)) takeFiles(startAdding);

@@ -2,6 +2,7 @@
 // A box is [left, top, right, bottom], each a share of the photo's width or height.
 
 import { $, percent } from "./dom.js";
+import { jpeg } from "./jpeg.js";
 
 const LEAST = 0.05; // of either side
 const STEP = 0.01;
@@ -118,14 +119,7 @@ export async function cut(file, [left, top, right, bottom]) {
   const picture = await createImageBitmap(file);
   const [width, height] = [(right - left) * picture.width, (bottom - top) * picture.height];
   const scale = Math.min(1, LONGEST / Math.max(width, height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(width * scale));
-  canvas.height = Math.max(1, Math.round(height * scale));
-  const pen = canvas.getContext("2d");
-  pen.fillStyle = "#fff"; // behind what is transparent, as the server has it
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.drawImage(picture, left * picture.width, top * picture.height, width, height, 0, 0, canvas.width, canvas.height);
-  picture.close();
-  const data = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.93));
+  const part = [left * picture.width, top * picture.height, width, height];
+  const data = await jpeg(picture, part, width * scale, height * scale, 0.93);
   return new File([data], "crop.jpg", { type: "image/jpeg" });
 }

@@ -20,6 +20,36 @@ export function button(text, act, attributes = {}) {
   return element;
 }
 
+const PASSING = /^(Arrow|Page|Home|End|\S$)/; // keys that change a closed list; a letter leads to what begins with it
+const AT_ONCE = 100; // milliseconds: from a list that a key opened one chooses later
+
+// act(value) of what somebody chooses in a select. What keys pass in a closed list is chosen by Enter, or when the
+// focus goes on.
+export function onChoice(select, act) {
+  let key = null; // the newest of those keys: {time, value: before it}
+  let before = null; // the value before keys passed others; null where they did not
+  const settle = () => {
+    const chosen = before !== null && before !== select.value;
+    before = null;
+    if (chosen) act(select.value);
+  };
+  select.addEventListener("keydown", (event) => {
+    if (PASSING.test(event.key)) key = { time: performance.now(), value: select.value };
+    if (event.key !== "Enter" || before === null) return;
+    event.preventDefault(); // it would open the list, or send the form
+    settle();
+  });
+  select.addEventListener("change", () => {
+    if (key && performance.now() - key.time < AT_ONCE) {
+      before ??= key.value;
+      return;
+    }
+    before = null;
+    act(select.value);
+  });
+  select.addEventListener("blur", settle);
+}
+
 // One of the symbols in icons.svg.
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");

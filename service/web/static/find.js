@@ -1,10 +1,10 @@
 // Find similar: the address says what is shown, the API is asked, the answer is drawn.
 
 import { ask, form, Problem, send } from "./api.js";
-import { blobUrl, photoOf } from "./asked.js";
+import { blobUrl, moved, photoOf } from "./asked.js";
 import { mendPictures } from "./pictures.js";
 import { chooseBox } from "./crop.js";
-import { $, megabytes } from "./dom.js";
+import { $, megabytes, onChoice } from "./dom.js";
 import { stillReadable, takeFiles } from "./files.js";
 import { drawAsked, drawFailed, drawLabelOnly, drawMatches, drawWaiting } from "./matches.js";
 import { keep, recall } from "./photos.js";
@@ -117,9 +117,7 @@ async function fresh(question, photo, signal) {
   try {
     return await send(`/similar?${how}`, form("image", [photo]), { signal });
   } catch (error) {
-    if (error.lost && !(await stillReadable(photo))) {
-      throw new Problem("The photo can no longer be read. Was it moved or changed? Choose it again.", "photo_gone");
-    }
+    if (error.lost && !(await stillReadable(photo))) throw moved();
     if (error.code !== "catalog_empty") throw error;
     return { classified: await send("/classify", form("image", [photo]), { signal }) };
   }
@@ -197,8 +195,8 @@ for (const id of ["n", "min"]) {
   $(id).addEventListener("change", () => search({ [id]: Number($(id).value) }, { step: false }));
 }
 for (const box of boxes()) box.addEventListener("change", () => search({ among: only() }));
-$("other").addEventListener("change", () => {
-  if ($("other").value) search({ label: $("other").value });
+onChoice($("other"), (label) => {
+  if (label) search({ label });
   $("other").value = "";
 });
 $("crop").addEventListener("click", crop);

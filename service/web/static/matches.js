@@ -119,5 +119,7 @@ export function drawFailed() {
   $("query-note").textContent = "";
   $("labels").replaceChildren();
   $("matches-title").textContent = "Nothing to show";
+  $("method").textContent = "";
+  $("none").hidden = true;
   $("matches").replaceChildren();
 }

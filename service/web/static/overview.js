@@ -1,6 +1,6 @@
 // The overview: every report is asked for by itself and drawn when it comes; stored ones can be made anew.
 
-import { ask } from "./api.js";
+import { ask, Problem } from "./api.js";
 import { make } from "./dom.js";
 import { drawAnalysis, followAnalysis } from "./overview-analysis.js";
 import * as charts from "./overview-charts.js";
@@ -23,7 +23,7 @@ async function show(place) {
     place.replaceChildren(...(never ? nothing("Not known yet.") : draw[name](report.rows, report.more)));
     if (report.stored) drawAnalysis(report);
   } catch (error) {
-    if (error.code && error.status < 500) {
+    if (error instanceof Problem && !error.passing) {
       place.replaceChildren(make("p", { class: "soft" }, error.message));
     } else { // it concerns more than this one, and is said once for all
       place.replaceChildren(make("p", { class: "soft" }, "This did not come."));

@@ -1,5 +1,6 @@
 // Small pictures of a set's photos, so that its page shows them again in this browser after a reload.
 
+import { jpeg } from "./jpeg.js";
 import { all, drop, get, pack, put, unpack } from "./kept.js";
 
 const MOST = 6; // sets
@@ -42,12 +43,9 @@ export function dropPreviews(id) {
 async function narrow(file) {
   try {
     const picture = await createImageBitmap(file);
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.min(WIDTH, picture.width);
-    canvas.height = Math.max(1, Math.round((picture.height * canvas.width) / picture.width));
-    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-    picture.close();
-    const data = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
+    const scale = Math.min(1, WIDTH / picture.width);
+    const whole = [0, 0, picture.width, picture.height];
+    const data = await jpeg(picture, whole, picture.width * scale, picture.height * scale, 0.85);
     return new File([data], file.name, { type: data.type });
   } catch {
     return null; // a format that this browser does not show

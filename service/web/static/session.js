@@ -1,13 +1,15 @@
 // The API key: handed to the server once, which keeps it in a cookie that no script can read.
 
+import { Problem } from "./api.js";
 import { forgetAll } from "./kept.js";
+import { trouble } from "./say.js";
 
 const form = document.getElementById("sign-in");
 
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const trouble = document.getElementById("trouble");
-  trouble.hidden = true;
+  const notice = document.getElementById("trouble");
+  notice.hidden = true;
   const answer = await fetch("/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -15,12 +17,15 @@ form?.addEventListener("submit", async (event) => {
   }).catch(() => null);
   if (answer?.ok) return location.reload();
   const problem = await answer?.json().catch(() => null);
-  trouble.textContent = problem?.detail ?? "The server does not answer. Is it still running?";
-  trouble.hidden = false;
+  notice.textContent = problem?.detail ?? "The server does not answer. Is it still running?";
+  notice.hidden = false;
 });
 
-document.querySelector("[data-sign-out]")?.addEventListener("click", async () => {
+async function signOut() {
   await forgetAll();
-  await fetch("/session", { method: "DELETE" }).catch(() => null);
+  const answer = await fetch("/session", { method: "DELETE" }).catch(() => null);
+  if (!answer?.ok) return trouble(new Problem("You are still signed in: the server did not answer."), signOut);
   location.assign("/");
-});
+}
+
+document.querySelector("[data-sign-out]")?.addEventListener("click", signOut);

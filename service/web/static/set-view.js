@@ -47,12 +47,12 @@ export function drawStopping() {
   return said;
 }
 
-// files: the photos in the set's order, as far as this browser has them. chosen: the only label shown, or
-// null. choose(label), similar(file). Returns what a screen reader hears.
-export function drawSet(set, files, chosen, { choose, similar }) {
+// files: the photos in the set's order, as far as this browser has them. unsent: {filename, error} of those that it
+// left out. chosen: the only label shown, or null. choose(label), similar(file). Returns what a screen reader hears.
+export function drawSet(set, files, unsent, chosen, { choose, similar }) {
   const labelled = set.images.filter((image) => image.label);
-  const wrong = set.images.filter((image) => image.error);
-  const read = set.images.length - wrong.length;
+  const read = set.images.filter((image) => !image.error).length;
+  const wrong = [...set.images.filter((image) => image.error), ...unsent];
   $("set-title").textContent = plural(set.images.length, "photo");
   $("set-note").textContent = note(set, read - labelled.length);
   $("kept-note").textContent = files.length ? "Only this browser shows the pictures: they are not kept on the server, and others see their names."

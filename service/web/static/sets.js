@@ -3,7 +3,7 @@
 import { ask, Problem } from "./api.js";
 import { placeholders } from "./card.js";
 import { csv, save } from "./csv.js";
-import { $, plural } from "./dom.js";
+import { $, megabytes, plural } from "./dom.js";
 import { takeFiles } from "./files.js";
 import { hold } from "./hold.js";
 import { keep, stored } from "./photos.js";
@@ -15,6 +15,7 @@ import { share } from "./share.js";
 
 const sets = new Map(); // id -> its answer
 const photos = new Map(); // id -> its photos, as far as this browser has them
+const leftOut = new Map(); // id -> {filename, error} of each that was chosen for it and not sent
 let current = new AbortController(); // of the view that is asked for
 let sending = null; // the newest: {id: once the set has one, stopping: once the part on its way is named, left, cut}
 
@@ -49,7 +50,7 @@ function draw(set) {
       $("top").querySelector(`[data-label="${label ?? chosen}"]`)?.focus();
     },
   };
-  say(drawSet(set, photos.get(set.id), chosen, act));
+  say(drawSet(set, photos.get(set.id), leftOut.get(set.id) ?? [], chosen, act));
 }
 
 function wait() {
@@ -67,18 +68,31 @@ function open(id) {
   for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== id;
 }
 
-// id: of the set that an earlier try began.
-async function askAbout(files, id = null) {
-  const { maxImages } = document.body.dataset;
+// A choice that is refused stops nothing that is under way.
+function take(chosen) {
+  const [most, mostPhotos] = [Number(document.body.dataset.maxImage), Number(document.body.dataset.maxImages)];
+  const files = chosen.filter(({ size }) => size <= most);
+  const large = chosen.filter(({ size }) => size > most);
+  const reason = ({ size }) => `has ${megabytes(size)}; at most ${megabytes(most)} are read.`;
+  if (!files.length) {
+    const said = large.length === 1 ? `The photo ${reason(large[0])}`
+      : `All ${large.length} photos are too large; at most ${megabytes(most)} are read of each.`;
+    return trouble(new Problem(said, "image_too_large"));
+  }
+  if (files.length > mostPhotos) {
+    return trouble(new Problem(`${files.length} photos are too many; at most ${mostPhotos} make a set.`, "too_many"));
+  }
+  askAbout(files, large.map((file) => ({ filename: file.name, error: `It ${reason(file)}` })));
+}
+
+// unsent: {filename, error} of what was chosen with them. id: of the set that an earlier try began.
+async function askAbout(files, unsent, id = null) {
   current.abort();
   leave();
   const mine = (sending = { id, stopping: false, left: false, cut: new AbortController() });
   const letGo = hold();
   calm();
   try {
-    if (files.length > maxImages) {
-      throw new Problem(`${files.length} photos are too many; at most ${maxImages} make a set.`, "too_many");
-    }
     drawGoing(files);
     open("going");
     $("going-title").focus();
@@ -91,6 +105,7 @@ async function askAbout(files, id = null) {
         mine.id = soFar.id;
         sets.set(mine.id, soFar);
         photos.set(mine.id, files);
+        leftOut.set(mine.id, unsent);
         keepNamed(mine.id);
         if (!mine.left) drawNamed(soFar);
       },
@@ -103,7 +118,7 @@ async function askAbout(files, id = null) {
     if (mine.cut.signal.aborted) return;
     if (mine.left) return mine.id && sayLeft(mine.id);
     await (mine.id ? showNamed(mine.id) : show());
-    trouble(error, () => askAbout(files, mine.id));
+    trouble(error, () => askAbout(files, unsent, mine.id));
   } finally {
     letGo();
   }
@@ -176,7 +191,7 @@ $("share").addEventListener("click", share);
 $("csv").addEventListener("click", download);
 $("forget")?.addEventListener("click", forget);
 $("stop").addEventListener("click", stop);
-if (!("readsOnly" in document.body.dataset)) takeFiles(askAbout);
+if (!("readsOnly" in document.body.dataset)) takeFiles(take);
 addEventListener("popstate", () => {
   leave();
   show();

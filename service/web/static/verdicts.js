@@ -79,10 +79,17 @@ async function give(pair) {
 
 async function takeBack(pair) {
   try {
-    await ask(`/feedback/${pair.stored.id}`, { method: "DELETE", keepalive: true });
+    if (await stands(pair)) await ask(`/feedback/${pair.stored.id}`, { method: "DELETE", keepalive: true });
   } catch (error) {
     if (error.code !== "feedback_not_found") throw error;
   }
   pair.stored = null;
   drop("verdicts", pair.key);
+}
+
+// Whether what is remembered is still what is stored: in another catalog at this address the id is somebody else's.
+async function stands({ asked, match, stored: { id, verdict } }) {
+  const { feedback: [found] } = await ask(`/feedback?before=${id + 1}&limit=1`);
+  const about = asked.sha256 ? found?.query_sha256 === asked.sha256 : found?.query_id === asked.garment_id;
+  return about && found.id === id && found.match_id === match && found.verdict === verdict;
 }

@@ -96,6 +96,11 @@ def test_a_photo_that_is_gone_by_now_is_said(
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#trouble")).to_be_hidden()
+    page.click("#crop")
+    page.get_by_role("button", name="Use this part").click()
+    expect(page.locator("#trouble")).to_contain_text("can no longer be read")
+    expect(page.locator("#method")).to_have_text("")
+    expect(page.get_by_text("Choose a photo")).to_be_visible()
 
 
 def test_a_garment_without_its_picture_is_told_from_a_photo_that_the_browser_cannot_show(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from service.catalog import open_engine
+from service.catalog import Row, open_engine
 from service.client import Client
 from service.keys import create_key
 
+from ..serving import wait_for
 from .finding import answered
-from .site import Site
+from .site import Opening, Site, pictures_of
 from .visitor import SIZES, Visitor
 
 
@@ -71,6 +73,47 @@ def test_a_key_is_asked_for_kept_and_forgotten(
     expect(page.locator("#query-note")).to_contain_text("Garment 1")  # where they wanted to go
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_who_is_still_signed_in_is_told(
+    locked: tuple[Site, str], visit: Callable[[Site, str], Visitor]
+) -> None:
+    site, key = locked
+    visitor = visit(site, "desktop")
+    visitor.forgiven += ["status of 401", "status of 502"]
+    page = visitor.open("/?garment=1")
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    answered(page)
+    page.route("**/session", lambda route: route.fulfill(status=502), times=1)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator("#trouble")).to_contain_text("You are still signed in")
+    visitor.look("still-signed-in")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_who_signs_out_after_a_removal_has_removed(
+    opening: Opening,
+    drawn: Path,
+    rows: list[Row],
+    tmp_path: Path,
+    visit: Callable[[Site, str], Visitor],
+) -> None:
+    with opening(pictures_of(drawn, tmp_path / "pictures"), rows[:3]) as site:
+        engine = open_engine(site.database_url)
+        key, _ = create_key(engine, "writer", ["write"])
+        engine.dispose()
+        wait_for(lambda: httpx.get(site.url).status_code == 401)  # it looks for keys each second
+        visitor = visit(site, "desktop")
+        visitor.forgiven.append("status of 401")
+        page = visitor.open("/garments/2")
+        page.get_by_label("API key").fill(key)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Remove").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("API key")).to_be_visible()
+        wait_for(lambda: site.rows("SELECT id FROM garment ORDER BY id") == [(1,), (3,)])
 
 
 def test_who_follows_a_link_of_another_site_is_signed_in(

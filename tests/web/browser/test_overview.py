@@ -82,6 +82,24 @@ def test_a_report_that_does_not_come_is_said_and_asked_for_again(at_reports: Vis
     expect(page.locator("#trouble")).to_be_hidden()
 
 
+def test_a_report_that_was_asked_for_too_soon_is_asked_for_again(at_reports: Visitor) -> None:
+    at_reports.forgiven.append("status of 429")
+    page = at_reports.page
+    page.route(
+        re.compile("analytics/growth"),
+        lambda route: route.fulfill(
+            status=429, headers={"Retry-After": "2"}, json={"code": "rate_limited", "detail": "No."}
+        ),
+        times=1,
+    )
+    opened(at_reports)
+    expect(page.locator("#trouble")).to_contain_text(
+        "Too much was asked in a short time. Try again in 2 seconds."
+    )
+    page.get_by_role("button", name="Try again").click()
+    page.locator("#growth svg").wait_for()
+
+
 def test_a_lost_connection_is_said_once_for_all_charts(at_reports: Visitor) -> None:
     at_reports.forgiven.append("ERR_|Failed to load")
     at_reports.page.route(re.compile("/analytics/"), lambda route: route.abort())

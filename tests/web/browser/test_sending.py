@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from service.client import Client
@@ -15,6 +16,14 @@ from ..serving import wait_for
 from .sending import CHOOSE, PART, asks_before_it_is_left, send, tiles
 from .site import Site
 from .visitor import Visitor
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file of a byte more than the server reads."""
+    file = tmp_path / "large.jpg"
+    file.write_bytes(bytes(20_000_001))
+    return file
 
 
 def test_progress_is_shown_and_stopped(visitor: Visitor, photos: list[Path]) -> None:
@@ -125,10 +134,50 @@ def test_a_key_that_is_revoked_meanwhile_loses_no_photo(
     expect(page.locator("#set-title")).to_have_text("12 photos")
 
 
-def test_too_many_photos_are_not_sent(visitor: Visitor, photos: list[Path]) -> None:
+def test_too_many_photos_are_not_sent_and_stop_no_others(
+    visitor: Visitor, photos: list[Path]
+) -> None:
     page = visitor.open("/sets")
-    page.set_input_files(CHOOSE, photos[:1] * 201)
-    expect(page.locator("#trouble")).to_contain_text("at most 200 make a set")
+    with visitor.held(PART):
+        page.set_input_files(CHOOSE, [*photos, *photos])
+        expect(page.locator("#going-note")).to_have_text("8 of 24 named")
+        page.set_input_files(CHOOSE, photos[:1] * 201)
+        expect(page.locator("#trouble")).to_contain_text("at most 200 make a set")
+        expect(page.locator("#going")).to_be_visible()
+        visitor.look("set-refused")
+    expect(page.locator("#set-title")).to_have_text("24 photos")
+
+
+def test_a_photo_that_is_too_large_is_left_out_and_named(
+    visitor: Visitor, photos: list[Path], large: Path
+) -> None:
+    visitor.forgiven.append("ERR_INTERNET_DISCONNECTED")
+    page = visitor.open("/sets")
+    with visitor.held(PART):
+        page.set_input_files(CHOOSE, [large, *photos])
+        expect(page.locator("#going-note")).to_have_text("8 of 12 named")
+        visitor.context.set_offline(True)
+    expect(page.locator("#trouble")).to_contain_text("The server does not answer")
+    visitor.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()  # which is without it too
+    expect(page.locator("#set-title")).to_have_text("12 photos")
+    expect(page.locator("#wrong-title")).to_have_text("2 photos could not be read")
+    named = page.locator("#wrong li", has_text="large.jpg")
+    expect(named).to_contain_text("at most 20 MB are read")
+    named.scroll_into_view_if_needed()
+    visitor.look("set-left-out")
+    with Client(visitor.url) as client:
+        stored = client.get_set(page.url.split("/")[-1]).images
+    assert [image.filename for image in stored] == [photo.name for photo in photos]
+
+
+def test_photos_that_are_all_too_large_are_not_sent(visitor: Visitor, large: Path) -> None:
+    page = visitor.open("/sets")
+    page.set_input_files(CHOOSE, [large])
+    expect(page.locator("#trouble")).to_contain_text("The photo has 20 MB; at most 20 MB are read.")
+    page.set_input_files(CHOOSE, [large] * 2)
+    expect(page.locator("#trouble")).to_contain_text("All 2 photos are too large")
+    expect(page.locator("#home")).to_be_visible()
 
 
 def test_a_part_that_the_server_got_and_did_not_answer_is_in_the_set_once(

@@ -9,12 +9,21 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import expect
+from PIL import Image as Pillow
+from playwright.sync_api import Page, expect
 
+from ...pictures import encoded, picture
 from ..serving import wait_for
 from .sending import send, tiles
 from .site import Site
 from .visitor import Visitor
+
+
+def kept(page: Page) -> int:
+    """How many pictures of the set that is shown this browser keeps."""
+    script = """id => import("/static/previews.js")
+        .then(({ previewsOf }) => previewsOf(id)).then((previews) => previews.length)"""
+    return int(page.evaluate(script, page.url.split("/")[-1]))
 
 
 def test_photos_are_labelled_and_counted(visitor: Visitor, photos: list[Path]) -> None:
@@ -58,9 +67,7 @@ def test_a_reload_shows_the_pictures_again_and_others_see_names(
     visitor: Visitor, site: Site, visit: Callable[[Site, str], Visitor], photos: list[Path]
 ) -> None:
     page = send(visitor, photos)
-    kept = """id => import("/static/previews.js")
-        .then(({ previewsOf }) => previewsOf(id)).then((previews) => previews.length)"""
-    wait_for(lambda: page.evaluate(kept, page.url.split("/")[-1]) == 12)
+    wait_for(lambda: kept(page) == 12)
     with visitor.held("/api/v1/sets/"):
         page.reload()
         expect(page.get_by_role("heading", name="Looking…")).to_be_visible()
@@ -81,6 +88,27 @@ def test_a_reload_shows_the_pictures_again_and_others_see_names(
     visitor.look("recent-sets")
     recent.click()
     expect(page.locator("#set-title")).to_have_text("12 photos")
+
+
+def test_what_is_transparent_is_white_after_a_reload_too(
+    site: Site, visit: Callable[[Site, str], Visitor], tmp_path: Path
+) -> None:
+    visitor = visit(site, "desktop")
+    cut_out = Pillow.new("RGBA", (90, 120))
+    cut_out.paste(picture(), (15, 20))
+    (tmp_path / "tee.png").write_bytes(encoded(cut_out))
+    page = send(visitor, [tmp_path / "tee.png"])
+    wait_for(lambda: kept(page) == 1)
+    page.reload()
+    corner = page.locator("#images img").evaluate(
+        """async (image) => {
+            await image.decode();
+            const pen = new OffscreenCanvas(1, 1).getContext("2d");
+            pen.drawImage(image, 0, 0);
+            return [...pen.getImageData(0, 0, 1, 1).data];
+        }"""
+    )
+    assert corner == [255, 255, 255, 255]
 
 
 def test_the_address_is_copied(visitor: Visitor, photos: list[Path]) -> None:

@@ -97,6 +97,24 @@ def test_a_garments_matches_are_judged_by_keys(visitor: Visitor, site: Site) -> 
     wait_for(lambda: stored(site, query) == [])
 
 
+def test_a_verdict_whose_id_is_somebody_elses_by_now_is_left_alone(
+    site: Site, visit: Callable[[Site, str], Visitor]
+) -> None:
+    """As in another catalog at the same address."""
+    remembered = """() => import("/static/kept.js").then(({ all }) => all("verdicts"))
+        .then((verdicts) => verdicts.length)"""
+    page = visit(site, "desktop").open("/?garment=13")
+    answered(page)
+    good, _, garment = buttons(page, 0)
+    good.click()
+    wait_for(lambda: page.evaluate(remembered) == 1)
+    site.rows("UPDATE feedback SET query_id = 14 WHERE query_id = 13")
+    good.click()
+    pressed(good, False)
+    wait_for(lambda: page.evaluate(remembered) == 0)
+    assert stored(site, 14) == [(garment, "good")]
+
+
 def test_who_presses_faster_than_the_server_answers_is_heard(visitor: Visitor, site: Site) -> None:
     query = 7 if visitor.size == "desktop" else 8
     page = visitor.open(f"/?garment={query}")
