@@ -20,7 +20,7 @@ from service.recommend import Query, labels_to_search
 from service.storage import Location, fetchers_of
 from service.studio import Studio
 from service.training.data import Sample, by_known_label, read_samples, some_of
-from service.training.figures import wilson
+from service.training.figures import rounded, wilson
 from service.training.held_out import split
 from service.training.learnt import learnt_by
 
@@ -53,7 +53,7 @@ class Gate:
         return {
             "gate": self.name,
             "right_label_searched": round(self.opened / photos, 4),
-            "interval_95": [round(bound, 4) for bound in wilson(self.opened, photos)],
+            "interval_95": rounded(wilson(self.opened, photos)),
             "labels_searched": round(float(np.mean(self.labels)), 2),
             "right_matches": _mean(self.right),
             "some_right_match": _mean(self.found),

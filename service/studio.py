@@ -222,7 +222,8 @@ class Studio:
         assert serving is not None
         # Of that very content several may lie here, calibrated each in its own way
         folder = find_bundle(self.settings, serving.title, serving.content_sha256, serving.folder)
-        return self._made(serving.id, folder, read_card(folder))
+        card = wanted if folder == bundle_folder(self.settings) else read_card(folder)
+        return self._made(serving.id, folder, card)
 
     def _made(self, model_id: int, folder: Path, card: Card) -> Model:
         own = card.labels

@@ -27,7 +27,7 @@ from service.domain import Match
 from service.errors import FashionStudioError, GarmentNotFound
 from service.images import Images
 from service.model import Model
-from service.training.evaluate import wilson
+from service.training.figures import rounded, wilson
 
 QUERIES = 200  # garments whose neighbours are compared
 PHOTOS = 12  # shown to both networks for their speed
@@ -209,7 +209,7 @@ def _share(hits: int, count: int) -> dict[str, Any] | None:
         return None
     return {
         "share": round(hits / count, 4),
-        "interval_95": [round(bound, 4) for bound in wilson(hits, count)],
+        "interval_95": rounded(wilson(hits, count)),
     }
 
 

@@ -31,6 +31,7 @@ from service.training.figures import (
     auroc_interval,
     calibration_error,
     reliability,
+    rounded,
     wilson,
 )
 from service.training.held_out import split
@@ -223,14 +224,11 @@ def _crossed(held: Observed, detector: Detector, keep: float) -> dict[str, Any] 
                     int((~recognised[others]).sum()), int(others.sum())
                 ),
                 "auroc": round(auroc(scores[known], scores[others]), 4),
-                "auroc_interval_95": [
-                    round(bound, 4) for bound in auroc_interval(scores[known], scores[others])
-                ],
+                "auroc_interval_95": rounded(auroc_interval(scores[known], scores[others])),
             }
     return figures
 
 
 def share(hits: int, trials: int) -> dict[str, Any]:
     """A share with its 95 % interval."""
-    low, high = wilson(hits, trials)
-    return {"share": round(hits / trials, 4), "interval_95": [round(low, 4), round(high, 4)]}
+    return {"share": round(hits / trials, 4), "interval_95": rounded(wilson(hits, trials))}

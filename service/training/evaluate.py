@@ -22,6 +22,7 @@ from service.training.figures import (
     auroc_interval,
     calibration_error,
     reliability,
+    rounded,
     wilson,
 )
 from service.training.observe import Observed, observe
@@ -173,7 +174,7 @@ def _rejection(
         figures["rejected_without_label"] = share(int(rejected.sum()), len(others))
     figures["auroc"] = {name: round(auroc(scores[name], wrong[name]), 4) for name in scores}
     figures["auroc_interval_95"] = {
-        name: _rounded(auroc_interval(scores[name], wrong[name])) for name in scores
+        name: rounded(auroc_interval(scores[name], wrong[name])) for name in scores
     }
     if by is not None:
         best = "detector" if detector is not None else "max_probability"
@@ -199,11 +200,7 @@ SCORES: dict[str, Callable[[Observed], np.ndarray]] = {  # each high where a lab
 
 
 def _interval(hits: int, trials: int) -> list[float]:
-    return _rounded(wilson(hits, trials))
-
-
-def _rounded(interval: tuple[float, float]) -> list[float]:
-    return [round(bound, 4) for bound in interval]
+    return rounded(wilson(hits, trials))
 
 
 def _require_two_labels(samples: Sequence[Sample], card: Card, unknown: Sequence[str]) -> None:

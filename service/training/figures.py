@@ -35,6 +35,11 @@ def _wilson_of(mean: float, variance: float, trials: int) -> tuple[float, float]
     return wilson(mean * trials, trials)
 
 
+def rounded(interval: tuple[float, float]) -> list[float]:
+    """An interval as reports and cards have it."""
+    return [round(bound, 4) for bound in interval]
+
+
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[tuple[float, float, int]]:
     """(mean confidence, accuracy, photos) of the top labels, in bins of equal width.
 

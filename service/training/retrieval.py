@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from service.encoder.calibration import unit
-from service.training.figures import neighbours, wilson, wilson_mean
+from service.training.figures import neighbours, rounded, wilson, wilson_mean
 from service.training.observe import Observed
 
 SHOWN = 9  # neighbours in an answer
@@ -77,9 +77,8 @@ def _same_garment(same: np.ndarray, garments: np.ndarray) -> dict[str, Any] | No
     figures: dict[str, Any] = {"photos": photos, "garments": len(set(garments[asked]))}
     for k in (1, FIRST):
         hits = int(same[asked, :k].any(axis=1).sum())
-        low, high = wilson(hits, photos)
         figures[f"recall_at_{k}"] = round(hits / photos, 4)
-        figures[f"recall_at_{k}_interval_95"] = [round(low, 4), round(high, 4)]
+        figures[f"recall_at_{k}_interval_95"] = rounded(wilson(hits, photos))
     return figures
 
 
@@ -121,8 +120,8 @@ def _others(
 
 def _with_interval(name: str, hits: np.ndarray, of: np.ndarray) -> dict[str, Any]:
     shares = _shares(hits, of)
-    low_high = [round(bound, 4) for bound in wilson_mean(shares)] if len(shares) else None
-    return {name: _mean(hits, of), f"{name}_interval_95": low_high}
+    interval = rounded(wilson_mean(shares)) if len(shares) else None
+    return {name: _mean(hits, of), f"{name}_interval_95": interval}
 
 
 def _mean(hits: np.ndarray, of: np.ndarray) -> float | None:
