@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import ray
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 from sqlalchemy import Engine, text
 
 from service.catalog import count_by_label
@@ -37,10 +39,16 @@ VECTORS = text("SELECT embedding::text FROM garment ORDER BY image_path")
 
 
 @pytest.fixture
-def cluster() -> Iterator[None]:
+def cluster(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Within this process. What Ray sets for signals stays behind, so that all later tests would die
+    without a word: of a crash it tells a file of its own."""
+    before = signal.getsignal(signal.SIGTERM)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+    signal.signal(signal.SIGTERM, before)
+    faulthandler.disable()
+    faulthandler.enable(pytestconfig.stash[fault_handler_stderr_fd_key])
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Event, Thread
 
 import pytest
 from procrastinate.exceptions import ConnectorException
@@ -15,9 +16,17 @@ from service.studio import Studio
 
 
 def in_thread(work: Callable[..., None], *given: object, **named: object) -> None:
-    """There is a browser's loop in the main one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work, *given, **named).result(60)
+    """There is a browser's loop in the main one. It is left behind where it does not end."""
+    ended: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(work(*given, **named))
+        except BaseException as error:
+            ended.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    ended.result(60)
 
 
 @pytest.fixture
@@ -33,6 +42,16 @@ def away(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("os.nice", lambda _: 0)
     return looks
+
+
+def test_a_worker_that_is_told_to_stop_before_it_has_begun_stops(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the one beside a server is, where that stops at once."""
+    monkeypatch.setattr(worker, "_end_at_last", lambda: None)  # it would end the tests
+    told = Event()
+    told.set()
+    in_thread(worker._work, studio, told, once=False, parent=None)
 
 
 def test_jobs_that_were_not_done_are_no_success(

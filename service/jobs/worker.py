@@ -110,13 +110,14 @@ async def _session(
         working = asyncio.create_task(worker.run())
         keeping = asyncio.create_task(_keep_house(app, studio, worker))
         while not working.done():
+            # First: a worker forgets what it was told before it ran
+            await asyncio.wait({working}, timeout=0.2)
             if stop.is_set() or _orphaned(parent):
                 stop.set()
                 worker.shutdown_graceful_timeout = 0.1  # then jobs are asked to stop
                 worker.stop()
                 _end_at_last()
                 break
-            await asyncio.wait({working}, timeout=0.2)
         keeping.cancel()
         with suppress(asyncio.CancelledError):
             await keeping

@@ -10,6 +10,7 @@ import struct
 import sys
 import time
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData
@@ -46,6 +47,12 @@ class Worker(ThreadWorker):
             if error.errno not in NO_FILES:
                 raise
             time.sleep(PAUSE_SECONDS)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End, as Ctrl-C asks the server to. gunicorn's own takes the lock of the pool of threads first, and
+        the signal may have come while this very thread held it, to begin another one: it would wait for
+        itself, and the server for it until it kills it."""
+        super(ThreadWorker, self).handle_quit(sig, frame)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """When the server stops, take in who has connected already, then let no one else connect:

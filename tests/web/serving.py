@@ -13,11 +13,12 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+import psutil
 import pytest
 
 START = "from service.cli import main; main()"
@@ -53,7 +54,7 @@ def served(
     try:
         yield process
     finally:
-        process.kill()
+        kill(process)
         process.communicate()
 
 
@@ -132,8 +133,17 @@ def ready_server(*options: str, before: str = "", **environment: str) -> Iterato
         wait_until_ready(port, process)
         yield Server(port, process)
     finally:
-        process.kill()
+        kill(process)
         process.wait()
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """And what it started: one of those that does not end would keep its pipes open for ever."""
+    if process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[str]) -> None:

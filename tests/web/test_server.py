@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +49,33 @@ def test_it_serves_and_stops(stop: signal.Signals) -> None:
         assert json.loads(warned)["event"] == "pgvector is old."
         events = [json.loads(line) for line in others]
         assert any("Invalid request" in event["event"] for event in events)  # gunicorn's line, too
+
+
+HELD = """
+import time
+from service.web.connections import Worker
+
+def slowly(self, conn):
+    with self.tpool._shutdown_lock:  # as the pool has it while it begins a thread
+        time.sleep(2)
+    return enqueue(self, conn)
+
+enqueue, Worker.enqueue_req = Worker.enqueue_req, slowly
+"""
+
+
+@pytest.mark.usefixtures("environment", "encoder")
+def test_ctrl_c_is_heard_while_a_connection_is_taken_in() -> None:
+    port = free_port()
+    with served(port, "--no-worker", before=HELD) as process:
+        wait_until_ready(port, process)
+        with closing(socket.create_connection(("127.0.0.1", port))) as client:
+            client.sendall(b"GET ")
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            assert process.wait(60) == 0
+            assert time.monotonic() - began < 10  # gunicorn waits for 35 s until it kills
 
 
 def refused(port: int, *options: str) -> str:
