@@ -1,4 +1,4 @@
-"""Processes that work for this one, and end with it."""
+"""Processes that work for this one, and end with it; and what tells this one to end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from service.processors import processors
+
+LOOK_SECONDS = 0.2  # between two looks at whether it was told to stop
+
+
+class Stop:
+    """Told by the handler of a signal. Unlike `threading.Event` it has no lock: the thread that the signal
+    interrupts might hold it."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def set(self) -> None:
+        self._told = True
+
+    def is_set(self) -> bool:
+        return self._told
+
+    def wait(self, seconds: float) -> bool:
+        """Until it is told, but no longer than that; whether it is."""
+        until = time.monotonic() + seconds
+        while not self._told and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_SECONDS))
+        return self._told
 
 
 def process_pool(

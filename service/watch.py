@@ -8,7 +8,6 @@ thousands of files at once are nothing special. The catalog is the ledger of wha
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from service.errors import (
 from service.extent import Gone
 from service.ingest import ingest
 from service.intake import Labels
+from service.processes import Stop
 from service.sources import Item, folder_of, read_source
 from service.studio import Studio
 from service.summary import Summary
@@ -71,7 +71,7 @@ class Watcher:
     _lost: bool = True  # photos may have gone since the last time that this was looked into
     _said: str = ""
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Until `stop` is set. A source, a disk or a database that goes away is waited for; at the start it
         raises `SourceInvalid`, `StorageUnavailable` or `DatabaseUnavailable`."""
         waiting, looked = self.round(), 0.0
@@ -140,7 +140,7 @@ class Watcher:
             self._say(refusal.detail)
             return []
 
-    def _wake_ups(self, stop: threading.Event) -> Iterator[bool]:
+    def _wake_ups(self, stop: Stop) -> Iterator[bool]:
         """Whether something changed: at once where it did, and every few seconds anyway."""
         places = {os.path.abspath(self._folder()), os.path.abspath(self.source)}
         try:

@@ -177,7 +177,7 @@ def test_a_job_that_never_ends_is_given_up(studio: Studio, source: Path, start) 
     assert start("--once").wait(60) == 0
     run = get_import(studio.engine, run.id)
     assert run.state == "failed"
-    assert "died" in str(run.error)
+    assert "never ended" in str(run.error)
     assert jobs(studio.engine) == [("import_photos", "failed")]
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from service.collection import Recipe, draw_collection
 from service.errors import FashionStudioError, TrainingImpossible
+from service.processes import Stop
 from service.training.views import Views
 
 VIEWS = """
@@ -69,6 +71,21 @@ def test_drawing_whose_process_is_ended_is_one_line_and_goes_on(tmp_path: Path) 
     draw_collection(tmp_path, recipe, lambda done, total: left.append(total - done))
     assert 0 < len(left) < 110
     assert left[-1] == 0
+
+
+def test_a_stop_is_heard_where_a_signal_interrupts_the_wait_for_it() -> None:
+    stop, began = Stop(), time.monotonic()
+    before = signal.signal(signal.SIGUSR1, lambda *_: stop.set())
+    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGUSR1,))
+    timer.start()
+    try:
+        assert not stop.wait(0.1)
+        assert stop.wait(30)
+        assert time.monotonic() - began < 10
+        assert stop.wait(30)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def _kill() -> None:

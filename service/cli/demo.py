@@ -48,7 +48,7 @@ def demo(garments: int, no_serve: bool, port: int, as_json: bool) -> None:
     """
     from service.demo import build_demo, sample
     from service.show import read_if_there, recommendation_sheet
-    from service.web.server import require_free_port
+    from service.web.ports import require_free_port
 
     if not no_serve:
         require_free_port("127.0.0.1", port)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from service.extent import Gone
 from service.ingest import BATCH, Summary
 from service.ingest import ingest as take_in
 from service.intake import Engine, outcomes
+from service.processes import Stop
 from service.storage import Location
 from service.watch import Keeping, Watcher
 
@@ -171,7 +171,7 @@ def _keep_in_step(source: Path, how: Keeping, as_json: bool) -> None:
         else:
             print_summary(summary)
 
-    stop = threading.Event()
+    stop = Stop()
 
     def end(*_: object) -> None:
         stop.set()

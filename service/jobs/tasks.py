@@ -120,8 +120,11 @@ def switch_model(context: JobContext, *, switch_id: int) -> None:
         if _is_last(context):  # one under way is closed by the process that works on it
             give_up_switch(studio.engine, switch_id, NEVER_FREE, states=("queued",))
         raise
-    except (DatabaseUnavailable, StorageUnavailable):  # `Patience` says whether it starts again
-        raise
+    except (DatabaseUnavailable, StorageUnavailable) as error:
+        if _is_last(context):
+            with suppress(DatabaseUnavailable):
+                give_up_switch(studio.engine, switch_id, error.detail)
+        raise  # `Patience` says whether it starts again
     except FashionStudioError as error:  # the record of one that had begun says so already
         give_up_switch(studio.engine, switch_id, error.detail, states=("queued",))
         log.warning("%s", error.detail)

@@ -30,6 +30,7 @@ from service.catalog import (
 )
 from service.errors import DatabaseUnavailable
 from service.jobs.tasks import BEAT_SECONDS, MOST_ATTEMPTS, STALLED_SECONDS, queue, switch_model
+from service.processes import Stop
 from service.settings import Settings
 from service.studio import Studio
 
@@ -52,7 +53,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
     """
     if parent is not None:
         os.nice(NICE)
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     reached, pause = False, 0.5
@@ -74,7 +75,7 @@ def run_worker(settings: Settings, *, once: bool = False, parent: int | None = N
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _work(studio: Studio, stop: threading.Event, once: bool, parent: int | None) -> None:
+def _work(studio: Studio, stop: Stop, once: bool, parent: int | None) -> None:
     """Until told to stop. Raises `DatabaseUnavailable` where the database goes away."""
     conninfo, parameters = libpq(studio.engine)
     connector = PsycopgConnector(
@@ -92,9 +93,7 @@ def _orphaned(parent: int | None) -> bool:
     return parent is not None and os.getppid() != parent
 
 
-async def _session(
-    app: App, studio: Studio, stop: threading.Event, once: bool, parent: int | None
-) -> None:
+async def _session(app: App, studio: Studio, stop: Stop, once: bool, parent: int | None) -> None:
     async with app.open_async():
         worker = Worker(
             app,
@@ -170,7 +169,7 @@ async def _rescue_job(app: App, studio: Studio, job: Job) -> None:
         return
     log.error("%s was begun %d times and never ended: given up.", job.call_string, MOST_ATTEMPTS)
     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
-    said = f"Its worker died {MOST_ATTEMPTS} times."
+    said = f"It was begun {MOST_ATTEMPTS} times and never ended."
     for argument, give_up in (("run_id", give_up_import), ("switch_id", give_up_switch)):
         recorded = job.task_kwargs.get(argument)
         if isinstance(recorded, int):

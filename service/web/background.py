@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
 from service.web.connections import greet_no_more
 
@@ -57,7 +59,27 @@ class Supervisor(Arbiter):
 
     def __init__(self, app: Any, companion: Companion | None) -> None:
         self._companion = companion
+        self._stopping = False
+        self._hears_hang_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         super().__init__(app)
+
+    def handle_hup(self) -> None:
+        """The terminal was closed: the server ends, but where it was started to outlive that (nohup).
+        gunicorn's own would put others in the place of its processes, with the settings that they have.
+        """
+        if self._hears_hang_up:
+            self.handle_term()
+
+    def handle_usr2(self) -> None:
+        """gunicorn's own would start another server, which the port that this one has refuses."""
+
+    def reap_workers(self) -> None:
+        """While it stops, a process that could not begin is no reason to stop."""
+        try:
+            super().reap_workers()
+        except HaltServer:
+            if not self._stopping:
+                raise
 
     def manage_workers(self) -> None:
         super().manage_workers()
@@ -65,13 +87,11 @@ class Supervisor(Arbiter):
             self._companion.keep()
 
     def stop(self, graceful: bool = True) -> None:
+        self._stopping = True
         if self._companion is not None:
             self._companion.stop()
-        # Another server may have got the listeners, or will get them, where gunicorn replaces itself
-        # (SIGUSR2) or systemd holds them
-        if self.reexec_pid == self.master_pid == 0 and not self.systemd:
-            for listener in self.LISTENERS:
-                greet_no_more(listener.sock)
+        for listener in self.LISTENERS:
+            greet_no_more(listener.sock)
         super().stop(graceful)
         if self._companion is not None:
             self._companion.wait()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import os
 import resource
 import shutil
-import socket
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from select import select
 from typing import Any
 
 import psutil
@@ -25,16 +26,18 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from service.errors import FashionStudioError, InvalidParameter, PortInUse
+from service.errors import FashionStudioError
 from service.logs import set_up_logs
 from service.settings import Settings
 from service.studio import Studio
 from service.web.access import require_keys
 from service.web.background import Companion, Supervisor
 from service.web.connections import Worker
+from service.web.ports import address, require_free_port
 
 GRACE_SECONDS = 5  # beyond the longest request, for those under way when the server is told to stop
 SPARE_THREADS = 48
+AGAIN_SECONDS = 2  # before another process is tried in the place of one that could not start
 MEMORY = Path("/dev/shm")
 CONNECTIONS = 8  # of each process to the database; a query takes few milliseconds
 KEPT_CONNECTIONS = 1000  # of clients, beside those that are read and answered
@@ -63,6 +66,12 @@ def serve(
     Raises `PortInUse`, `InvalidParameter` for a host that is not this machine's, `KeysMissing` where
     others could use it, and what `Studio` raises; also what kept a worker from loading the network.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until gunicorn has its own
+    for name in (
+        "LISTEN_PID",
+        "LISTEN_FDS",
+    ):  # systemd's sockets: gunicorn would take them for `host`
+        os.environ.pop(name, None)
     require_free_port(host, port)
     _allow_files()
     set_up_logs(settings)
@@ -81,11 +90,14 @@ def serve(
     def announce(worker: Worker) -> None:
         with suppress(BlockingIOError):
             os.read(unsaid, 1)
-            address = _address(host, port)
-            print(f"Fashion Studio on http://{address} (Ctrl-C stops)", file=sys.stderr, flush=True)
+            print(
+                f"Fashion Studio on http://{address(host, port)} (Ctrl-C stops)",
+                file=sys.stderr,
+                flush=True,
+            )
 
     options = {
-        "bind": _address(host, port),
+        "bind": address(host, port),
         "workers": workers,
         "threads": threads,
         "worker_connections": threads + KEPT_CONNECTIONS,
@@ -102,7 +114,7 @@ def serve(
         "child_exit": _forget_counts,
     }
     found = {"database_url": url, "database_password_file": None, "access": access}
-    server = Server(settings.model_copy(update=found), bool(published_at), options, report)
+    server = Server(settings.model_copy(update=found), bool(published_at), options, report, unsaid)
     arbiter = Supervisor(server, Companion() if background else None)
     # Once a worker has said why it cannot start, gunicorn's own lines about that are noise
     arbiter.log.error_log.addFilter(lambda record: not failures.poll())
@@ -134,12 +146,19 @@ class Server(BaseApplication):
     """What gunicorn runs. `load` is called by each worker after its fork."""
 
     def __init__(
-        self, settings: Settings, published: bool, options: dict[str, Any], report: Connection
+        self,
+        settings: Settings,
+        published: bool,
+        options: dict[str, Any],
+        report: Connection,
+        unsaid: int,
     ) -> None:
+        """unsaid: can be read from until one of them is there."""
         self.settings = settings
         self.published = published
         self.options = options
         self.report = report
+        self.unsaid = unsaid
         super().__init__()
 
     def load_config(self) -> None:
@@ -161,9 +180,14 @@ class Server(BaseApplication):
             app.extensions[EXTENSION].warm_up()
             return app
         except FashionStudioError as error:
-            self.report.send(error.detail)
+            why = error.detail
         except Exception as error:
-            self.report.send(f"A worker cannot start: {type(error).__name__}: {error}")
+            why = f"A worker cannot start: {type(error).__name__}: {error}"
+        if not select([self.unsaid], [], [], 0)[0]:  # the others serve, and go on
+            log.error("A server process cannot start, and is tried again. %s", why)
+            time.sleep(AGAIN_SECONDS)
+            sys.exit(1)
+        self.report.send(why)
         sys.exit(Arbiter.APP_LOAD_ERROR)  # the arbiter then stops instead of trying for ever
 
 
@@ -203,30 +227,3 @@ def _forget_counts(_arbiter: Arbiter, worker: Worker) -> None:
     from prometheus_client import multiprocess  # reads the environment when it is imported
 
     multiprocess.mark_process_dead(worker.pid)
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def require_free_port(host: str, port: int) -> None:
-    """Bind once and let go, because gunicorn would say it in seven lines and five seconds.
-
-    Raises `PortInUse`, or `InvalidParameter` for a host that is not this machine's.
-    """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with closing(socket.socket(family, kind)) as probe:
-            with suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUse(
-                f"Port {port} on {host} is taken by another program. Choose another one with --port."
-            ) from None
-        raise InvalidParameter(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
-    except UnicodeError:  # of a name with an empty part, or a part of more than 63 letters
-        raise InvalidParameter(f"Cannot listen on {host}:{port}: that is no host's name.") from None

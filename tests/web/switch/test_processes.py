@@ -27,17 +27,21 @@ from service.encoder.calibration import read_detector
 from service.encoder.write import write_calibration
 from service.errors import (
     BundleMismatch,
+    DatabaseUnavailable,
     SwitchCancelled,
 )
 from service.ingest import ingest
 from service.jobs import request_switch
 from service.jobs.tasks import MOST_ATTEMPTS, NEVER_FREE, queue, switch_model
+from service.jobs.worker import _work
+from service.processes import Stop
 from service.settings import Settings
 from service.studio import Studio
 from service.switch import Options, prepare, work_on
 
 from ...bundles import TITLE, write_variant
 from ...poolers import pgbouncer
+from ...test_worker import in_thread
 from .conftest import CLI, PHOTOS, environment_of, photo, switch, table_of
 
 
@@ -123,6 +127,26 @@ def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
     assert over.finished_at is not None
     switch(studio, noisy, margin=1)
     assert studio.model.card.name == "noisy"
+
+
+def test_a_switch_whose_last_attempt_fails_for_the_database_says_so(
+    studio: Studio, settings: Settings, noisy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("The catalog's tables stay busy.")
+
+    monkeypatch.setattr("service.jobs.tasks.work_on", busy)
+    queued = request_switch(studio, prepare(studio, str(noisy)), Options(margin=1))
+    for attempts, state in ((MOST_ATTEMPTS - 2, "running"), (MOST_ATTEMPTS - 1, "failed")):
+        with studio.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE procrastinate_jobs SET attempts = :n, scheduled_at = NULL"),
+                {"n": attempts},
+            )
+        in_thread(_work, studio, Stop(), once=True, parent=None)
+        assert last_switch(studio.engine).state == state  # type: ignore[union-attr]
+    assert last_switch(studio.engine).error == "The catalog's tables stay busy."  # type: ignore[union-attr]
+    assert last_switch(studio.engine).id == queued.id  # type: ignore[union-attr]
 
 
 def test_a_queued_switch_whose_job_was_given_up_is_in_nobodys_way(
