@@ -25,9 +25,9 @@ from service.storage import (
     is_url,
     locate,
     protocol_of,
-    reached,
     walk,
 )
+from service.stores import reached
 from service.tables import csv_rows, reading, require_columns, unreadable
 
 IMAGE, LABEL = "image_name", "category_label"

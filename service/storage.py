@@ -1,6 +1,6 @@
 """Files of this machine and objects behind a URL, as one kind of path.
 
-The one place that knows fsspec: how long a store is waited for, and what its errors mean.
+How a store is asked, and what its errors mean: `service.stores`.
 """
 
 from __future__ import annotations
@@ -8,44 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from service.disks import answering
-from service.errors import FashionStudioError, SettingsInvalid, StorageUnavailable
+from service.stores import FETCHERS, OPTIONS, call, reached
 
 if TYPE_CHECKING:  # fsspec is imported where a URL is met, as most catalogs know none
     from upath import UPath
-
-WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request may take
-CONNECT_SECONDS = 3.0
-SILENT_SECONDS = 8.0  # without a byte, after which an attempt is given up
-ATTEMPTS = 3
-FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
 Location: TypeAlias = "Path | UPath"
 """A file or folder: a path of this machine, or an fsspec URL as a path."""
 
 P = TypeVar("P", Path, "UPath", "Path | UPath")
 T = TypeVar("T")
-
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "s3": {
-        "config_kwargs": {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": SILENT_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
-            "max_pool_connections": FETCHERS,
-        },
-        "max_concurrency": 1,  # of parts of an object, before which s3fs asks for its size each time
-    }
-}
-
-# What an object's own absence or right means; everything else is the store's failure
-_OF_THE_OBJECT = (
-    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError,
-)  # fmt: skip
 
 
 def is_url(text: str) -> bool:
@@ -66,7 +42,7 @@ def locate(text: str | Path) -> Location:
     protocol = protocol_of(text)
     with reached(text):
         # Listings are not kept: others write to a store as well
-        options = _OPTIONS.get("s3" if protocol == "s3a" else protocol, {})
+        options = OPTIONS.get("s3" if protocol == "s3a" else protocol, {})
         path = UPath(text.rstrip("/"), use_listings_cache=False, **options)
         _ = path.fs
         return path
@@ -200,48 +176,3 @@ def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def call(
-    location: UPath,
-    method: str,
-    *args: Any,
-    of: str | None = None,
-    seconds: float = WHOLE_SECONDS,
-    **options: Any,
-) -> Any:
-    """A method of the location's file system on its path, or on `of`, another path of that system.
-
-    It ends within `seconds` where the file system can be held to that, as those of stores can.
-
-    Raises OSError of the object, `StorageUnavailable` of the store.
-    """
-    from fsspec.asyn import AsyncFileSystem, sync
-
-    filesystem, path = location.fs, location.path if of is None else of
-    with reached(str(location)):
-        if isinstance(filesystem, AsyncFileSystem):
-            coroutine: Callable[..., Any] = getattr(filesystem, f"_{method}")
-            return sync(filesystem.loop, coroutine, path, *args, timeout=seconds, **options)
-        return getattr(filesystem, method)(path, *args, **options)
-
-
-@contextmanager
-def reached(what: str) -> Iterator[None]:
-    """What a store's library raises, in this project's words; errors of the object itself pass.
-
-    Libraries of stores raise errors of their own kinds, for which fsspec has no common one.
-    """
-    try:
-        yield
-    except (FashionStudioError, *_OF_THE_OBJECT):
-        raise
-    except ImportError as error:
-        raise SettingsInvalid(
-            f"{what} cannot be reached: {error}. For S3: pip install 'fashion-studio[s3]'."
-        ) from None
-    except ValueError as error:
-        raise SettingsInvalid(f"{what} cannot be used: {error}.") from None
-    except Exception as error:
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise StorageUnavailable(f"{what} does not answer: {why.rstrip('.')}.") from error

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from service.errors import StorageUnavailable
 from service.images.folder import outside, reading, same, storing
-from service.storage import Location, call, locate
+from service.storage import Location, locate
+from service.stores import call
 
 if TYPE_CHECKING:
     from upath import UPath
