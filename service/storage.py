@@ -23,6 +23,8 @@ Location: TypeAlias = "Path | UPath"
 P = TypeVar("P", Path, "UPath", "Path | UPath")
 T = TypeVar("T")
 
+_LOCAL = ("", "file", "local")  # protocols of what lies on this machine
+
 
 def is_url(text: str) -> bool:
     return "://" in text
@@ -33,10 +35,17 @@ def protocol_of(text: str) -> str:
     return text.partition("://")[0].lower() if is_url(text) else ""
 
 
+def is_local(text: str) -> bool:
+    """Whether it names a path of this machine: plainly, or by a URL such as file:///photos."""
+    return protocol_of(text) in _LOCAL
+
+
 def locate(text: str | Path) -> Location:
     """The path that a text names. Raises `SettingsInvalid` for a URL whose protocol is not installed."""
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
+    if is_local(text):
+        return Path(os.path.expanduser(text.partition("://")[2]))  # as fsspec: no %20 is a space
     from upath import UPath
 
     protocol = protocol_of(text)

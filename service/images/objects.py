@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.errors import StorageUnavailable
 from service.images.folder import outside, reading, same, storing
-from service.storage import Location, locate
+from service.storage import Location, locate, read_bytes
 from service.stores import call
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ObjectImages:
     def read(self, image_path: str) -> bytes:
         with reading(image_path):
             if _is_on_this_machine(image_path):
-                return Path(image_path).read_bytes()
+                return read_bytes(Path(image_path))
             data: bytes = call(self._at(image_path), "cat_file")
             return data
 
