@@ -169,11 +169,18 @@ def lies_in(file: Location, roots: Sequence[Location]) -> bool:
 def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
     """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
 
+    A folder that is linked in is one like any other, but for one that leads back to where it lies in.
     Raises OSError where a folder cannot be listed, `StorageUnavailable` of the store.
     """
     if isinstance(folder, Path):
-        for parent, folders, files in os.walk(folder, onerror=_raise):
+        above: dict[str, frozenset[tuple[int, int]]] = {}  # the folders that a folder lies in
+        for parent, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+            found, way = os.stat(parent), above.pop(parent, frozenset())
+            if (here := (found.st_dev, found.st_ino)) in way:
+                folders.clear()
+                continue
             yield Path(parent), folders, files
+            above.update((os.path.join(parent, name), way | {here}) for name in folders)
     else:
         with reached(str(folder)):
             # One at a time: fsspec passes over the folders in it that it cannot list
