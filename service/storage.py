@@ -5,14 +5,15 @@ How a store is asked, and what its errors mean: `service.stores`.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from service.disks import answering
-from service.stores import FETCHERS, OPTIONS, call, reached
+from service.stores import FETCHERS, FLAT, LONGEST_KEY, OPTIONS, call, reached
 
 if TYPE_CHECKING:  # fsspec is imported where a URL is met, as most catalogs know none
     from upath import UPath
@@ -78,10 +79,20 @@ def size_of(location: Location) -> int:
         if not location.is_file():
             raise IsADirectoryError(0, "It is not a file")
         return found.st_size
-    info = call(location, "info")
+    info = _info(location)
     if info["type"] != "file":
         raise IsADirectoryError(0, "It is not a file")
     return int(info["size"])
+
+
+def _info(location: UPath) -> dict[str, Any]:
+    """What its store knows of it. Raises OSError of the object, `StorageUnavailable` of the store."""
+    _, _, key = location.path.partition("/")
+    if location.protocol in FLAT and len(key.encode()) > LONGEST_KEY:
+        # S3 answers as it answers what is wrong with every object: by 400
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    info: dict[str, Any] = call(location, "info")
+    return info
 
 
 def known_size(file: Location) -> int | None:
@@ -101,7 +112,7 @@ def state_of(file: Location) -> list[str | int]:
         if isinstance(file, Path):
             found = file.stat()
             return [str(file.absolute()), found.st_size, int(found.st_mtime_ns)]
-        info = call(file, "info")
+        info = _info(file)
     except (OSError, ValueError):
         return [str(file), -1, -1]
     marks = (info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "created"))
@@ -130,7 +141,7 @@ def exists(location: Location) -> bool:
     try:
         if isinstance(location, Path):
             return location.exists()
-        call(location, "info")
+        _info(location)
     except OSError:
         return False
     return True
@@ -144,7 +155,7 @@ def is_folder(location: Location) -> bool:
     if isinstance(location, Path):
         return location.is_dir()
     try:
-        info = call(location, "info")
+        info = _info(location)
     except FileNotFoundError:
         return False
     # Some tools mark a folder by an empty object of its name

@@ -18,6 +18,9 @@ SILENT_SECONDS = 8.0  # without a byte, after which an attempt is given up
 ATTEMPTS = 3
 FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
+FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs")  # stores without folders
+LONGEST_KEY = 1024  # bytes of an object's name that they take
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
         "config_kwargs": {

@@ -11,10 +11,11 @@ from service.errors import SourceInvalid, StorageUnavailable
 from service.images import open_images
 from service.ingest import ingest
 from service.settings import Settings
-from service.storage import exists, is_folder, known_size, locate
+from service.storage import exists, is_folder, known_size, locate, state_of
 from service.studio import Studio
 from tests.pictures import encoded, picture
 from tests.store import BUCKET, ObjectStore
+from tests.test_ingest import counts
 from tests.test_keeping import ids
 from tests.web.conftest import warm
 
@@ -88,3 +89,18 @@ def test_an_object_that_is_forbidden_is_gone_and_no_other_is(
     store.refused = "403 AccessDenied"
     with pytest.raises(SourceInvalid):
         ingest(shop, locate(PHOTOS))
+
+
+def test_a_name_longer_than_a_store_takes_is_one_photos_fault(
+    shop: Studio, store: ObjectStore
+) -> None:
+    name = "/".join(["photos", *["x" * 210] * 5, "1.png"])
+    store.forbid[name] = "400 KeyTooLongError"
+    table = f"image_name,category_label\n{name},Tee\nphotos/new.png,Tee\n"
+    store.files.pipe_file(f"{BUCKET}/photos/new.png", encoded(picture(60, 80, 9)))
+    store.files.pipe_file(f"{BUCKET}/new.csv", table.encode())
+    summary = ingest(shop, locate(f"s3://{BUCKET}/new.csv"))
+    assert counts(summary) == (2, 1, 0, 0, 1)
+    assert "File name too long" in summary.rejects[0]["reason"]
+    place = locate(f"s3://{BUCKET}/{name}")
+    assert (known_size(place), exists(place), state_of(place)[1]) == (None, False, -1)

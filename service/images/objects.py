@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from service.errors import StorageUnavailable
 from service.images.folder import outside, reading, same, storing
 from service.storage import Location, locate, read_bytes
-from service.stores import call
+from service.stores import FLAT, call
 
 if TYPE_CHECKING:
     from upath import UPath
 
 PROBE_SECONDS = 2.0  # that a check of the root may take
-FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs")  # stores without folders
 
 
 class ObjectImages:
