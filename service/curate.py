@@ -75,7 +75,7 @@ def relabel_garment(studio: Studio, garment_id: int, label: str) -> Garment:
 
     Its confidence becomes the model's probability of that label, asked of the stored picture; None
     where the picture is gone or is not the one that was taken in. Raises `GarmentNotFound`,
-    `LabelUnknown`, `ModelMoved`.
+    `LabelUnknown`, `ModelMoved`, `StorageUnavailable`, by which nothing changed.
     """
     model = studio.model
     label = canonical(label, model.labels)

@@ -108,6 +108,7 @@ def decode(data: bytes, limits: Limits, *, side: int | None = None) -> Image:
                 raise ImageTooLarge(_too_many(limits))
             if side is not None:
                 picture.draft("RGB", (2 * side, 2 * side))
+            _forget_xmp(picture)  # before a TIFF is turned as it is loaded
             with _large if picture.width * picture.height > LARGE else processor:
                 picture.load()
                 pixels = np.asarray(_rgb(_upright(picture)))
@@ -149,17 +150,32 @@ def fit(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def _upright(picture: Pillow.Image) -> Pillow.Image:
     """Turned as its EXIF says; EXIF that cannot be read says nothing, as in browsers."""
+    _forget_xmp(picture)  # a PNG's may come after its pixels
     try:
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        exif = picture.getexif()
+        if (
+            "exif" in picture.info
+        ):  # Pillow may have read it, and XMP with it, when it opened the file
+            exif = Pillow.Exif()
+            exif.load(picture.info["exif"])
+        turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:
         return picture
     return picture if turn is None else picture.transpose(turn)
 
 
+def _forget_xmp(picture: Pillow.Image) -> None:
+    """By which Pillow would turn a picture whose EXIF does not; browsers do not."""
+    for name in ("xmp", "XML:com.adobe.xmp"):
+        picture.info.pop(name, None)
+
+
 def _rgb(picture: Pillow.Image) -> Pillow.Image:
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
         picture = _eight_bit(picture)
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+    if picture.mode == "La":  # Pillow makes RGBA of no other grey than LA
+        picture = picture.convert("LA")
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Pillow.new("RGBA", picture.size, "white")
         return Pillow.alpha_composite(white, picture).convert("RGB")

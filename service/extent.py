@@ -19,7 +19,8 @@ from service.catalog import Filed, filed_garments, forget_garments
 from service.errors import PruneRefused
 from service.images import OWN, Images
 from service.sources import files_in
-from service.storage import Location, reached
+from service.storage import Location
+from service.stores import reached
 
 if TYPE_CHECKING:
     from upath import UPath

@@ -21,13 +21,14 @@ from service.storage import (
     P,
     exists,
     is_folder,
+    is_local,
     is_remote,
     is_url,
     locate,
     protocol_of,
-    reached,
     walk,
 )
+from service.stores import reached
 from service.tables import csv_rows, reading, require_columns, unreadable
 
 IMAGE, LABEL = "image_name", "category_label"
@@ -176,6 +177,8 @@ def _items(rows: Iterator[dict[str, str]], root: Location) -> Iterator[Item]:
 
 
 def _file(name: str, root: Location) -> Location:
+    if isinstance(root, Path) and is_url(name) and is_local(name):
+        return locate(name)
     if isinstance(root, Path) or not is_url(name):
         return root / name
     if protocol_of(name) != root.protocol:  # a library may connect before anything is read

@@ -1,28 +1,22 @@
 """Files of this machine and objects behind a URL, as one kind of path.
 
-The one place that knows fsspec: how long a store is waited for, and what its errors mean.
+How a store is asked, and what its errors mean: `service.stores`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from service.disks import answering
-from service.errors import FashionStudioError, SettingsInvalid, StorageUnavailable
+from service.stores import FETCHERS, FLAT, LONGEST_KEY, OPTIONS, call, reached
 
 if TYPE_CHECKING:  # fsspec is imported where a URL is met, as most catalogs know none
     from upath import UPath
-
-WHOLE_SECONDS = 25.0  # of one call with all its attempts: less than a request may take
-CONNECT_SECONDS = 3.0
-SILENT_SECONDS = 8.0  # without a byte, after which an attempt is given up
-ATTEMPTS = 3
-FETCHERS = 16  # calls to a store at once where many photos are read: it is waited for, not computed
 
 Location: TypeAlias = "Path | UPath"
 """A file or folder: a path of this machine, or an fsspec URL as a path."""
@@ -30,22 +24,7 @@ Location: TypeAlias = "Path | UPath"
 P = TypeVar("P", Path, "UPath", "Path | UPath")
 T = TypeVar("T")
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "s3": {
-        "config_kwargs": {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": SILENT_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
-            "max_pool_connections": FETCHERS,
-        },
-        "max_concurrency": 1,  # of parts of an object, before which s3fs asks for its size each time
-    }
-}
-
-# What an object's own absence or right means; everything else is the store's failure
-_OF_THE_OBJECT = (
-    FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError,
-)  # fmt: skip
+_LOCAL = ("", "file", "local")  # protocols of what lies on this machine
 
 
 def is_url(text: str) -> bool:
@@ -57,16 +36,23 @@ def protocol_of(text: str) -> str:
     return text.partition("://")[0].lower() if is_url(text) else ""
 
 
+def is_local(text: str) -> bool:
+    """Whether it names a path of this machine: plainly, or by a URL such as file:///photos."""
+    return protocol_of(text) in _LOCAL
+
+
 def locate(text: str | Path) -> Location:
     """The path that a text names. Raises `SettingsInvalid` for a URL whose protocol is not installed."""
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
+    if is_local(text):
+        return Path(os.path.expanduser(text.partition("://")[2]))  # as fsspec: no %20 is a space
     from upath import UPath
 
     protocol = protocol_of(text)
     with reached(text):
         # Listings are not kept: others write to a store as well
-        options = _OPTIONS.get("s3" if protocol == "s3a" else protocol, {})
+        options = OPTIONS.get("s3" if protocol == "s3a" else protocol, {})
         path = UPath(text.rstrip("/"), use_listings_cache=False, **options)
         _ = path.fs
         return path
@@ -93,10 +79,20 @@ def size_of(location: Location) -> int:
         if not location.is_file():
             raise IsADirectoryError(0, "It is not a file")
         return found.st_size
-    info = call(location, "info")
+    info = _info(location)
     if info["type"] != "file":
         raise IsADirectoryError(0, "It is not a file")
     return int(info["size"])
+
+
+def _info(location: UPath) -> dict[str, Any]:
+    """What its store knows of it. Raises OSError of the object, `StorageUnavailable` of the store."""
+    _, _, key = location.path.partition("/")
+    if location.protocol in FLAT and len(key.encode()) > LONGEST_KEY:
+        # S3 answers as it answers what is wrong with every object: by 400
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    info: dict[str, Any] = call(location, "info")
+    return info
 
 
 def known_size(file: Location) -> int | None:
@@ -116,7 +112,7 @@ def state_of(file: Location) -> list[str | int]:
         if isinstance(file, Path):
             found = file.stat()
             return [str(file.absolute()), found.st_size, int(found.st_mtime_ns)]
-        info = call(file, "info")
+        info = _info(file)
     except (OSError, ValueError):
         return [str(file), -1, -1]
     marks = (info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "created"))
@@ -145,7 +141,7 @@ def exists(location: Location) -> bool:
     try:
         if isinstance(location, Path):
             return location.exists()
-        call(location, "info")
+        _info(location)
     except OSError:
         return False
     return True
@@ -159,7 +155,7 @@ def is_folder(location: Location) -> bool:
     if isinstance(location, Path):
         return location.is_dir()
     try:
-        info = call(location, "info")
+        info = _info(location)
     except FileNotFoundError:
         return False
     # Some tools mark a folder by an empty object of its name
@@ -184,11 +180,18 @@ def lies_in(file: Location, roots: Sequence[Location]) -> bool:
 def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
     """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
 
+    A folder that is linked in is one like any other, but for one that leads back to where it lies in.
     Raises OSError where a folder cannot be listed, `StorageUnavailable` of the store.
     """
     if isinstance(folder, Path):
-        for parent, folders, files in os.walk(folder, onerror=_raise):
+        above: dict[str, frozenset[tuple[int, int]]] = {}  # the folders that a folder lies in
+        for parent, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+            found, way = os.stat(parent), above.pop(parent, frozenset())
+            if (here := (found.st_dev, found.st_ino)) in way:
+                folders.clear()
+                continue
             yield Path(parent), folders, files
+            above.update((os.path.join(parent, name), way | {here}) for name in folders)
     else:
         with reached(str(folder)):
             # One at a time: fsspec passes over the folders in it that it cannot list
@@ -200,48 +203,3 @@ def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def call(
-    location: UPath,
-    method: str,
-    *args: Any,
-    of: str | None = None,
-    seconds: float = WHOLE_SECONDS,
-    **options: Any,
-) -> Any:
-    """A method of the location's file system on its path, or on `of`, another path of that system.
-
-    It ends within `seconds` where the file system can be held to that, as those of stores can.
-
-    Raises OSError of the object, `StorageUnavailable` of the store.
-    """
-    from fsspec.asyn import AsyncFileSystem, sync
-
-    filesystem, path = location.fs, location.path if of is None else of
-    with reached(str(location)):
-        if isinstance(filesystem, AsyncFileSystem):
-            coroutine: Callable[..., Any] = getattr(filesystem, f"_{method}")
-            return sync(filesystem.loop, coroutine, path, *args, timeout=seconds, **options)
-        return getattr(filesystem, method)(path, *args, **options)
-
-
-@contextmanager
-def reached(what: str) -> Iterator[None]:
-    """What a store's library raises, in this project's words; errors of the object itself pass.
-
-    Libraries of stores raise errors of their own kinds, for which fsspec has no common one.
-    """
-    try:
-        yield
-    except (FashionStudioError, *_OF_THE_OBJECT):
-        raise
-    except ImportError as error:
-        raise SettingsInvalid(
-            f"{what} cannot be reached: {error}. For S3: pip install 'fashion-studio[s3]'."
-        ) from None
-    except ValueError as error:
-        raise SettingsInvalid(f"{what} cannot be used: {error}.") from None
-    except Exception as error:
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise StorageUnavailable(f"{what} does not answer: {why.rstrip('.')}.") from error

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from service.errors import SourceInvalid
-from service.storage import Location, is_remote, reached
+from service.storage import Location, is_remote
+from service.stores import reached
 
 
 def csv_rows(source: Location, *required: str) -> Iterator[dict[str, str]]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import fsspec
 import httpx
@@ -26,7 +26,8 @@ class ObjectStore:
     """An S3 server with the bucket `shop`.
 
     refuse: answer that many of the next requests with 503. hang: seconds before each answer.
-    forbid: the status by which to answer whoever lists what lies under a prefix.
+    forbid: the status by which to answer whoever lists what lies under a prefix, or asks for an object.
+    refused: the status by which to answer every request.
     asked: (method, path) of every request; queries: what stood behind the path.
     """
 
@@ -36,6 +37,7 @@ class ObjectStore:
         self._server: BaseWSGIServer | None = None
         self._port = 0
         self.queries, self.forbid = list[str](), dict[str, str]()
+        self.refused: str | None = None
         self.start()
 
     @property
@@ -71,14 +73,16 @@ class ObjectStore:
         self.queries.append(urlsplit(environ["RAW_URI"]).query)
         if self.hang:
             time.sleep(self.hang)
-        prefix = parse_qs(self.queries[-1]).get("prefix", [""])[0]
-        status = self.forbid.get(prefix)
+        key = unquote(self.asked[-1][1]).removeprefix(f"/{BUCKET}/")
+        status = self.refused or self.forbid.get(parse_qs(self.queries[-1]).get("prefix", [key])[0])
         if self.refuse > 0:
             self.refuse -= 1
             status = "503 SlowDown"
         if status is not None:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start(status, [("Content-Type", "application/xml"), ("Connection", "close")])
+            if environ["REQUEST_METHOD"] == "HEAD":
+                return []
             code = status.partition(" ")[2]
             return [f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()]
         answer: Iterable[bytes] = self._moto(environ, start)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 
 from service.decode import PAD, Limits, decode, fit, read
 from service.errors import (
@@ -50,6 +51,46 @@ def test_exif_rotation_is_applied(orientation: int) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     assert np.array_equal(pixels(encoded(stored, "PNG", exif=exif)), np.asarray(upright))
+
+
+@pytest.mark.parametrize("exif", [None, 1, 6])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_xmp_turns_nothing(format: str, exif: int | None) -> None:
+    """As in browsers. It may stand beside EXIF that tells of other things."""
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    tags = Pillow.Exif()
+    tags[0x010F] = "a camera"
+    if exif is not None:
+        tags[0x0112] = exif
+    options: dict[str, object] = {"exif": tags}
+    if format == "PNG":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    elif format == "TIFF":
+        options = {"tiffinfo": {700: xmp, **({} if exif is None else {274: exif})}}
+    else:
+        options["xmp"] = xmp
+    stored = encoded(picture(), format, **options)
+    assert pixels(stored).shape == ((60, 80, 3) if exif == 6 else (80, 60, 3))
+
+
+def test_xmp_alone_turns_nothing() -> None:
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    assert pixels(encoded(picture(), "JPEG", xmp=xmp)).shape == (80, 60, 3)
+
+
+def test_grey_with_its_alpha_multiplied_lies_on_white() -> None:
+    """A TIFF of two samples a pixel, whose ExtraSamples say so; Pillow writes none."""
+    tags = [
+        (256, 3, 1, 2), (257, 3, 1, 1), (258, 3, 2, 8 | 8 << 16), (259, 3, 1, 1), (262, 3, 1, 1),
+        (273, 4, 1, 8 + 2 + 12 * 10 + 4), (277, 3, 1, 2), (278, 3, 1, 1), (279, 4, 1, 4),
+        (338, 3, 1, 1),
+    ]  # fmt: skip
+    data = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    data += b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", 0)
+    found = pixels(data + bytes([100, 255, 50, 128]))
+    assert found[0, 0].tolist() == [100] * 3
+    assert abs(int(found[0, 1, 0]) - (50 + 255 - 128)) <= 1
 
 
 def test_cmyk_keeps_its_colours() -> None:

@@ -8,8 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ImagePathTaken, ImageUndecodable, InvalidParameter
+from service.errors import (
+    ImagePathTaken,
+    ImageUndecodable,
+    InvalidParameter,
+    SourceForbidden,
+    StorageFull,
+    StorageUnavailable,
+)
 from service.images import Images, open_images
+from service.jobs.roots import require_source
+from service.settings import Settings
+from service.sources import read_source
+from service.storage import locate
 from tests.store import BUCKET
 
 
@@ -99,3 +110,56 @@ def test_names_start_at_the_root_whatever_leads_there(tmp_path: Path) -> None:
     assert {root.name_of(tmp_path / folder / "a.jpg") for folder in ("photos", "disk")} == {"a.jpg"}
     outside = tmp_path / "photos" / "out" / "a.jpg"
     assert root.name_of(outside) == str(outside)
+
+
+@pytest.fixture(params=["", "file://", "local://"])
+def named(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A folder by the ways to name it. Its link leads out."""
+    (tmp_path / "photos %20").mkdir()
+    (tmp_path / "photos %20" / "link").symlink_to(tmp_path)
+    return f"{request.param}{tmp_path}/photos %20"
+
+
+def test_no_link_leads_out_of_a_folder_that_a_url_names(named: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    root = open_images(named)
+    with pytest.raises(InvalidParameter, match="outside"):
+        root.put("link/a.jpg", b"a")
+    with pytest.raises(ImageUndecodable, match="outside"):
+        root.read("link/secret.jpg")
+    assert not (tmp_path / "a.jpg").exists()
+    settings = Settings(import_roots=named)
+    with pytest.raises(SourceForbidden):
+        require_source(f"{named}/link", settings)
+    assert require_source(named, settings)[0] == tmp_path / "photos %20"
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("service.images.folder.os.fsync", fail)
+    with pytest.raises(StorageFull):
+        open_images(named).put("a.jpg", b"one")
+    assert [path.name for path in (tmp_path / "photos %20").iterdir()] == ["link"]
+
+
+def test_names_are_the_same_by_whatever_way_the_folder_is_named(named: str, tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text(f"image_name\nb/1.jpg\nfile://{tmp_path}/photos %20/2.jpg\n")
+    table = locate(f"file://{tmp_path}/all.csv")
+    items = list(read_source(table, image_root=locate(named)))
+    assert [open_images(named).name_of(item.file) for item in items] == ["b/1.jpg", "2.jpg"]
+
+
+def test_a_share_that_went_away_is_no_picture_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    for root in ("memory://shop", str(tmp_path)):
+        with pytest.raises(StorageUnavailable):
+            open_images(root).read("/mnt/nas/a.jpg")

@@ -16,6 +16,8 @@ from service.ingest import ingest
 from service.jobs import request_import
 from service.jobs.roots import require_source
 from service.settings import Settings
+from service.sources import read_source
+from service.storage import lies_in
 from service.studio import Studio
 from tests.pictures import encoded, picture
 from tests.test_ingest import counts
@@ -93,3 +95,21 @@ def test_photos_behind_a_link_are_the_same_garments_by_either_name(
     for folder in (link, resolved):
         gone = Gone(studio.engine, studio.images, folder)
         assert (gone.total, [garment.image_path for garment in gone.garments]) == (3, ["1.png"])
+
+
+def test_photos_of_a_linked_folder_keep_in_step_and_over_http_are_refused(
+    studio: Studio, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    nas = tmp_path_factory.mktemp("nas")
+    for number in range(3):
+        (nas / f"{number}.png").write_bytes(encoded(picture(60, 80, number)))
+    (source / "tee").symlink_to(nas)
+    assert counts(ingest(studio, source)) == (3, 3, 0, 0, 0)
+    (nas / "1.png").unlink()
+    (nas / "2.png").rename(nas / "moved.png")
+    summary = ingest(studio, source, prune=Gone.prune)
+    assert (summary.moved, summary.pruned) == (1, [str(source / "tee" / "1.png")])
+    resolved, roots = require_source(str(source), studio.settings)
+    items = list(read_source(resolved))
+    assert len(items) == 2
+    assert not any(lies_in(item.file, roots) for item in items)

@@ -24,7 +24,8 @@ from service.jobs.roots import require_source
 from service.jobs.tasks import Patience
 from service.settings import Settings
 from service.sources import read_source
-from service.storage import WHOLE_SECONDS, is_folder, locate
+from service.storage import is_folder, locate
+from service.stores import WHOLE_SECONDS
 from service.studio import Studio
 from tests.pictures import encoded, picture
 from tests.store import BUCKET, ObjectStore

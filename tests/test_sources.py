@@ -48,6 +48,34 @@ def test_folder_per_category_where_a_folder_bears_a_label(folder: Path) -> None:
     ]
 
 
+def test_a_linked_folder_is_one_like_any_other(folder: Path) -> None:
+    elsewhere = folder.parent / "nas" / "frocks"
+    (elsewhere / "long").mkdir(parents=True)
+    for name in ("d.jpg", "long/e.jpg"):
+        (elsewhere / name).write_bytes(b"x")
+    (folder / "Dress").symlink_to(elsewhere)
+    assert named(folder, labels=LABELS) == [
+        ("a.jpg", None),
+        ("Dress/d.jpg", "Dress"),
+        ("Dress/long/e.jpg", "Dress"),
+        ("Tee/b.png", "Tee"),
+        ("tee2/c.jpeg", "tee2"),
+    ]
+
+
+def test_links_that_lead_back_end(folder: Path) -> None:
+    (folder / "Tee" / "all").symlink_to(folder)
+    (folder / "Tee" / "other").symlink_to(folder / "tee2")
+    (folder / "tee2" / "other").symlink_to(folder / "Tee")
+    assert [name for name, _ in named(folder)] == [
+        "a.jpg",
+        "Tee/b.png",
+        "Tee/other/c.jpeg",
+        "tee2/c.jpeg",
+        "tee2/other/b.png",
+    ]
+
+
 def test_the_folder_of_uploads_is_no_category(folder: Path) -> None:
     (folder / "tee2").rename(folder / "uploads")
     assert named(folder, labels=LABELS)[-1] == ("uploads/c.jpeg", None)

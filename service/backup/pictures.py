@@ -14,7 +14,7 @@ from typing import TypeVar
 from service.backup.archive import PICTURES, Archive, ArchiveWriter
 from service.errors import ImageUndecodable
 from service.images import Images, open_images
-from service.storage import FETCHERS
+from service.stores import FETCHERS
 
 Thing = TypeVar("Thing")
 

@@ -36,7 +36,8 @@ from service.errors import (
 from service.images import open_images
 from service.jobs import STALLED_SECONDS
 from service.settings import Settings, load_settings
-from service.storage import is_folder, locate, reached
+from service.storage import is_folder, locate
+from service.stores import reached
 
 
 @click.command()

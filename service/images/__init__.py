@@ -7,7 +7,7 @@ from typing import Protocol
 
 from service.images.folder import FolderImages
 from service.images.objects import ObjectImages
-from service.storage import Location, is_url
+from service.storage import Location, is_local
 
 __all__ = ["OWN", "Images", "open_images"]
 
@@ -65,9 +65,10 @@ class Images(Protocol):
 
 
 def open_images(root: str | None) -> Images:
-    """The pictures under a folder or an fsspec URL; None: the current folder.
+    """The pictures under a folder, which may be a file:// URL, or under an fsspec URL; None: the current
+    folder.
 
     A store is not reached before it is asked for a picture. Raises `SettingsInvalid` for what is no
     folder.
     """
-    return ObjectImages(root) if root is not None and is_url(root) else FolderImages(root)
+    return FolderImages(root) if root is None or is_local(root) else ObjectImages(root)

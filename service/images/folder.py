@@ -18,7 +18,7 @@ from service.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from service.storage import Location, lies_in, read_bytes
+from service.storage import Location, lies_in, locate, read_bytes
 
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT and some network folders
@@ -29,7 +29,7 @@ class FolderImages:
     and is overwritten by the next."""
 
     def __init__(self, root: str | None) -> None:
-        self.folder = Path(os.path.abspath(root or "."))
+        self.folder = Path(os.path.abspath(str(locate(root or "."))))
         if root is not None and not os.path.isdir(self.folder):
             raise SettingsInvalid(f"FASHION_STUDIO_IMAGE_ROOT={root} is no folder.")
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from service.errors import StorageUnavailable
 from service.images.folder import outside, reading, same, storing
-from service.storage import Location, call, locate
+from service.storage import Location, locate, read_bytes
+from service.stores import FLAT, call
 
 if TYPE_CHECKING:
     from upath import UPath
 
 PROBE_SECONDS = 2.0  # that a check of the root may take
-FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs")  # stores without folders
 
 
 class ObjectImages:
@@ -44,7 +44,7 @@ class ObjectImages:
     def read(self, image_path: str) -> bytes:
         with reading(image_path):
             if _is_on_this_machine(image_path):
-                return Path(image_path).read_bytes()
+                return read_bytes(Path(image_path))
             data: bytes = call(self._at(image_path), "cat_file")
             return data
 

@@ -37,7 +37,8 @@ from service.intake.photo import Items, Options, Outcome, Photo, outcome_of, pho
 from service.intake.work import Engine, Work
 from service.model import Model
 from service.settings import Settings
-from service.storage import FETCHERS, is_remote
+from service.storage import is_remote
+from service.stores import FETCHERS
 
 CHUNK = 32  # photos to a task: a second or less of one core, done again where an actor dies
 DATA = "pickled"  # the one column: a list of photos, or of what became of them, or an error

@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from service.catalog import Loader
 from service.intake.photo import Outcome, outcome_of, photos_of
 from service.intake.work import Work
-from service.storage import FETCHERS, is_remote
+from service.storage import is_remote
+from service.stores import FETCHERS
 
 WINDOW = 64  # photos under way beyond the batch: enough to keep every core busy during a commit
 
