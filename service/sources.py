@@ -61,18 +61,19 @@ def read_source(
     *,
     labels: Sequence[str] | None = None,
     image_root: Location | None = None,
+    roots: Sequence[Location] = (),
 ) -> Iterator[Item]:
     """The items of a source, in an order that is the same each time.
 
     labels: category names; a folder is read as one folder per category where one of its folders bears
     such a name. None: any folder with sub-folders is. image_root: where a table's paths start; by
-    default at the table's own folder.
+    default at the table's own folder. roots: what a folder's links may lead to; without any, anywhere.
     Raises `SourceInvalid`, at once where the source itself is at fault, and `StorageUnavailable`.
     """
     if not is_remote(source):
-        return _read(source, labels, image_root)
+        return _read(source, labels, image_root, roots)
     with reached(str(source)):
-        return _reaching(source, _read(source, labels, image_root))
+        return _reaching(source, _read(source, labels, image_root, roots))
 
 
 def _reaching(source: Location, items: Iterator[Item]) -> Iterator[Item]:
@@ -81,7 +82,10 @@ def _reaching(source: Location, items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _read(
-    source: Location, labels: Sequence[str] | None, image_root: Location | None
+    source: Location,
+    labels: Sequence[str] | None,
+    image_root: Location | None,
+    roots: Sequence[Location],
 ) -> Iterator[Item]:
     if not exists(source):
         raise SourceInvalid(f"{source} does not exist, or lies where this process may not look.")
@@ -89,7 +93,7 @@ def _read(
         if is_folder(source):
             if (annotations := _annotations(source)) is not None:
                 return _deepfashion(annotations, image_root)
-            return _folder(source, labels)
+            return _folder(source, labels, roots)
     except OSError as error:
         raise unreadable(source, error) from None
     root = image_root if image_root is not None else source.parent
@@ -136,8 +140,10 @@ def _images(folder: P, walking: Iterable[tuple[P, list[str], list[str]]]) -> Ite
         raise unreadable(folder, error) from None
 
 
-def _folder(folder: Location, labels: Sequence[str] | None) -> Iterator[Item]:
-    walking = walk(folder)
+def _folder(
+    folder: Location, labels: Sequence[str] | None, roots: Sequence[Location]
+) -> Iterator[Item]:
+    walking = walk(folder, roots)
     try:
         first = next(walking, (folder, [], []))
     except OSError as error:

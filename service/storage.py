@@ -177,10 +177,11 @@ def lies_in(file: Location, roots: Sequence[Location]) -> bool:
     return any(isinstance(root, Path) and resolved.is_relative_to(root.resolve()) for root in roots)
 
 
-def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
+def walk(folder: P, roots: Sequence[Location] = ()) -> Iterator[tuple[P, list[str], list[str]]]:
     """As `os.walk`: each folder with the names of its folders, which the caller may cut, and files.
 
-    A folder that is linked in is one like any other, but for one that leads back to where it lies in.
+    A folder that is linked in is one like any other, but for one that leads back to where it lies in, and
+    one that leads out of the roots, where there are any.
     Raises OSError where a folder cannot be listed, `StorageUnavailable` of the store.
     """
     if isinstance(folder, Path):
@@ -190,6 +191,8 @@ def walk(folder: P) -> Iterator[tuple[P, list[str], list[str]]]:
             if (here := (found.st_dev, found.st_ino)) in way:
                 folders.clear()
                 continue
+            if roots:
+                folders[:] = [name for name in folders if lies_in(Path(parent, name), roots)]
             yield Path(parent), folders, files
             above.update((os.path.join(parent, name), way | {here}) for name in folders)
     else:

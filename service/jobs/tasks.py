@@ -91,7 +91,7 @@ def import_photos(context: JobContext, *, run_id: int) -> None:
         source, roots = require_source(run.source, studio.settings)
 
         def items() -> Iterator[Item]:
-            return read_source(source, labels=studio.model.labels)
+            return read_source(source, labels=studio.model.labels, roots=roots)
 
         options = Options(labels=run.labels, roots=roots)
         gone = Gone(studio.engine, studio.images, folder_of(source))
