@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def export_feedback(
         pairs = [p for p in decided if names[p.one.key] and names[p.other.key]]
         good = [pair for pair in pairs if pair.good > pair.bad]
         pictures = {side.key: side for pair in pairs for side in (pair.one, pair.other)}
-        asked = {k: uploads[k] for k, side in pictures.items() if side.image_path is None}
+        asked = {k: uploads[k] for k, side in pictures.items() if not side.image_paths}
         groups = components(_judged_together(pairs) + _nearly_the_same(studio, asked))
         alike = components((p.one.key, p.other.key) for p in good)
         _write(
@@ -137,20 +138,21 @@ def _uploads(photos: Path | None, limits: Limits) -> tuple[dict[str, Path], int]
 def _copy(picture: Picture, studio: Studio, uploads: dict[str, Path], folder: Path) -> str | None:
     """Its name in the folder, by its bytes; None where they are not to be had. Raises
     `StorageUnavailable`, for which every picture would be missing."""
-    try:
-        if picture.key in uploads:
-            data = read(uploads[picture.key], studio.limits)
-        elif picture.image_path is not None:
-            data = studio.images.read(picture.image_path)
-        else:
-            return None
-        digest = _digest(data)
-        if len(picture.key) == 64 and digest != picture.key:
-            return None  # another picture by now
-        name = f"images/{digest}{suffix_of(data)}"
-    except FashionStudioError as error:  # an ending of its name is not all that makes a picture
-        if error.is_ours:
-            raise
+    ways = [partial(studio.images.read, path) for path in picture.image_paths]
+    if picture.key in uploads:
+        ways = [partial(read, uploads[picture.key], studio.limits)]
+    for way in ways:
+        try:
+            data = way()
+            digest = _digest(data)
+            name = f"images/{digest}{suffix_of(data)}"
+        except FashionStudioError as error:  # an ending of its name is not all that makes a picture
+            if error.is_ours:
+                raise
+            continue
+        if len(picture.key) < 64 or digest == picture.key:
+            break  # else it is another picture by now
+    else:
         return None
     file = folder / name
     if not file.is_file() or _digest(file.read_bytes()) != digest:
@@ -163,8 +165,7 @@ def _judged_together(pairs: list[JudgedPair]) -> list[tuple[str, str]]:
     """What must be in one group: pairs, and near-duplicates of theirs in the catalog."""
     edges = [(pair.one.key, pair.other.key) for pair in pairs]
     for side in (side for pair in pairs for side in (pair.one, pair.other)):
-        if side.image_path is not None:
-            edges.append((side.key, f"garment {side.image_path}"))
+        edges += [(side.key, f"garment {path}") for path in side.image_paths]
         if side.duplicates is not None:
             edges.append((side.key, f"duplicates {side.duplicates}"))
     return edges

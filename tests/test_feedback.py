@@ -205,6 +205,30 @@ def test_a_tie_and_a_picture_that_changed_are_left_out(
     assert (said["pairs"], said["undecided"], said["missing"]) == (0, 1, 1)
 
 
+def test_a_picture_is_had_from_whichever_garment_still_has_it(
+    studio: Studio,
+    pictures: list[Path],
+    drawn: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(drawn, root)
+    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(root))
+    digest = hashlib.sha256(pictures[2].read_bytes()).hexdigest()
+    for name in ("again.jpg", "once more.jpg"):
+        shutil.copy(pictures[2], root / name)
+        copy = row(name, label="Dress", label_source="given", content_sha256=digest)
+        Loader(studio.engine, studio.model_id).write([copy])
+    (root / pictures[2].relative_to(drawn)).unlink()
+    shutil.copy(pictures[9], root / "again.jpg")  # another picture by now
+    store_feedback(studio.engine, 4, "good", query_id=3)
+    out = tmp_path / "judged"
+    said = json.loads(run("feedback", "export", out, "--json").stdout)
+    assert (said["pairs"], said["pictures"], said["missing"]) == (1, 2, 0)
+    assert digest in {Path(line["image_name"]).stem for line in read(out / "feedback.csv")}
+
+
 def test_a_full_disk_leaves_what_was_exported_before(
     studio: Studio, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,16 +31,21 @@ LIST = text("""
 
 DELETE = text("DELETE FROM feedback WHERE id = :id")
 
-# A verdict is about bytes where they are known: a garment whose picture was replaced is another
-# picture, and a picture that was taken in again is the same one. The near-duplicate group is that of
-# the last analysis; identical bytes need none. Of garments of one picture, one with a given label (before
-# 'predicted') stands for all.
+# A verdict is about bytes where they are known, be it since: a garment whose picture was replaced is
+# another picture, and a picture that was taken in again is the same one. The near-duplicate group is
+# that of the last analysis; identical bytes need none. Of garments of one picture, one with a given label
+# (before 'predicted') stands for all.
 PAIRS = text("""
-    WITH judged AS (
-        SELECT coalesce(encode(query_sha256, 'hex'), query_id::text) AS query,
-               coalesce(encode(match_sha256, 'hex'), match_id::text) AS match,
-               verdict, query_id, query_sha256, match_id, match_sha256
+    WITH known AS (
+        SELECT verdict, query_id, coalesce(query_sha256, asked.content_sha256) AS query_sha256,
+               match_id, coalesce(match_sha256, answered.content_sha256) AS match_sha256
         FROM feedback
+        LEFT JOIN garment AS asked ON asked.id = query_id
+        LEFT JOIN garment AS answered ON answered.id = match_id
+    ), judged AS (
+        SELECT *, coalesce(encode(query_sha256, 'hex'), query_id::text) AS query,
+               coalesce(encode(match_sha256, 'hex'), match_id::text) AS match
+        FROM known
     ), sides AS (
         SELECT query AS picture, query_id AS id, query_sha256 AS digest FROM judged
         UNION
@@ -48,11 +53,15 @@ PAIRS = text("""
     ), found AS (
         SELECT picture, garment.id, image_path, label, label_source
         FROM sides JOIN garment ON content_sha256 = digest
-        UNION ALL
+        UNION
         SELECT picture, id, image_path, label, label_source
         FROM sides JOIN garment USING (id) WHERE digest IS NULL
     ), pictures AS (
-        SELECT DISTINCT ON (picture) picture, found.image_path, group_id,
+        SELECT DISTINCT ON (picture) picture, group_id,
+               array_agg(found.image_path) OVER (
+                   PARTITION BY picture ORDER BY found.label_source, found.id
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+               ) AS image_paths,
                CASE found.label_source WHEN 'given' THEN found.label END AS label
         FROM found LEFT JOIN catalog_duplicates ON garment_id = found.id
         ORDER BY picture, found.label_source, found.id
@@ -60,12 +69,12 @@ PAIRS = text("""
         SELECT least(query, match) AS one, greatest(query, match) AS other,
                count(*) FILTER (WHERE verdict = 'good') AS good,
                count(*) FILTER (WHERE verdict = 'bad') AS bad
-        FROM judged WHERE query IS NOT NULL AND match IS NOT NULL
+        FROM judged WHERE query <> match
         GROUP BY one, other
     )
     SELECT one, other, good, bad,
-           a.image_path AS one_path, a.label AS one_label, a.group_id AS one_group,
-           b.image_path AS other_path, b.label AS other_label, b.group_id AS other_group
+           a.image_paths AS one_paths, a.label AS one_label, a.group_id AS one_group,
+           b.image_paths AS other_paths, b.label AS other_label, b.group_id AS other_group
     FROM votes
     LEFT JOIN pictures AS a ON a.picture = one
     LEFT JOIN pictures AS b ON b.picture = other
@@ -82,13 +91,13 @@ class Picture:
     """One side of a judged pair. key: the hex digest of its bytes, or its garment's id where they are
     unknown.
 
-    image_path, label: of the garment that has it; None where the catalog does not, and the label where
-    it is only the network's own. duplicates: the
-    group of near-duplicates that the garment is in, None where it is alone.
+    image_paths: of the garments that have it; none where the catalog does not. label: of the first of
+    them; None without one, and where it is only the network's own. duplicates: the group of
+    near-duplicates that this garment is in, None where it is alone.
     """
 
     key: str
-    image_path: str | None
+    image_paths: tuple[str, ...]
     label: str | None
     duplicates: int | None
 
@@ -160,12 +169,12 @@ def delete_feedback(engine: Engine, feedback_id: int) -> None:
 
 def judged_pairs(engine: Engine) -> list[JudgedPair]:
     """Every pair that was judged, whichever of the two was asked about, but for those of which one went
-    that was imported without its photo."""
+    that was imported without its photo, and for those that turned out to be one picture."""
     with engine.connect() as connection:
         return [
             JudgedPair(
-                Picture(row.one, row.one_path, row.one_label, row.one_group),
-                Picture(row.other, row.other_path, row.other_label, row.other_group),
+                Picture(row.one, tuple(row.one_paths or ()), row.one_label, row.one_group),
+                Picture(row.other, tuple(row.other_paths or ()), row.other_label, row.other_group),
                 row.good,
                 row.bad,
             )

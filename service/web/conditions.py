@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy import Engine
 
-from service.catalog import MAX_LIMIT, Conditions
+from service.catalog import MAX_LIMIT, Conditions, category_names
 from service.domain import LabelSource, Order
 from service.labels import canonical
 from service.web.given import Parameters
@@ -71,10 +71,10 @@ class GarmentsParameters(Parameters):
         default=None, description="the `next_cursor` of the page before", examples=["50"]
     )
 
-    def conditions(self, known: Sequence[str]) -> Conditions:
-        """known: the model's labels. Raises `LabelUnknown`."""
+    def conditions(self, engine: Engine) -> Conditions:
+        """With labels as the catalog spells them: it has more of them than the model, from another that
+        served it before or is about to. Raises `LabelUnknown`."""
         asked = self.model_dump(exclude={"order", "limit", "cursor"})
-        for name in ("label", "predicted_label"):
-            if asked[name] is not None:
-                asked[name] = canonical(asked[name], known)
-        return Conditions(**asked)
+        labels = [name for name in ("label", "predicted_label") if asked[name] is not None]
+        known = category_names(engine) if labels else []
+        return Conditions(**asked | {name: canonical(asked[name], known) for name in labels})

@@ -29,7 +29,11 @@ def stock(loader):
 
 
 def names(pairs):
-    return [(p.one.image_path, p.other.image_path, p.good, p.bad) for p in pairs]
+    """The first garment of each side, and the votes."""
+    return [
+        (*(next(iter(side.image_paths), None) for side in (p.one, p.other)), p.good, p.bad)
+        for p in pairs
+    ]
 
 
 def test_a_verdict_is_kept_listed_and_taken_back(engine, stock):
@@ -100,13 +104,31 @@ def test_a_verdict_is_about_the_picture_that_was_seen(engine, stock, loader):
     assert names(judged_pairs(engine)) == [("1.jpg", None, 1, 0)]
 
 
+def test_verdicts_on_a_picture_whose_bytes_became_known_are_about_one_pair(engine, stock, loader):
+    """As of one that was imported without its photo and is taken in since."""
+    store_feedback(engine, 6, "good", query_id=1)
+    store_feedback(engine, 2, "bad", query_id=6)
+    loader.write([row("6.jpg", content_sha256=f"{6:064x}")])
+    store_feedback(engine, 1, "good", query_id=6)
+    store_feedback(engine, 6, "bad", query_sha256=f"{1:064x}")
+    pairs = judged_pairs(engine)
+    assert names(pairs) == [("1.jpg", "6.jpg", 2, 1), ("2.jpg", "6.jpg", 0, 1)]
+    assert {pair.other.key for pair in pairs} == {f"{6:064x}"}
+
+
+def test_a_pair_that_turned_out_to_be_one_picture_is_none(engine, stock, loader):
+    store_feedback(engine, 6, "good", query_id=1)
+    loader.write([row("6.jpg", content_sha256=f"{1:064x}")])
+    assert judged_pairs(engine) == []
+
+
 def test_of_a_picture_that_is_there_twice_the_given_label_counts(engine, stock, loader):
     again = {"label": "Dress", "label_source": "given", "content_sha256": f"{1:064x}"}
     loader.write([row("again/1.jpg", **again)])
     store_feedback(engine, 2, "good", query_id=1)
     (pair,) = judged_pairs(engine)
-    assert (pair.one.image_path, pair.one.label) == ("again/1.jpg", "Dress")
-    assert (pair.other.image_path, pair.other.label) == ("2.jpg", None)
+    assert (pair.one.image_paths, pair.one.label) == (("again/1.jpg", "1.jpg"), "Dress")
+    assert (pair.other.image_paths, pair.other.label) == (("2.jpg",), None)
 
 
 def test_pairs_know_the_near_duplicates_of_their_pictures(engine, stock, loader, tmp_path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 from flask.testing import FlaskClient
 
 from service.catalog import REPORTS, STORED, analyse, queue_state
 from service.report_schemas import Analysis, Report
 from service.studio import Studio
+from service.web.pages.overview import shown
 
 from .asking import require_problem
 
@@ -27,6 +30,15 @@ def test_categories_count_the_catalog(client: FlaskClient) -> None:
     assert len(rows) == 11
     assert {row["garments"] for row in rows} == {3}
     assert sum(row["share"] for row in rows) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_time_on_a_page_is_in_utc_whatever_the_zone_of_the_database() -> None:
+    there = timezone(timedelta(hours=2))
+    for time in (
+        datetime(2026, 3, 1, 0, 30, tzinfo=there),
+        datetime(2026, 2, 28, 22, 30, tzinfo=UTC),
+    ):
+        assert shown(time) == "2026-02-28 22:30 UTC"
 
 
 def test_a_limit_cuts(client: FlaskClient) -> None:

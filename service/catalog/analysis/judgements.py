@@ -115,14 +115,15 @@ def thresholds(
     found = []
     for label in np.unique(labels[given]):
         own = (labels == label)[:, None] & known
-        values = cosines[own].astype(float).round(DIGITS)
+        values = cosines[own].astype(float)
         order = np.argsort(-values, kind="stable")
         if len(order) < FEWEST:
             continue
         values, right = values[order], (labels[places] == label)[own][order]
+        alike = values.round(DIGITS)
         precision = right.cumsum() / np.arange(1, len(order) + 1)
         precision[: FEWEST - 1] = 0
-        ends = np.append(values[1:] < values[:-1], True)  # who takes one of a tie takes them all
+        ends = np.append(alike[1:] < alike[:-1], True)  # who takes one of a tie takes them all
         for wanted in LEVELS:
             reached = np.flatnonzero((precision >= wanted) & ends)
             if not len(reached):

@@ -43,10 +43,13 @@ def list_garments(query: GarmentsParameters) -> dict[str, Any]:
     One that is added meanwhile is on a later page, unless another writer's with higher ids were there,
     and read, before it was; with `order=newest` it is on none. One that is removed is on none.
     """
-    conditions = query.conditions(studio().model.labels)
     garments, cursor = studio().read(
         lambda engine: garments_page(
-            engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor
+            engine,
+            query.conditions(engine),
+            order=query.order,
+            limit=query.limit,
+            cursor=query.cursor,
         )
     )
     return {"garments": [garment.as_dict() for garment in garments], "next_cursor": cursor}

@@ -37,7 +37,7 @@ def catalog() -> str:
     }
     query = validated(GarmentsParameters, {"order": "newest", "limit": PAGE} | given)
     here = studio()
-    conditions = query.conditions(here.model.labels)
+    conditions = here.read(query.conditions)
     garments, cursor = here.read(
         lambda engine: garments_page(
             engine, conditions, order=query.order, limit=query.limit, cursor=query.cursor

@@ -21,12 +21,15 @@ export function confidence(rows) {
   if (!rows.length) return nothing("The network has not seen the photo of any garment.");
   return [list(rows.map(({ label, garments, p10, p25, median, p75, p90 }) => ({
     name: label,
-    href: catalog({ label, max_confidence: p10.toFixed(3), order: "oldest" }),
+    href: catalog({ label, max_confidence: atMost(p10), order: "oldest" }),
     drawn: range([p10, p90], [p25, p75], median),
     said: percent(median),
     title: `half of ${plural(garments, "garment")} above ${percent(median)}, a tenth below ${percent(p10)}: see those`,
   })))];
 }
+
+// The report rounds to six digits: a millionth more, or the tenth's last garment may be left out
+const atMost = (confidence) => Math.min(confidence + 0.000001, 1).toFixed(6);
 
 export function growth(rows, more) {
   const days = rows.toReversed().map((row) => ({ ...row, count: row.added }));
@@ -42,7 +45,7 @@ export function growth(rows, more) {
 }
 
 export function agreement(rows, more) {
-  if (!rows.length) return nothing("No garment has a given label.");
+  if (!rows.length) return nothing("There is no garment of which both a given label and the network's are known.");
   const labels = [...new Map(rows.map((row) => [row.label, row.agreement]))];
   const parts = [list(labels.map(([label, agreed]) => ({
     name: label,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
-from service.catalog import REPORTS
+from service.catalog import REPORTS, Row
 from service.client import Client
 
-from .site import Site
+from .site import Opening, Site
 from .visitor import SIZES, Visitor
 
 ENOUGH_DRESSES = """
@@ -67,6 +69,38 @@ def test_every_chart_leads_to_the_garments_behind_it(at_reports: Visitor, report
         page.locator("#growth[aria-busy=false]").wait_for()
     page.locator("#duplicates .card").first.click()
     page.wait_for_url("**/garments/*")
+
+
+def test_the_least_sure_tenth_is_shown_however_small_its_confidence(
+    opening: Opening, drawn: Path, rows: list[Row], visit: Callable[[Site, str], Visitor]
+) -> None:
+    doubtful = [
+        replace(row, confidence=0.0003)
+        if row.label == "Dress"
+        else replace(row, confidence=0.99964)
+        for row in rows
+    ]
+    with opening(drawn, doubtful) as site:
+        page = opened(visit(site, "desktop"))
+        for label in ("Dress", "Tee"):
+            page.locator("#confidence a", has_text=label).click()
+            page.wait_for_url("**/catalog?**")
+            expect(page.locator("#garments .card")).to_have_count(3)
+            page.go_back()
+            page.locator("#confidence[aria-busy=false]").wait_for()
+        href = page.locator("#confidence a", has_text="Tee").get_attribute("href") or ""
+        assert "max_confidence=0.999641" in href  # not 1, which every garment is below
+
+
+def test_given_labels_of_which_the_network_has_seen_no_photo_are_not_said_to_be_none(
+    opening: Opening, drawn: Path, rows: list[Row], visit: Callable[[Site, str], Visitor]
+) -> None:
+    unseen = [replace(row, predicted_label=None, confidence=None) for row in rows]
+    with opening(drawn, unseen) as site:
+        page = opened(visit(site, "desktop"))
+        expect(page.locator("#agreement")).to_have_text(
+            "There is no garment of which both a given label and the network's are known."
+        )
 
 
 def test_a_report_that_does_not_come_is_said_and_asked_for_again(at_reports: Visitor) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from service.catalog import Loader, Row, garments_page
 from service.studio import Studio
@@ -107,6 +108,19 @@ def test_pages_show_every_garment_once(paged: FlaskClient, studio: Studio) -> No
 def test_pages_of_a_label(paged: FlaskClient) -> None:
     page = paged.get(f"{GARMENTS}?label=tEE").get_json()
     assert [garment["label"] for garment in page["garments"]] == ["Tee"] * 3
+
+
+@pytest.mark.parametrize("condition", ["label=sari", "predicted_label=SARI"])
+def test_a_category_that_another_model_left_has_pages_too(
+    paged: FlaskClient, studio: Studio, condition: str
+) -> None:
+    with studio.engine.begin() as connection:
+        connection.execute(text("INSERT INTO category (name, position) VALUES ('Sari', 99)"))
+    answer = paged.get(f"{GARMENTS}?{condition}")
+    assert (answer.status_code, answer.get_json()["garments"]) == (200, [])
+    page = paged.get(f"/catalog?{condition}")
+    assert page.status_code == 200
+    assert "No garment is like that" in page.text
 
 
 @pytest.mark.parametrize(
