@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/losses.py --data labels.csv --data drawn/garments.csv \\
         --group sender_id --group garment --backbone efficientnetlite0 --weights imagenet …
 
-Options are those of `fashion-studio train`, without --garment, --similarity and --out: they differ from
-run to run. Every bundle is then evaluated on the photos that all of them held out, and on garments drawn
-in three scenes each that none has seen.
+Options are those of `fashion-studio train`, without --garment, --alike, --similarity and --out: they
+differ from run to run. Every bundle is then evaluated on the photos that all of them held out, and on
+garments drawn in three scenes each that none has seen.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from pathlib import Path
 from typing import Any
 
 GARMENT = "garment"  # the column of the drawn garments
+ALIKE = [
+    word for column in ("family", "pattern", "sleeve", "neckline") for word in ("--alike", column)
+]
 LOSSES: dict[str, list[str]] = {
     "labels alone": ["--similarity", "0"],
     "and a proxy for each garment": ["--similarity", "0", "--task", GARMENT],
     "and two views of a photo": [],
     "and two photos of a garment": ["--garment", GARMENT],
+    "and the others ordered": ["--garment", GARMENT, *ALIKE],
 }
 COMMAND = (sys.executable, "-m", "service.cli")
 

@@ -21,7 +21,7 @@ from service.training.curves import draw_curves
 from service.training.data import Sample, by_known_label, label_order, read_samples
 from service.training.held_out import large_enough, selected
 from service.training.lite import BLOCK_LAYERS, LAYERS, keras_path
-from service.training.losses import TEMPERATURE, same_garment
+from service.training.losses import TEMPERATURE, similarity
 from service.training.network import FEATURES, LOGITS, build, freeze
 from service.training.plan import Plan
 from service.training.weights import initial_weights, start_from
@@ -57,6 +57,25 @@ def test_a_photo_without_a_label_teaches_its_tasks_alone() -> None:
     targets = targets_of(samples, ("Tee", "Top"), ["colour"])
     assert targets.wanted(LOGITS, np.arange(2))[1].tolist() == [1, 0]
     assert targets.wanted("colour", np.arange(2))[1].tolist() == [1, 1]
+
+
+def test_garments_are_alike_in_columns_and_in_the_label_where_a_column_is_known() -> None:
+    samples = [
+        sample("Tee", columns={"colour": "red", "sleeve": "long"}),
+        sample("Tee", columns={"colour": "red", "sleeve": ""}),
+        sample("Tee"),
+        sample(None, columns={"colour": "blue"}),
+    ]
+    alike = targets_of(samples, ("Tee",), (), ["colour", "sleeve", "colour"]).alike
+    assert alike.shape == (4, 4)
+    assert (alike[0] == alike[1]).tolist() == [True, False, True, True]
+    assert (alike == -1).tolist() == [
+        [False] * 4,
+        [False, True, False, False],
+        [True] * 4,
+        [False, True, False, True],
+    ]
+    assert targets_of(samples, ("Tee",), ()).alike.shape == (4, 0)
 
 
 def test_the_second_half_of_a_batch_shows_the_garments_of_the_first() -> None:
@@ -112,8 +131,27 @@ def test_the_loss_of_similarity_is_the_published_one(keras: Any) -> None:
         alike = [j for j in others if garments[j] == garments[i]]
         total = sum(scores[i, j] for j in others)
         expected.append(-np.mean([np.log(scores[i, j] / total) for j in alike]) if alike else 0)
-    loss = same_garment(keras)(garments[:, None], features.astype(np.float32))
+    loss = similarity(keras)(garments[:, None], features.astype(np.float32))
     assert float(loss) == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_who_agrees_in_more_is_to_be_nearer(keras: Any) -> None:
+    """Nothing is left to learn where cosines differ as the shares of what agrees do."""
+    columns = np.array([[0, 0], [0, 1], [1, 0], [-1, -1]])
+    targets = np.column_stack([np.arange(4), columns]).astype(np.int32)
+    apart = np.array([[1, 0.5, 0.5], [0.5, 1, 0], [0.5, 0, 1]])  # shares of what agrees, as cosines
+    ordered = np.zeros((4, 4), np.float32)
+    ordered[:3, :3], ordered[3, 3] = np.linalg.cholesky(apart), 1
+    order = similarity(keras)
+
+    def divergence(features: np.ndarray, targets: np.ndarray) -> float:
+        return float(order(targets, features)) - float(order(targets[:, :1], features))
+
+    assert divergence(ordered, targets) == pytest.approx(0, abs=1e-5)
+    assert divergence(ordered[[0, 3, 1, 2]], targets) > 0.5
+    unknown = targets.copy()
+    unknown[:, 1:] = -1
+    assert divergence(ordered[[0, 3, 1, 2]], unknown) == 0
 
 
 def test_categories_too_small_go_and_large_ones_are_cut_the_same_each_time() -> None:
@@ -266,6 +304,8 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
         (["--sizes", "80,wide"], "--sizes is '80,wide'"),
         (["--sizes", "80,96112"], "--sizes is '80,96112'; give sides of 1024 pixels or fewer"),
         (["--frozen", "0.3"], "with none that is chance. Give --weights"),
+        (["--alike", "sleeve"], "No photo has the column sleeve. Columns are: none."),
+        (["--alike", "sleeve", "--similarity", "0"], "loss of similarity, and --similarity is 0"),
         (["--rate", "nan"], "--similarity and --frozen are numbers"),
         (["--max-photos", "2"], "2 is not in the range x>=3"),
         (["--backbone", "xception", "--weights", "imagenet"], "cannot be downloaded"),

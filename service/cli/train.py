@@ -44,6 +44,10 @@ LARGEST = 1024  # side of a picture, pixels
 @click.option("--garment", metavar="COLUMN", help="Photos of equal value show the same garment.")
 @click.option("--task", "tasks", multiple=True, metavar="COLUMN", help="Learn this column as well.")
 @click.option(
+    "--alike", multiple=True, metavar="COLUMN",
+    help="Garments that agree in more such columns are to be more alike.",
+)  # fmt: skip
+@click.option(
     "--min-photos", type=click.IntRange(0), default=0, show_default=True,
     help="Leave out categories with fewer.",
 )  # fmt: skip
@@ -93,7 +97,7 @@ LARGEST = 1024  # side of a picture, pixels
 )
 @click.option(
     "--similarity", type=click.FloatRange(0), default=0.5, show_default=True,
-    help="Weight of the loss that draws views of one garment together.",
+    help="Weight of the loss that draws views of one garment together, and orders others by --alike.",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), default="mixed_bfloat16",
@@ -118,6 +122,7 @@ def train(
     groups: tuple[str, ...],
     garment: str | None,
     tasks: tuple[str, ...],
+    alike: tuple[str, ...],
     min_photos: int,
     max_photos: int | None,
     epochs: int,
@@ -154,6 +159,8 @@ def train(
     input_size = input_size or sides[-1]
     if min(*sides, input_size) < smallest:
         raise InvalidParameter(f"{backbone} takes pictures of {smallest} pixels or more.")
+    if alike and not similarity:
+        raise InvalidParameter("--alike bears on the loss of similarity, and --similarity is 0.")
     if similarity and batch % 2:
         raise InvalidParameter(
             f"--batch is {batch}; it must be even: each garment stands there twice."
@@ -167,7 +174,7 @@ def train(
     with progress_bar("train") as advance:
         card = train_bundle(
             load_settings(),
-            Selection(sources, image_root, groups, garment, tasks, min_photos, max_photos),
+            Selection(sources, image_root, groups, garment, tasks, alike, min_photos, max_photos),
             out,
             plan,
             name=name,

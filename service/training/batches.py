@@ -20,12 +20,14 @@ class Targets:
     classes: task -> names in order. indices: task -> (n,) class index, -1 where the sample has none.
     outliers: (n,) bool, samples that show none of the labels.
     garments: (n,) number of the garment; photos with the same number show the same one.
+    alike: (n, k) what garments are alike in, -1 where it is not known; see `losses.similarity`.
     """
 
     classes: dict[str, tuple[str, ...]]
     indices: dict[str, np.ndarray]
     outliers: np.ndarray
     garments: np.ndarray
+    alike: np.ndarray
 
     def wanted(self, task: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n, classes) float32 probabilities, and (n,) weights: 0 where nothing is known.
@@ -40,8 +42,15 @@ class Targets:
         return targets, weights.astype(np.float32)
 
 
-def targets_of(samples: Sequence[Sample], labels: Sequence[str], tasks: Sequence[str]) -> Targets:
-    """Targets for the labels and for every column named in `tasks`."""
+def targets_of(
+    samples: Sequence[Sample],
+    labels: Sequence[str],
+    tasks: Sequence[str],
+    alike: Sequence[str] = (),
+) -> Targets:
+    """Targets for the labels and for every column named in `tasks`; `alike` names the columns that garments
+    are alike in, beside the label: one that is named twice counts twice.
+    """
     columns: Mapping[str, list[str | None]] = {LOGITS: [sample.label for sample in samples]} | {
         task: [sample.columns.get(task) for sample in samples] for task in tasks
     }
@@ -59,6 +68,23 @@ def targets_of(samples: Sequence[Sample], labels: Sequence[str], tasks: Sequence
         },
         outliers=np.array([sample.outlier for sample in samples]),
         garments=np.array([numbers[sample.garment] for sample in samples]),
+        alike=_alike(samples, alike),
+    )
+
+
+def _alike(samples: Sequence[Sample], columns: Sequence[str]) -> np.ndarray:
+    """(n, k) int32: of each sample the number of its value in each column, -1 where it has none. The label
+    is one more, where a column has a value."""
+    if not columns:
+        return np.empty((len(samples), 0), np.int32)
+    values = [[sample.columns.get(column) or None for column in columns] for sample in samples]
+    rows = [
+        [*row, sample.label if any(row) else None]
+        for row, sample in zip(values, samples, strict=True)
+    ]
+    numbers: dict[str | None, int] = {None: -1}
+    return np.array(
+        [[numbers.setdefault(value, len(numbers)) for value in row] for row in rows], np.int32
     )
 
 
@@ -126,7 +152,7 @@ def epoch_batches(
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]]:
     """(images uint8, targets, sample weights) for one epoch.
 
-    The target of the features is the garment's number, see `losses.SameGarment`.
+    The target of the features is the garment's number and what it is alike in, see `losses.similarity`.
     seed: (run, epoch); the same pair gives the same batches, so a resumed run goes on as it would have.
     """
     chance = np.random.SeedSequence(seed)
@@ -136,7 +162,8 @@ def epoch_batches(
     )  # fmt: skip
     for rows, images in zip(order, views.batches(order, side, chance), strict=True):
         pairs = {task: targets.wanted(task, rows) for task in targets.classes}
-        pairs[FEATURES] = targets.garments[rows, None], np.ones(len(rows), np.float32)
+        similar = np.column_stack([targets.garments[rows], targets.alike[rows]])
+        pairs[FEATURES] = similar, np.ones(len(rows), np.float32)
         yield (
             images,
             {task: pair[0] for task, pair in pairs.items()},

@@ -15,6 +15,7 @@ from service.labels import given_label
 from service.sources import LABEL, Item, read_source
 from service.storage import Location
 from service.summary import printable
+from service.training.network import FEATURES, LOGITS
 
 T = TypeVar("T")
 
@@ -110,6 +111,16 @@ def require_column(samples: Sequence[Sample], columns: Sequence[str]) -> None:
         known = ", ".join(sorted(there)[:10]) or "none"
         raise InvalidParameter(
             f"No photo has the column {' or '.join(columns)}. Columns are: {known}."
+        )
+
+
+def require_task(samples: Sequence[Sample], task: str) -> None:
+    """Raises `InvalidParameter` for a column that nothing can be learnt of."""
+    require_column(samples, [task])
+    if task in (FEATURES, LOGITS) or not (task.isascii() and task.isidentifier()):
+        raise InvalidParameter(
+            f"--task {task}: name the column with letters a to z, digits and underscores, and neither "
+            f"{FEATURES} nor {LOGITS}."
         )
 
 

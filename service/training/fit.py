@@ -23,7 +23,7 @@ from service.errors import TrainingImpossible
 from service.training import checkpoint
 from service.training.batches import Targets, epoch_batches, sampling_weights
 from service.training.data import Sample
-from service.training.losses import named_accuracy, same_garment
+from service.training.losses import named_accuracy, similarity
 from service.training.network import FEATURES, LOGITS, build, freeze, with_tasks
 from service.training.plan import Plan, best
 from service.training.views import Views
@@ -75,7 +75,7 @@ def train(
         raise TrainingImpossible(
             f"{draws} photos do not fill one batch of {plan.batch}; use --batch."
         )
-    _compile(keras, model, plan, steps)
+    _compile(keras, model, plan, steps, data.targets.alike.shape[1])
     run = {"plan": asdict(plan), "classes": classes, "samples": len(data.samples)}
     run = json.loads(json.dumps(run))  # as the checkpoint gives it back
     history: list[dict[str, float]] = []
@@ -166,7 +166,7 @@ def write(folder: Path, network: Any, plan: Plan, **facts: Any) -> Card:
     )
 
 
-def _compile(keras: Any, model: Any, plan: Plan, steps: int) -> None:
+def _compile(keras: Any, model: Any, plan: Plan, steps: int, alike: int) -> None:
     total = steps * plan.epochs
     warmup = min(total // 10, 2 * steps)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -184,21 +184,21 @@ def _compile(keras: Any, model: Any, plan: Plan, steps: int) -> None:
     shares = dict.fromkeys(tasks, plan.task_weight) | {LOGITS: 1.0}
     model.compile(
         optimizer,
-        loss=losses | {FEATURES: same_garment(keras)},
+        loss=losses | {FEATURES: similarity(keras)},
         loss_weights=shares | {FEATURES: plan.similarity},
         weighted_metrics={LOGITS: [named_accuracy(keras)]},
     )
     optimizer.build(model.trainable_variables)
-    _build_losses(keras, model)
+    _build_losses(keras, model, alike)
 
 
-def _build_losses(keras: Any, model: Any) -> None:
+def _build_losses(keras: Any, model: Any, alike: int) -> None:
     """Make the variables of losses and metrics, which the first step would make otherwise: for that
     Keras on TensorFlow traces the step twice, 10 to 20 seconds each.
     """
     shapes = {task: output.shape[-1] for task, output in model.output.items()}
     predicted = {task: keras.ops.zeros((2, width)) for task, width in shapes.items()}
-    wanted = predicted | {FEATURES: keras.ops.zeros((2, 1), "int32")}
+    wanted = predicted | {FEATURES: keras.ops.zeros((2, 1 + alike), "int32")}
     weights = {task: keras.ops.ones(2) for task in shapes}
     model.compute_loss(None, wanted, predicted, weights)
     model.compute_metrics(None, wanted, predicted, weights)

@@ -5,28 +5,52 @@ from __future__ import annotations
 from typing import Any
 
 TEMPERATURE = 0.1
+FAR = -1e9  # a score whose share is none
 
 
-def same_garment(keras: Any) -> Any:
-    """A loss that draws views of one garment together and others apart, by the cosine of the features.
+def similarity(keras: Any) -> Any:
+    """A loss of the features' cosines: views of one garment are drawn together and others apart, and of
+    the others those that agree in more are nearer.
 
-    Supervised contrastive (Khosla et al. 2020, equation 2) with the garment as the class, so that the
-    order within a category is learnt too. It bears on the features themselves, without a projection:
-    they are what is stored and compared. Targets: (n, 1), the garment's number.
+    The first is supervised contrastive (Khosla et al. 2020, equation 2) with the garment as the class.
+    The second is the divergence between how the cosines and how the shares of what agrees share out one
+    garment's likeness among the others (ListNet, Cao et al. 2007), so that cosines come to differ as those
+    shares do. Both bear on the features themselves, without a projection: they are what is stored and
+    compared.
+
+    Targets: (n, 1 + k) int, the garment's number and what is to agree, -1 where that is not known; one
+    of which nothing is known is in no other's order.
     """
     ops = keras.ops
 
-    class SameGarment(keras.losses.Loss):  # type: ignore[misc, name-defined]
+    class Similarity(keras.losses.Loss):  # type: ignore[misc, name-defined]
         def call(self, y_true: Any, y_pred: Any) -> Any:
             y_pred = ops.cast(y_pred, "float32")
             unit = y_pred / ops.maximum(ops.norm(y_pred, axis=1, keepdims=True), 1e-6)
             scores = ops.matmul(unit, ops.transpose(unit)) / TEMPERATURE
+            garments, columns = y_true[:, :1], y_true[:, 1:]
             itself = ops.eye(ops.shape(y_pred)[0], dtype="float32")
-            alike = ops.cast(ops.equal(y_true, ops.transpose(y_true)), "float32") - itself
-            log_shares = scores - ops.logsumexp(scores - 1e9 * itself, axis=1, keepdims=True)
-            return -ops.sum(alike * log_shares, axis=1) / ops.maximum(ops.sum(alike, axis=1), 1.0)
+            same = ops.cast(ops.equal(garments, ops.transpose(garments)), "float32")
+            alike = same - itself
+            log_shares = ops.log_softmax(scores + FAR * itself, axis=1)
+            loss = -ops.sum(alike * log_shares, axis=1) / ops.maximum(ops.sum(alike, axis=1), 1.0)
+            if columns.shape[1] == 0:
+                return loss
+            known = ops.cast(columns >= 0, "float32")
+            both = ops.matmul(known, ops.transpose(known))
+            agree = ops.sum(
+                ops.cast(ops.equal(columns[:, None], columns[None]), "float32")
+                * known[:, None] * known[None],
+                axis=2,
+            )  # fmt: skip
+            compared = ops.cast(both > 0, "float32") * (1 - same)
+            apart = FAR * (1 - compared)
+            wanted = ops.softmax(agree / ops.maximum(both, 1.0) / TEMPERATURE + apart, axis=1)
+            given = ops.log_softmax(scores + apart, axis=1)
+            differ = compared * wanted * (ops.log(ops.maximum(wanted, 1e-9)) - given)
+            return loss + ops.sum(differ, axis=1)
 
-    return SameGarment(name="same_garment")
+    return Similarity(name="similarity")
 
 
 def named_accuracy(keras: Any) -> Any:

@@ -30,12 +30,12 @@ from service.training.data import (
     names_of,
     read_samples,
     require_column,
+    require_task,
 )
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
 from service.training.held_out import HELD_OUT, doubts, large_enough, selected, split
 from service.training.learnt import learnt_before, written
-from service.training.network import FEATURES, LOGITS
 from service.training.pixels import load_pixels
 from service.training.plan import Plan
 from service.training.weights import initial_weights
@@ -48,7 +48,7 @@ MARGIN = 1.25  # pictures are kept this much larger than the largest one trained
 class Selection:
     """What is learnt of which photos.
 
-    sources, image_root, groups, garment: see `read_samples`. tasks: see `targets_of`.
+    sources, image_root, groups, garment: see `read_samples`. tasks, alike: see `targets_of`.
     at_least, at_most: photos of a category, see `large_enough` and `selected`; a fifth of the most is
     held out, so that it is three or more.
     """
@@ -58,6 +58,7 @@ class Selection:
     groups: Sequence[str] = ()
     garment: str | None = None
     tasks: Sequence[str] = ()
+    alike: Sequence[str] = ()
     at_least: int = 0
     at_most: int | None = None
 
@@ -112,7 +113,7 @@ def train_bundle(
     before = learnt_before(weights)
     if known := before.doubt(unseen):
         log(known)
-    run = settings.folder("training", _key(training, held_out, plan, tasks, initial))
+    run = settings.folder("training", _key(training, held_out, plan, selection, initial))
     side = round(max(*plan.sizes, plan.input_size) * MARGIN)
     cache = settings.folder("training", "pictures")
 
@@ -123,7 +124,7 @@ def train_bundle(
         )
         if len(kept) < len(some):
             log(f"{len(some) - len(kept)} photos cannot be read and are left out.")
-        return Data(kept, pixels, targets_of(kept, labels, tasks))
+        return Data(kept, pixels, targets_of(kept, labels, tasks, selection.alike))
 
     def report(epoch: int, step: int, steps: int, logs: dict[str, float]) -> None:
         done = epoch * steps + step
@@ -163,6 +164,7 @@ def train_bundle(
             "doubt": known,
             "plan": asdict(plan),
             "tasks": {task: len(data.targets.classes[task]) for task in tasks},
+            "alike": list(selection.alike),
             "seconds": round(sum(row["seconds"] for row in history)),
             "held_out_accuracy_by_epoch": [round(r["held_out_accuracy"], 4) for r in history],
             "keras": keras.version(),
@@ -190,7 +192,9 @@ def _chosen(selection: Selection) -> tuple[list[Sample], list[Sample]]:
         garment=selection.garment,
     )
     for task in selection.tasks:
-        _require_task(samples, task)
+        require_task(samples, task)
+    for column in selection.alike:
+        require_column(samples, [column])
     # Split before some are left out, so that the same photos are held out as for evaluate and calibrate
     training, held_out = split(samples)
     large, most = large_enough(samples, selection.at_least), selection.at_most
@@ -217,29 +221,22 @@ def _key(
     training: Sequence[Sample],
     held_out: Sequence[Sample],
     plan: Plan,
-    tasks: Sequence[str],
+    selection: Selection,
     initial: dict[str, np.ndarray],
 ) -> str:
     """The folder of a run's checkpoint: the same data, plan and first weights find it again."""
+    columns = [*selection.tasks, *selection.alike]
     sides = [
         [
-            [*state, s.label, s.group, s.garment, s.outlier, *map(s.columns.get, tasks)]
+            [*state, s.label, s.group, s.garment, s.outlier, *map(s.columns.get, columns)]
             for s, state in zip(side, each(state_of, [s.file for s in side]), strict=True)
         ]
         for side in (training, held_out)
     ]
-    key = hashlib.sha256(json.dumps([sides, asdict(plan), list(tasks)]).encode())
+    key = hashlib.sha256(
+        json.dumps([sides, asdict(plan), selection.tasks, selection.alike]).encode()
+    )
     for name in sorted(initial):
         key.update(name.encode())
         key.update(initial[name].tobytes())
     return key.hexdigest()[:16]
-
-
-def _require_task(samples: Sequence[Sample], task: str) -> None:
-    """Raises `InvalidParameter` for a column that nothing can be learnt of."""
-    require_column(samples, [task])
-    if task in (FEATURES, LOGITS) or not (task.isascii() and task.isidentifier()):
-        raise InvalidParameter(
-            f"--task {task}: name the column with letters a to z, digits and underscores, and neither "
-            f"{FEATURES} nor {LOGITS}."
-        )
