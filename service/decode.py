@@ -153,9 +153,8 @@ def _upright(picture: Pillow.Image) -> Pillow.Image:
     _forget_xmp(picture)  # a PNG's may come after its pixels
     try:
         exif = picture.getexif()
-        if (
-            "exif" in picture.info
-        ):  # Pillow may have read it, and XMP with it, when it opened the file
+        if "exif" in picture.info:
+            # Anew: Pillow may have read it, and XMP with it, when it opened the file
             exif = Pillow.Exif()
             exif.load(picture.info["exif"])
         turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
