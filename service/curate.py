@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from service import catalog
 from service.catalog import Row, garment_by_id
@@ -14,11 +17,17 @@ from service.errors import (
     FashionStudioError,
     GarmentUnrecognised,
     ImageUndecodable,
+    Overloaded,
 )
 from service.images import OWN
 from service.labels import canonical
 from service.model import Model
 from service.studio import Studio
+
+KEEPING = 8  # pictures put and removed at once, of the 19 connections that a process has
+PATIENCE_SECONDS = 2.0  # for one of these turns
+
+_turns = threading.BoundedSemaphore(KEEPING)
 
 
 def add_garment(
@@ -30,7 +39,7 @@ def add_garment(
     where the photo is to lie under the image root; without one, by its bytes under `uploads/`, so that
     the same photo is one garment.
     Raises as `decode`, `GarmentUnrecognised`, `LabelUnknown`, `ImagePathTaken`, `StorageFull`,
-    `StorageUnavailable`, `InvalidParameter`; then nothing was stored.
+    `StorageUnavailable`, `Overloaded`, `InvalidParameter`; then nothing was stored.
     """
     model = studio.model
     try:
@@ -59,13 +68,14 @@ def _add(
         content_sha256=photo.sha256,
     )
     try:
-        return catalog.add_garment(
-            studio.engine,
-            model.id,
-            row,
-            put=lambda: studio.images.put(image_path, data),
-            take_back=lambda: studio.images.remove(image_path),
-        )
+        with _turn():
+            return catalog.add_garment(
+                studio.engine,
+                model.id,
+                row,
+                put=lambda: studio.images.put(image_path, data),
+                take_back=lambda: studio.images.remove(image_path),
+            )
     except ValueError as error:  # of a picture in which the network finds nothing
         raise ImageUndecodable(f"The photo cannot be kept: {error}.") from None
 
@@ -98,9 +108,22 @@ def delete_garment(studio: Studio, garment_id: int) -> None:
     path = catalog.delete_garment(studio.engine, garment_id)
     if path.startswith(OWN):
         try:
-            catalog.remove_picture(studio.engine, path, lambda: studio.images.remove(path))
+            with _turn():
+                catalog.remove_picture(studio.engine, path, lambda: studio.images.remove(path))
         except FashionStudioError as error:  # the garment is gone all the same
             logging.getLogger(__name__).warning("The picture %s was left: %s", path, error.detail)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """To hold a connection while the pictures' store is waited for: one that hangs must not take those that
+    searches need. Raises `Overloaded`."""
+    if not _turns.acquire(timeout=PATIENCE_SECONDS):
+        raise Overloaded()
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 def _confidence(

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from service import curate
 from service.catalog import Loader, Row
 from service.errors import DatabaseUnavailable
 from service.images.folder import FolderImages
 from service.studio import Studio
 
+from ...pictures import encoded, picture
 from ..asking import require_problem
 from ..conftest import JPEG
 from .conftest import GARMENTS, OTHER, add, pictures, rows
@@ -175,6 +177,36 @@ def test_many_at_once_are_one_garment(empty: FlaskClient, studio: Studio, root: 
         assert sorted(pool.map(send, range(4))) == [200, 200, 200, 201]
     assert rows(studio) == 1
     assert len(pictures(root)) == 1
+
+
+def test_uploads_that_wait_for_a_store_leave_connections_to_others(
+    empty: FlaskClient, studio: Studio, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curate, "PATIENCE_SECONDS", 0.2)
+    answers, waiting = threading.Event(), threading.Semaphore(0)
+    put = FolderImages.put
+
+    def slowly(self: FolderImages, image_path: str, data: bytes) -> bool:
+        waiting.release()
+        assert answers.wait(60)
+        return put(self, image_path, data)
+
+    def send(number: int) -> int:
+        photo = encoded(picture(60, 80, seed=number))
+        return add(empty.application.test_client(), photo, label="Tee").status_code
+
+    monkeypatch.setattr(FolderImages, "put", slowly)
+    with ThreadPoolExecutor(curate.KEEPING) as pool:
+        sent = pool.map(send, range(curate.KEEPING))
+        try:
+            assert all(waiting.acquire(timeout=60) for _ in range(curate.KEEPING))
+            require_problem(add(empty, OTHER, label="Tee"), 503, "overloaded")
+            assert empty.get(GARMENTS).status_code == 200
+        finally:
+            answers.set()
+        assert set(sent) == {201}
+    assert add(empty, OTHER, label="Tee").status_code == 201
+    assert rows(studio) == curate.KEEPING + 1
 
 
 def test_what_is_sent_beside_the_photo_is_checked(empty: FlaskClient, root: Path) -> None:
