@@ -46,6 +46,7 @@ LONGEST = {  # files of half a minute and more, the longest first
     for place, name in enumerate(
         (
             "test_training_backends.py",
+            "test_training_learnt.py",
             "web/test_faults.py",
             "web/switch/test_meanwhile.py",
             "test_cluster.py",
