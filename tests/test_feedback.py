@@ -187,16 +187,17 @@ def test_uploads_that_show_nearly_the_same_are_one_group(
     )
 
 
-def test_a_tie_and_a_picture_that_changed_are_left_out(
-    studio: Studio,
-    pictures: list[Path],
-    drawn: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    root = tmp_path / "root"
-    shutil.copytree(drawn, root)
+@pytest.fixture
+def root(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The image root, with pictures of the test's own."""
+    root = Path(shutil.copytree(drawn, tmp_path / "root"))
     monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(root))
+    return root
+
+
+def test_a_tie_and_a_picture_that_changed_are_left_out(
+    studio: Studio, pictures: list[Path], drawn: Path, root: Path, tmp_path: Path
+) -> None:
     store_feedback(studio.engine, 4, "good", query_id=3)
     store_feedback(studio.engine, 3, "bad", query_id=4)
     store_feedback(studio.engine, 6, "good", query_id=5)
@@ -206,15 +207,8 @@ def test_a_tie_and_a_picture_that_changed_are_left_out(
 
 
 def test_a_picture_is_had_from_whichever_garment_still_has_it(
-    studio: Studio,
-    pictures: list[Path],
-    drawn: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    studio: Studio, pictures: list[Path], drawn: Path, root: Path, tmp_path: Path
 ) -> None:
-    root = tmp_path / "root"
-    shutil.copytree(drawn, root)
-    monkeypatch.setenv("FASHION_STUDIO_IMAGE_ROOT", str(root))
     digest = hashlib.sha256(pictures[2].read_bytes()).hexdigest()
     for name in ("again.jpg", "once more.jpg"):
         shutil.copy(pictures[2], root / name)

@@ -38,11 +38,8 @@ def similarity(keras: Any) -> Any:
                 return loss
             known = ops.cast(columns >= 0, "float32")
             both = ops.matmul(known, ops.transpose(known))
-            agree = ops.sum(
-                ops.cast(ops.equal(columns[:, None], columns[None]), "float32")
-                * known[:, None] * known[None],
-                axis=2,
-            )  # fmt: skip
+            equal = ops.cast(ops.equal(columns[:, None], columns[None]), "float32")
+            agree = ops.sum(equal * known[:, None], axis=2)
             compared = ops.cast(both > 0, "float32") * (1 - same)
             apart = FAR * (1 - compared)
             wanted = ops.softmax(agree / ops.maximum(both, 1.0) / TEMPERATURE + apart, axis=1)

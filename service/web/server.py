@@ -67,10 +67,8 @@ def serve(
     others could use it, and what `Studio` raises; also what kept a worker from loading the network.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until gunicorn has its own
-    for name in (
-        "LISTEN_PID",
-        "LISTEN_FDS",
-    ):  # systemd's sockets: gunicorn would take them for `host`
+    # systemd's sockets: gunicorn would listen on them instead of `host`, by which access was judged
+    for name in ("LISTEN_PID", "LISTEN_FDS"):
         os.environ.pop(name, None)
     require_free_port(host, port)
     _allow_files()

@@ -95,6 +95,13 @@ def test_a_worker_does_a_queued_switch(studio: Studio, settings: Settings, noisy
     assert states_of(settings) == {TITLE: "kept", "noisy@2": "serving"}
 
 
+def attempted(studio: Studio, times: int) -> None:
+    """Let the queue's jobs have been begun so often, and be due now."""
+    query = text("UPDATE procrastinate_jobs SET attempts = :n, scheduled_at = NULL")
+    with studio.engine.begin() as connection:
+        connection.execute(query, {"n": times})
+
+
 def states_of(settings: Settings) -> dict[str, str]:
     listed = subprocess.run(
         [*CLI, "models", "list", "--json"],
@@ -112,11 +119,7 @@ def test_a_queued_switch_that_never_gets_its_turn_ends_with_a_reason(
     queued = request_switch(studio, prepare(studio, str(noisy)), Options(margin=1))
 
     def record_after_a_worker(attempts: int) -> SwitchRecord:
-        with studio.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE procrastinate_jobs SET attempts = :n, scheduled_at = NULL"),
-                {"n": attempts},
-            )
+        attempted(studio, attempts)
         with only_switcher(studio.engine):  # as a process that works on another model
             return after_a_worker(studio, settings)
 
@@ -138,15 +141,12 @@ def test_a_switch_whose_last_attempt_fails_for_the_database_says_so(
     monkeypatch.setattr("service.jobs.tasks.work_on", busy)
     queued = request_switch(studio, prepare(studio, str(noisy)), Options(margin=1))
     for attempts, state in ((MOST_ATTEMPTS - 2, "running"), (MOST_ATTEMPTS - 1, "failed")):
-        with studio.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE procrastinate_jobs SET attempts = :n, scheduled_at = NULL"),
-                {"n": attempts},
-            )
+        attempted(studio, attempts)
         in_thread(_work, studio, Stop(), once=True, parent=None)
-        assert last_switch(studio.engine).state == state  # type: ignore[union-attr]
-    assert last_switch(studio.engine).error == "The catalog's tables stay busy."  # type: ignore[union-attr]
-    assert last_switch(studio.engine).id == queued.id  # type: ignore[union-attr]
+        found = last_switch(studio.engine)
+        assert found is not None
+        assert (found.id, found.state) == (queued.id, state)
+    assert found.error == "The catalog's tables stay busy."
 
 
 def test_a_queued_switch_whose_job_was_given_up_is_in_nobodys_way(
