@@ -26,7 +26,7 @@ ImagePath = Annotated[
     ),
 ]
 ModelName = Annotated[
-    str, Field(description="the bundle, name@version", examples=["lite0-fashion@3"])
+    str, Field(description="the bundle, name@version", examples=["lite0-fashion@4"])
 ]
 
 

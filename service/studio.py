@@ -30,7 +30,7 @@ from service.catalog import (
 )
 from service.decode import Limits
 from service.domain import Image, Prediction
-from service.encoder import Card, Encoder, bundle_folder, find_bundle, read_card
+from service.encoder import Card, Encoder, bundle_folder, find_bundle, keep_shipped, read_card
 from service.errors import (
     BundleInvalid,
     BundleMismatch,
@@ -223,6 +223,7 @@ class Studio:
         # Of that very content several may lie here, calibrated each in its own way
         folder = find_bundle(self.settings, serving.title, serving.content_sha256, serving.folder)
         card = wanted if folder == bundle_folder(self.settings) else read_card(folder)
+        keep_shipped(self.settings, folder, card)
         return self._made(serving.id, folder, card)
 
     def _made(self, model_id: int, folder: Path, card: Card) -> Model:

@@ -150,7 +150,7 @@ def test_a_network_that_was_replaced_is_not_the_one_that_a_process_began_with(
         input_size=card.input_size,
         feature_size=card.feature_size,
     )
-    with pytest.raises(BundleInvalid, match=r"another bundle by now than lite0-fashion@3"):
+    with pytest.raises(BundleInvalid, match=rf"another bundle by now than {card.title}"):
         _ = model.encoder
     assert not model.loaded
 

@@ -37,7 +37,7 @@ def test_a_run_killed_after_an_epoch_goes_on(drawn: Path, tmp_path: Path) -> Non
         "FASHION_STUDIO_HOME": str(tmp_path / "home"),
         "FASHION_STUDIO_PRECISION": "int8",  # of bundles that are served; a new one has none
     }
-    run = command(drawn / "garments.csv", tmp_path / "bundle", "--alike", "sleeve")
+    run = command(drawn / "garments.csv", tmp_path / "bundle", "--alike", "sleeve=2")
     process = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -58,7 +58,7 @@ def test_a_run_killed_after_an_epoch_goes_on(drawn: Path, tmp_path: Path) -> Non
     assert json.loads(done.stdout)["content_sha256"] == card.content_sha256
     assert (card.input_size, len(card.training["held_out_accuracy_by_epoch"])) == (32, 2)
     assert card.training["tasks"]["family"] > 1
-    assert card.training["alike"] == ["sleeve"]
+    assert card.training["alike"] == {"sleeve": 2}
     figures = card.metrics["held_out"]["garments"]
     assert figures["top1_interval_95"][0] <= figures["top1"] <= figures["top1_interval_95"][1]
     assert all(

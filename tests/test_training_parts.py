@@ -20,7 +20,7 @@ from service.training.batches import epoch_rows, sampling_weights, targets_of
 from service.training.curves import draw_curves
 from service.training.data import Sample, by_known_label, label_order, read_samples
 from service.training.held_out import large_enough, selected
-from service.training.lite import BLOCK_LAYERS, LAYERS, keras_path
+from service.training.lite import BLOCK_LAYERS, LAYERS, NEW, keras_path
 from service.training.losses import TEMPERATURE, similarity
 from service.training.network import FEATURES, LOGITS, build, freeze
 from service.training.plan import Plan
@@ -66,15 +66,19 @@ def test_garments_are_alike_in_columns_and_in_the_label_where_a_column_is_known(
         sample("Tee"),
         sample(None, columns={"colour": "blue"}),
     ]
-    alike = targets_of(samples, ("Tee",), (), ["colour", "sleeve", "colour"]).alike
-    assert alike.shape == (4, 4)
-    assert (alike[0] == alike[1]).tolist() == [True, False, True, True]
+    targets = targets_of(samples, ("Tee",), (), {"colour": 2, "sleeve": 1})
+    alike = targets.alike  # the label first
+    assert (alike.shape, targets.shares.tolist()) == ((4, 3), [1, 2, 1])
+    assert (alike[0] == alike[1]).tolist() == [True, True, False]
     assert (alike == -1).tolist() == [
-        [False] * 4,
-        [False, True, False, False],
-        [True] * 4,
-        [False, True, False, True],
+        [False] * 3,
+        [False, False, True],
+        [True] * 3,
+        [True, False, True],
     ]
+    heavy = targets_of(samples, ("Tee",), (), {"colour": 2, "category_label": 5})
+    assert (heavy.alike.shape, heavy.shares.tolist()) == ((4, 2), [5, 2])
+    assert (heavy.alike[2] == -1).all(), "the label alone orders nothing"
     assert targets_of(samples, ("Tee",), ()).alike.shape == (4, 0)
 
 
@@ -142,16 +146,29 @@ def test_who_agrees_in_more_is_to_be_nearer(keras: Any) -> None:
     apart = np.array([[1, 0.5, 0.5], [0.5, 1, 0], [0.5, 0, 1]])  # shares of what agrees, as cosines
     ordered = np.zeros((4, 4), np.float32)
     ordered[:3, :3], ordered[3, 3] = np.linalg.cholesky(apart), 1
-    order = similarity(keras)
 
-    def divergence(features: np.ndarray, targets: np.ndarray) -> float:
-        return float(order(targets, features)) - float(order(targets[:, :1], features))
+    def divergence(features: np.ndarray, targets: np.ndarray, *shares: float) -> float:
+        both = similarity(keras, shares)(targets, features)
+        return float(both) - float(similarity(keras)(targets[:, :1], features))
 
-    assert divergence(ordered, targets) == pytest.approx(0, abs=1e-5)
-    assert divergence(ordered[[0, 3, 1, 2]], targets) > 0.5
+    assert divergence(ordered, targets, 1, 1) == pytest.approx(0, abs=1e-5)
+    assert divergence(ordered, targets, 3, 1) > 0.05, (
+        "the first column counts more than cosines say"
+    )
+    assert divergence(ordered[[0, 3, 1, 2]], targets, 1, 1) > 0.5
     unknown = targets.copy()
     unknown[:, 1:] = -1
-    assert divergence(ordered[[0, 3, 1, 2]], unknown) == 0
+    assert divergence(ordered[[0, 3, 1, 2]], unknown, 1, 1) == 0
+
+
+def test_what_is_not_known_of_another_does_not_agree(keras: Any) -> None:
+    """The second agrees with the first in all that is known of both, the third in all."""
+    targets = np.array([[0, 0, 0], [1, 0, -1], [2, 0, 0]], np.int32)
+    near, far = [1, 0.1, 0], [1, 0, 1]
+    loss = similarity(keras, [1, 1])
+    third_first = float(loss(targets, np.array([[1, 0, 0], far, near], np.float32)))
+    second_first = float(loss(targets, np.array([[1, 0, 0], near, far], np.float32)))
+    assert third_first < second_first - 0.5
 
 
 def test_categories_too_small_go_and_large_ones_are_cut_the_same_each_time() -> None:
@@ -219,7 +236,20 @@ def test_pytorchs_names_are_all_of_the_small_networks_weights(keras: Any, name: 
         for prefix, layer in prefixes
         for part in (parts if "bn" in layer else parts[:1])
     }
-    assert named == {w.path for w in network.weights if not w.path.startswith("standardise/")}
+    assert named == {w.path for w in network.weights if w.path.split("/")[0] not in NEW}
+
+
+def test_what_weighs_the_features_is_nothing_at_the_start(keras: Any) -> None:
+    """So that bundles of before it was there begin with the features that they gave."""
+    keras.utils.clear_session()
+    network = build(keras, "efficientnetlite0", 3, side=None)
+    before = keras.Model(network.input, network.get_layer(NEW[0]).output)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    features = network.predict_on_batch(pixels)[0]
+    assert np.array_equal(features, before.predict_on_batch(pixels))
+    up = network.get_layer(NEW[-1])
+    up.kernel.assign(keras.ops.ones(up.kernel.shape))
+    assert not np.allclose(network.predict_on_batch(pixels)[0], features)
 
 
 @pytest.mark.parametrize("backbone", ["efficientnetlite0", "xception"])
@@ -245,7 +275,7 @@ def test_frozen_layers_and_statistics_stay(keras: Any) -> None:
     assert not any(path.startswith(("stem_", "block0_", "block3_")) for path in moved)
     assert "block10_depthwise_bn/moving_mean" not in moved
     freeze(keras, network, 1)
-    assert network.get_layer("standardise").trainable
+    assert all(network.get_layer(name).trainable for name in NEW)
     assert not network.get_layer("head_conv").trainable
 
 
@@ -306,6 +336,15 @@ def test_curves_are_a_png(tmp_path: Path) -> None:
         (["--frozen", "0.3"], "with none that is chance. Give --weights"),
         (["--alike", "sleeve"], "No photo has the column sleeve. Columns are: none."),
         (["--alike", "sleeve", "--similarity", "0"], "loss of similarity, and --similarity is 0"),
+        (["--alike", "sleeve=0"], "'sleeve=0' is no COLUMN=NUMBER with a number above 0"),
+        (["--alike", "sleeve=nan"], "'sleeve=nan' is no COLUMN=NUMBER with a number above 0"),
+        (["--alike", "sleeve", "--alike", "sleeve=2"], "COLUMN=2 lets it count double"),
+        (["--alike", "category_label=2"], "beside other columns: name one of them, too"),
+        (
+            ["--guess", "sleeve", "--weights", "shipped"],
+            "--guess sleeve bears on a --task or an --alike",
+        ),
+        (["--guess", "sleeve"], "--guess asks the features of a bundle: give --weights shipped"),
         (["--rate", "nan"], "--similarity and --frozen are numbers"),
         (["--max-photos", "2"], "2 is not in the range x>=3"),
         (["--backbone", "xception", "--weights", "imagenet"], "cannot be downloaded"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,6 +25,32 @@ class LocationType(click.ParamType[Location]):
 
 
 LOCATION = LocationType()
+
+
+class WeightType(click.ParamType[tuple[str, float]]):
+    """A column and what it counts: `COLUMN` or `COLUMN=NUMBER`."""
+
+    name = "column"
+
+    def convert(
+        self,
+        value: str | tuple[str, float],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, float]:
+        if isinstance(value, tuple):
+            return value
+        column, sign, number = value.rpartition("=")
+        if not sign:
+            return value, 1.0
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = 0.0
+        if not (column and 0 < weight < math.inf):
+            self.fail(f"{value!r} is no COLUMN=NUMBER with a number above 0.", param, ctx)
+        return column, weight
+
 
 image_root_option = click.option(
     "--image-root",

@@ -122,7 +122,7 @@ def use(
     forget_unreadable: bool,
     as_json: bool,
 ) -> None:
-    """Let MODEL serve the catalog: a bundle's folder, or a model of `models list`, or `previous`.
+    """Let MODEL serve the catalog: a bundle's folder, a model of `models list`, `previous`, or `shipped`.
 
     Every garment is embedded beside the serving model, which goes on answering. Then both are
     compared, and the new one takes over in a moment unless it is worse. Stopped, however rudely, it

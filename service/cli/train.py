@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from service.cli.arguments import source_options
+from service.cli.arguments import WeightType, source_options
 from service.cli.output import json_option, note, print_json, progress_bar
 from service.errors import InvalidParameter
 from service.settings import load_settings
+from service.sources import LABEL
 from service.storage import Location
 
 LARGEST = 1024  # side of a picture, pixels
@@ -44,8 +45,12 @@ LARGEST = 1024  # side of a picture, pixels
 @click.option("--garment", metavar="COLUMN", help="Photos of equal value show the same garment.")
 @click.option("--task", "tasks", multiple=True, metavar="COLUMN", help="Learn this column as well.")
 @click.option(
-    "--alike", multiple=True, metavar="COLUMN",
+    "--alike", multiple=True, type=WeightType(), metavar="COLUMN[=WEIGHT]",
     help="Garments that agree in more such columns are to be more alike.",
+)  # fmt: skip
+@click.option(
+    "--guess", multiple=True, metavar="COLUMN",
+    help="Let the bundle of --weights guess this column where a photo lacks it.",
 )  # fmt: skip
 @click.option(
     "--min-photos", type=click.IntRange(0), default=0, show_default=True,
@@ -122,7 +127,8 @@ def train(
     groups: tuple[str, ...],
     garment: str | None,
     tasks: tuple[str, ...],
-    alike: tuple[str, ...],
+    alike: tuple[tuple[str, float], ...],
+    guess: tuple[str, ...],
     min_photos: int,
     max_photos: int | None,
     epochs: int,
@@ -161,6 +167,13 @@ def train(
         raise InvalidParameter(f"{backbone} takes pictures of {smallest} pixels or more.")
     if alike and not similarity:
         raise InvalidParameter("--alike bears on the loss of similarity, and --similarity is 0.")
+    shares = dict(alike)
+    if len(shares) < len(alike):
+        raise InvalidParameter("--alike names a column twice; COLUMN=2 lets it count double.")
+    if shares.keys() == {LABEL}:
+        raise InvalidParameter(
+            f"--alike weighs {LABEL} beside other columns: name one of them, too."
+        )
     if similarity and batch % 2:
         raise InvalidParameter(
             f"--batch is {batch}; it must be even: each garment stands there twice."
@@ -174,7 +187,9 @@ def train(
     with progress_bar("train") as advance:
         card = train_bundle(
             load_settings(),
-            Selection(sources, image_root, groups, garment, tasks, alike, min_photos, max_photos),
+            Selection(
+                sources, image_root, groups, garment, tasks, shares, guess, min_photos, max_photos
+            ),
             out,
             plan,
             name=name,

@@ -10,7 +10,7 @@ import numpy as np
 
 from service.domain import Prediction
 from service.encoder.bundle import SHIPPED, Card, read_card
-from service.encoder.places import find_bundle, forget_bundle, keep_bundle
+from service.encoder.places import find_bundle, forget_bundle, keep_bundle, keep_shipped
 from service.settings import Settings
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "bundle_folder",
     "find_bundle",
     "keep_bundle",
+    "keep_shipped",
     "forget_bundle",
     "Card",
     "read_card",

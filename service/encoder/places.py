@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from service.encoder.bundle import (
@@ -22,18 +23,19 @@ from service.settings import Settings
 
 def find_bundle(settings: Settings, title: str, digest: str, folder: str | None) -> Path:
     """The bundle of that content, wherever it lies: the folder that is set, the one that the catalog
-    names, this machine's own copy, the one that ships.
+    names, this machine's own copy, the one that ships, the one that shipped.
 
     title, digest, folder: as the catalog has them. Raises `BundleMismatch` where it is nowhere.
     """
-    places = [settings.model, Path(folder) if folder else None, kept_at(settings, digest), SHIPPED]
-    for place in places:
+    named = Path(folder) if folder else None
+    kept, shipped = kept_at(settings, digest), _shipped_at(settings, digest)
+    for place in (settings.model, named, kept, SHIPPED, shipped):
         if place is not None and _digest(place) == digest:
             return place
     raise BundleMismatch(
         f"The catalog's model is {title}, and its bundle is not on this machine"
         + (f": neither at {folder} nor" if folder else ", not")
-        + f" at {kept_at(settings, digest)}. Copy it there, or set FASHION_STUDIO_MODEL to its folder."
+        + f" at {kept}. Copy it there, or set FASHION_STUDIO_MODEL to its folder."
     )
 
 
@@ -70,6 +72,24 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     return target
 
 
+def keep_shipped(settings: Settings, folder: Path, card: Card) -> None:
+    """A copy of the bundle that ships, where `folder` is it, for catalogs that stay with it when an upgrade
+    brings another one.
+
+    None where the home cannot be written to: a server may have it for reading alone.
+    """
+    target = _shipped_at(settings, card.content_sha256)
+    if folder != SHIPPED or target.exists():
+        return
+    with suppress(OSError, HomeNotWritable):
+        settings.folder("bundles")
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keeping-") as draft:
+            copy = Path(draft, "bundle")
+            copy.mkdir()
+            copy_bundle(SHIPPED, copy)
+            copy.rename(target)
+
+
 def copy_kept(settings: Settings, home: Path) -> None:
     """This machine's own copies into another home. Raises `HomeNotWritable`."""
     here, there = (place.absolute() / "bundles" for place in (settings.home, home))
@@ -86,11 +106,16 @@ def copy_kept(settings: Settings, home: Path) -> None:
 
 def forget_bundle(settings: Settings, digest: str) -> None:
     """Remove this machine's own copy, where there is one."""
-    shutil.rmtree(kept_at(settings, digest), ignore_errors=True)
+    for place in (kept_at(settings, digest), _shipped_at(settings, digest)):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def kept_at(settings: Settings, digest: str) -> Path:
     return settings.home.absolute() / "bundles" / digest[:16]
+
+
+def _shipped_at(settings: Settings, digest: str) -> Path:
+    return settings.home.absolute() / "bundles" / f"shipped-{digest[:16]}"
 
 
 def _alike(one: Path, other: Path) -> bool:

@@ -17,18 +17,18 @@ from service.catalog import (
     register,
 )
 from service.encoder import find_bundle, forget_bundle, keep_bundle, read_card
-from service.encoder.bundle import CARD
+from service.encoder.bundle import CARD, SHIPPED
 from service.errors import InvalidParameter, ModelNotFound, SwitchRunning
 from service.model import Model
 from service.studio import Studio
 
-PREVIOUS = "previous"
+PREVIOUS, OURS = "previous", "shipped"
 
 
 def prepare(studio: Studio, target: str) -> ModelRecord:
     """The model that `models use` is to let serve, its bundle kept on this machine.
 
-    target: a bundle's folder, `previous`, or what `model_of` takes. The serving one's bundle is kept
+    target: a bundle's folder, `shipped`, or what `model_of` takes. The serving one's bundle is kept
     as well, so that there is a way back. Raises `BundleInvalid`, `BundleMismatch`, `ModelNotFound`.
     """
     serving = studio.model
@@ -37,8 +37,8 @@ def prepare(studio: Studio, target: str) -> ModelRecord:
         serving.id,
         str(keep_bundle(studio.settings, serving.folder, serving.card)),
     )
-    if target.casefold() != PREVIOUS and _is_bundle(target):
-        folder = Path(target)
+    folder = SHIPPED if target.casefold() == OURS else Path(target)
+    if target.casefold() != PREVIOUS and _is_bundle(folder):
         card = read_card(folder)
         kept = str(keep_bundle(studio.settings, folder, card))
         model_id = register(studio.engine, **card.identity, folder=kept)
@@ -46,9 +46,9 @@ def prepare(studio: Studio, target: str) -> ModelRecord:
     return model_of(studio, target)
 
 
-def _is_bundle(target: str) -> bool:
+def _is_bundle(target: Path) -> bool:
     """Also one that this user may not look into, which is better said than taken for a name."""
-    return os.path.exists(Path(target, CARD)) or (
+    return os.path.exists(target / CARD) or (
         os.path.isdir(target) and not os.access(target, os.X_OK)
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.sources import LABEL
 from service.training.data import Sample
 from service.training.network import FEATURES, LOGITS
 from service.training.views import Views
@@ -20,7 +21,8 @@ class Targets:
     classes: task -> names in order. indices: task -> (n,) class index, -1 where the sample has none.
     outliers: (n,) bool, samples that show none of the labels.
     garments: (n,) number of the garment; photos with the same number show the same one.
-    alike: (n, k) what garments are alike in, -1 where it is not known; see `losses.similarity`.
+    alike: (n, k) what garments are alike in, -1 where it is not known, and shares: (k,) float32, what each
+    of these counts; see `losses.similarity`.
     """
 
     classes: dict[str, tuple[str, ...]]
@@ -28,6 +30,7 @@ class Targets:
     outliers: np.ndarray
     garments: np.ndarray
     alike: np.ndarray
+    shares: np.ndarray
 
     def wanted(self, task: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n, classes) float32 probabilities, and (n,) weights: 0 where nothing is known.
@@ -46,11 +49,12 @@ def targets_of(
     samples: Sequence[Sample],
     labels: Sequence[str],
     tasks: Sequence[str],
-    alike: Sequence[str] = (),
+    alike: Mapping[str, float] | None = None,
 ) -> Targets:
-    """Targets for the labels and for every column named in `tasks`; `alike` names the columns that garments
-    are alike in, beside the label: one that is named twice counts twice.
+    """Targets for the labels and for every column named in `tasks`. alike: what each column that garments
+    are alike in counts, beside the label, which counts 1 where it is not named.
     """
+    counts = {LABEL: 1.0, **alike} if alike else {}
     columns: Mapping[str, list[str | None]] = {LOGITS: [sample.label for sample in samples]} | {
         task: [sample.columns.get(task) for sample in samples] for task in tasks
     }
@@ -68,24 +72,22 @@ def targets_of(
         },
         outliers=np.array([sample.outlier for sample in samples]),
         garments=np.array([numbers[sample.garment] for sample in samples]),
-        alike=_alike(samples, alike),
+        alike=_alike(samples, tuple(counts)),
+        shares=np.array(list(counts.values()), np.float32),
     )
 
 
 def _alike(samples: Sequence[Sample], columns: Sequence[str]) -> np.ndarray:
-    """(n, k) int32: of each sample the number of its value in each column, -1 where it has none. The label
-    is one more, where a column has a value."""
-    if not columns:
-        return np.empty((len(samples), 0), np.int32)
-    values = [[sample.columns.get(column) or None for column in columns] for sample in samples]
-    rows = [
-        [*row, sample.label if any(row) else None]
-        for row, sample in zip(values, samples, strict=True)
-    ]
+    """(n, k) int32: of each sample the number of its value in each column, -1 where it has none: in all
+    of them where it has no more than a label."""
     numbers: dict[str | None, int] = {None: -1}
-    return np.array(
-        [[numbers.setdefault(value, len(numbers)) for value in row] for row in rows], np.int32
-    )
+
+    def row(sample: Sample) -> list[int]:
+        known = {c: value for c in columns if c != LABEL and (value := sample.columns.get(c))}
+        values = {LABEL: sample.label, **known} if known else {}
+        return [numbers.setdefault(values.get(column), len(numbers)) for column in columns]
+
+    return np.array([row(sample) for sample in samples], np.int32).reshape(len(samples), -1)
 
 
 def _index(classes: tuple[str, ...], value: str | None) -> int:

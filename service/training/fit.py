@@ -75,7 +75,7 @@ def train(
         raise TrainingImpossible(
             f"{draws} photos do not fill one batch of {plan.batch}; use --batch."
         )
-    _compile(keras, model, plan, steps, data.targets.alike.shape[1])
+    _compile(keras, model, plan, steps, data.targets.shares)
     run = {"plan": asdict(plan), "classes": classes, "samples": len(data.samples)}
     run = json.loads(json.dumps(run))  # as the checkpoint gives it back
     history: list[dict[str, float]] = []
@@ -166,7 +166,7 @@ def write(folder: Path, network: Any, plan: Plan, **facts: Any) -> Card:
     )
 
 
-def _compile(keras: Any, model: Any, plan: Plan, steps: int, alike: int) -> None:
+def _compile(keras: Any, model: Any, plan: Plan, steps: int, shares: np.ndarray) -> None:
     total = steps * plan.epochs
     warmup = min(total // 10, 2 * steps)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -181,15 +181,15 @@ def _compile(keras: Any, model: Any, plan: Plan, steps: int, alike: int) -> None
         )
         for task in tasks
     }
-    shares = dict.fromkeys(tasks, plan.task_weight) | {LOGITS: 1.0}
+    weights = dict.fromkeys(tasks, plan.task_weight) | {LOGITS: 1.0}
     model.compile(
         optimizer,
-        loss=losses | {FEATURES: similarity(keras)},
-        loss_weights=shares | {FEATURES: plan.similarity},
+        loss=losses | {FEATURES: similarity(keras, shares)},
+        loss_weights=weights | {FEATURES: plan.similarity},
         weighted_metrics={LOGITS: [named_accuracy(keras)]},
     )
     optimizer.build(model.trainable_variables)
-    _build_losses(keras, model, alike)
+    _build_losses(keras, model, len(shares))
 
 
 def _build_losses(keras: Any, model: Any, alike: int) -> None:

@@ -21,7 +21,9 @@ BLOCKS = {  # of each stage; both are as wide, so that both pool to 2048
     "efficientnetlite0": (1, 2, 2, 3, 3, 4, 1),
     "efficientnetlite1": (1, 3, 3, 4, 4, 5, 1),
 }
-STANDARDISE = "standardise"
+STANDARDISE, WEIGH_DOWN, WEIGH_UP = NEW = ("standardise", "weigh_down", "weigh_up")
+"""Layers on the pooled stages: no training of the backbone before knew them."""
+RANK = 256  # of what weighs the features; of full rank it was no better
 MOMENTUM = 0.9  # of batch statistics: Keras's 0.99 lags for epochs behind a short run's weights
 
 
@@ -29,7 +31,9 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
     """Every stage but the first pooled, side by side: (n, 24+40+80+112+192+320+1280 = 2048).
 
     The early stages keep colour and pattern, the late ones the kind of garment. Batch normalisation
-    brings them to one scale, as one cosine compares them.
+    brings them to one scale, as one cosine compares them, and a linear map beside them, of low rank (as of
+    Hu et al. 2021), lets it weigh directions that no single feature has, such as a colour's. It is nothing
+    at the start: weights that know of none give the features that they gave.
     """
     layers = keras.layers
 
@@ -64,7 +68,12 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
         pooled.append(layers.GlobalAveragePooling2D()(x))
     x = layers.ReLU(6.0)(convolved(x, "head", 1280))
     joined = layers.Concatenate()([*pooled[1:], layers.GlobalAveragePooling2D()(x)])
-    return normalised(joined, STANDARDISE)
+    features = normalised(joined, STANDARDISE)
+    narrow = layers.Dense(RANK, use_bias=False, name=WEIGH_DOWN)(features)
+    weighed = layers.Dense(
+        features.shape[-1], use_bias=False, kernel_initializer="zeros", name=WEIGH_UP
+    )(narrow)
+    return layers.Add()([features, weighed])
 
 
 def lite_weights(name: str) -> dict[str, np.ndarray]:

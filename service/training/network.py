@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.training.backbones import WIDEN, pooled
-from service.training.lite import STANDARDISE
+from service.training.lite import NEW
 
 FEATURES, LOGITS = "features", "logits"
 
@@ -48,12 +48,12 @@ def with_tasks(keras: Any, network: Any, tasks: Mapping[str, int]) -> Any:
 def freeze(keras: Any, network: Any, share: float) -> None:
     """Leave the first `share` of the backbone's layers as they are, and the statistics of all of its
     batch normalisation: what fine-tuning on few photos should not lose. What brings the stages of
-    EfficientNet-Lite to one scale, and what brings other features to 2,048, is always learnt: no other
-    training knew it.
+    EfficientNet-Lite to one scale and weighs them, and what brings other features to 2,048, is always
+    learnt: no other training knew it.
     """
     names = [layer.name for layer in network.layers]
     layers = network.layers[: names.index(FEATURES)]
-    backbone = [layer for layer in layers if layer.name not in (STANDARDISE, WIDEN)]
+    backbone = [layer for layer in layers if layer.name not in (*NEW, WIDEN)]
     for layer in backbone[: round(share * len(backbone))]:
         layer.trainable = False
     for layer in backbone:

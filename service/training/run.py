@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,47 +20,23 @@ from service.encoder.keras import import_keras, require_backend
 from service.encoder.write import move_bundle, require_place, require_title
 from service.errors import BundleInvalid, InvalidParameter, TrainingImpossible
 from service.settings import Settings
-from service.storage import Location, each, state_of
+from service.storage import each, state_of
 from service.training.batches import targets_of
 from service.training.calibrate import calibrate_on
 from service.training.curves import draw_curves
-from service.training.data import (
-    Sample,
-    label_order,
-    names_of,
-    read_samples,
-    require_column,
-    require_task,
-)
+from service.training.data import Sample, label_order, names_of
 from service.training.evaluate import held_out_figures
 from service.training.fit import Data, train, write
-from service.training.held_out import HELD_OUT, doubts, large_enough, selected, split
+from service.training.guess import guessed, require_bundle
+from service.training.held_out import doubts
 from service.training.learnt import learnt_before, written
 from service.training.pixels import load_pixels
 from service.training.plan import Plan
+from service.training.selection import Selection, choose
 from service.training.weights import initial_weights
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MARGIN = 1.25  # pictures are kept this much larger than the largest one trained on, for zooming in
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is learnt of which photos.
-
-    sources, image_root, groups, garment: see `read_samples`. tasks, alike: see `targets_of`.
-    at_least, at_most: photos of a category, see `large_enough` and `selected`; a fifth of the most is
-    held out, so that it is three or more.
-    """
-
-    sources: Sequence[Location]
-    image_root: Location | None = None
-    groups: Sequence[str] = ()
-    garment: str | None = None
-    tasks: Sequence[str] = ()
-    alike: Sequence[str] = ()
-    at_least: int = 0
-    at_most: int | None = None
 
 
 def train_bundle(
@@ -99,7 +75,8 @@ def train_bundle(
         raise InvalidParameter(f"KERAS_BACKEND is {backend}; training takes {', '.join(BACKENDS)}.")
     require_backend("tensorflow")  # imported as late as can be: what is refused is refused at once
     tasks, names = selection.tasks, list(names_of(selection.sources))
-    training, held_out = _chosen(selection)
+    asked = require_bundle(weights) if selection.guess else None
+    training, held_out = choose(selection)
     labels = label_order([*training, *held_out], _usual_order())
     unseen = [sample for sample in held_out if sample.label is not None]
     if not unseen:
@@ -137,6 +114,12 @@ def train_bundle(
 
     taken = TrainingImpossible("Another process is at this very training. Wait for it, or end it.")
     with alone(run / "lock", taken):
+        guesses: dict[str, int] = {}
+        if asked is not None:
+            training, guesses = guessed(
+                training, selection.guess, asked, settings, run / "guessed.json",
+                lambda n, of: progress("guessing", n, of),
+            )  # fmt: skip
         data = load("reading photos", training)
         if untaught := [name for name in labels if name not in {s.label for s in data.samples}]:
             raise TrainingImpossible(
@@ -164,7 +147,8 @@ def train_bundle(
             "doubt": known,
             "plan": asdict(plan),
             "tasks": {task: len(data.targets.classes[task]) for task in tasks},
-            "alike": list(selection.alike),
+            "alike": dict(selection.alike),
+            "guessed": guesses,
             "seconds": round(sum(row["seconds"] for row in history)),
             "held_out_accuracy_by_epoch": [round(r["held_out_accuracy"], 4) for r in history],
             "keras": keras.version(),
@@ -181,32 +165,6 @@ def train_bundle(
     except OSError as error:
         log(f"No curves are drawn: {error.strerror or error}.")
     return card
-
-
-def _chosen(selection: Selection) -> tuple[list[Sample], list[Sample]]:
-    """The photos to learn from, and those held out."""
-    samples = read_samples(
-        selection.sources,
-        image_root=selection.image_root,
-        groups=selection.groups,
-        garment=selection.garment,
-    )
-    for task in selection.tasks:
-        require_task(samples, task)
-    for column in selection.alike:
-        require_column(samples, [column])
-    # Split before some are left out, so that the same photos are held out as for evaluate and calibrate
-    training, held_out = split(samples)
-    large, most = large_enough(samples, selection.at_least), selection.at_most
-    if len(large) < 2 and selection.at_least > 1:
-        raise TrainingImpossible(
-            f"{len(large) or 'No'} {'category has' if len(large) else 'categories have'} "
-            f"{selection.at_least} photos or more; at least two are needed. Lower --min-photos."
-        )
-    apart = None if most is None else round(HELD_OUT * most)
-    rest = None if most is None or apart is None else most - apart
-    training = selected(training, labels=large, at_most=rest)
-    return training, selected(held_out, labels=large, at_most=apart)
 
 
 def _usual_order() -> tuple[str, ...]:
@@ -234,7 +192,9 @@ def _key(
         for side in (training, held_out)
     ]
     key = hashlib.sha256(
-        json.dumps([sides, asdict(plan), selection.tasks, selection.alike]).encode()
+        json.dumps(
+            [sides, asdict(plan), selection.tasks, dict(selection.alike), selection.guess]
+        ).encode()
     )
     for name in sorted(initial):
         key.update(name.encode())

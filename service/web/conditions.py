@@ -46,7 +46,7 @@ class GarmentsParameters(Parameters):
     model: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
         default=None,
         description="only those that this bundle embedded, name@version",
-        examples=["lite0-fashion@3"],
+        examples=["lite0-fashion@4"],
     )
     q: Annotated[str, TEXT] | SkipJsonSchema[None] = Field(
         default=None,
