@@ -83,6 +83,17 @@ def test_who_guesses_is_a_bundle(origin: str) -> None:
     assert require_bundle("shipped") == SHIPPED
 
 
+def test_where_all_is_frozen_and_nothing_lacks_that_is_said(drawn: Path, tmp_path: Path) -> None:
+    done = called(
+        "train", "--data", str(drawn / "garments.csv"), "--group", "garment", "--frozen", "1", "--batch", "4",
+        "--backbone", "efficientnetlite0", "--weights", "shipped", "--sizes", "32",
+        "--out", str(tmp_path / "bundle"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "nothing is left to learn. Give less." in done.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
 @pytest.mark.timeout(600)
 def test_a_run_says_how_many_it_guessed(drawn: Path, home: Path, tmp_path: Path) -> None:
     """A table without the column beside one that has it."""

@@ -22,7 +22,7 @@ from service.training.data import Sample, by_known_label, label_order, read_samp
 from service.training.held_out import large_enough, selected
 from service.training.lite import BLOCK_LAYERS, LAYERS, NEW, keras_path
 from service.training.losses import TEMPERATURE, similarity
-from service.training.network import FEATURES, LOGITS, build, freeze
+from service.training.network import FEATURES, HEAD, LOGITS, build, freeze
 from service.training.plan import Plan
 from service.training.weights import initial_weights, start_from
 from tests.pictures import encoded, picture
@@ -244,12 +244,19 @@ def test_what_weighs_the_features_is_nothing_at_the_start(keras: Any) -> None:
     keras.utils.clear_session()
     network = build(keras, "efficientnetlite0", 3, side=None)
     before = keras.Model(network.input, network.get_layer(NEW[0]).output)
+    paths = {weight.path for weight in network.weights}
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
-    features = network.predict_on_batch(pixels)[0]
+    features, logits = network.predict_on_batch(pixels)
     assert np.array_equal(features, before.predict_on_batch(pixels))
     up = network.get_layer(NEW[-1])
     up.kernel.assign(keras.ops.ones(up.kernel.shape))
-    assert not np.allclose(network.predict_on_batch(pixels)[0], features)
+    weighed = network.predict_on_batch(pixels)
+    assert not np.allclose(weighed[0], features)
+    assert np.array_equal(weighed[1], logits), "labels are as they were"
+    freeze(keras, network, 1, {path for path in paths if not path.startswith("weigh")})
+    assert {weight.path.split("/")[0] for weight in network.trainable_weights} == set(NEW[1:])
+    freeze(keras, network, 1, paths)
+    assert network.trainable_weights == []
 
 
 @pytest.mark.parametrize("backbone", ["efficientnetlite0", "xception"])
@@ -275,7 +282,7 @@ def test_frozen_layers_and_statistics_stay(keras: Any) -> None:
     assert not any(path.startswith(("stem_", "block0_", "block3_")) for path in moved)
     assert "block10_depthwise_bn/moving_mean" not in moved
     freeze(keras, network, 1)
-    assert all(network.get_layer(name).trainable for name in NEW)
+    assert all(network.get_layer(name).trainable for name in (*NEW, *HEAD[::2]))
     assert not network.get_layer("head_conv").trainable
 
 

@@ -67,7 +67,11 @@ def train(
     if initial:
         start_from(network, initial)
     if plan.frozen is not None:
-        freeze(keras, network, plan.frozen)
+        freeze(keras, network, plan.frozen, initial)
+        if not network.trainable_variables:
+            raise TrainingImpossible(
+                "--frozen 1 leaves all that --weights has as it is, and nothing is left to learn. Give less."
+            )
     model = with_tasks(keras, network, {task: n for task, n in classes.items() if task != LOGITS})
     draws = plan.draws or len(data.samples)
     steps = draws // plan.batch

@@ -31,9 +31,7 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
     """Every stage but the first pooled, side by side: (n, 24+40+80+112+192+320+1280 = 2048).
 
     The early stages keep colour and pattern, the late ones the kind of garment. Batch normalisation
-    brings them to one scale, as one cosine compares them, and a linear map beside them, of low rank (as of
-    Hu et al. 2021), lets it weigh directions that no single feature has, such as a colour's. It is nothing
-    at the start: weights that know of none give the features that they gave.
+    brings them to one scale, as one cosine compares them.
     """
     layers = keras.layers
 
@@ -68,12 +66,21 @@ def pooled_lite(keras: Any, name: str, pixels: Any) -> Any:
         pooled.append(layers.GlobalAveragePooling2D()(x))
     x = layers.ReLU(6.0)(convolved(x, "head", 1280))
     joined = layers.Concatenate()([*pooled[1:], layers.GlobalAveragePooling2D()(x)])
-    features = normalised(joined, STANDARDISE)
+    return normalised(joined, STANDARDISE)
+
+
+def weighed(keras: Any, features: Any) -> Any:
+    """The features and a linear map of low rank beside them (as Hu et al. 2021), of the same shape.
+
+    With it the cosine weighs directions that no single feature has, such as a colour's. It is nothing at
+    the start: weights that know of none give the features that they gave.
+    """
+    layers = keras.layers
     narrow = layers.Dense(RANK, use_bias=False, name=WEIGH_DOWN)(features)
-    weighed = layers.Dense(
+    wide = layers.Dense(
         features.shape[-1], use_bias=False, kernel_initializer="zeros", name=WEIGH_UP
     )(narrow)
-    return layers.Add()([features, weighed])
+    return layers.Add()([features, wide])
 
 
 def lite_weights(name: str) -> dict[str, np.ndarray]:
