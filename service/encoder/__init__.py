@@ -10,7 +10,13 @@ import numpy as np
 
 from service.domain import Prediction
 from service.encoder.bundle import SHIPPED, Card, read_card
-from service.encoder.places import find_bundle, forget_bundle, keep_bundle, keep_shipped
+from service.encoder.places import (
+    find_bundle,
+    forget_bundle,
+    keep_bundle,
+    keep_shipped,
+    place_of,
+)
 from service.settings import Settings
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "keep_bundle",
     "keep_shipped",
     "forget_bundle",
+    "place_of",
     "Card",
     "read_card",
 ]

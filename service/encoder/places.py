@@ -21,6 +21,11 @@ from service.errors import BundleInvalid, BundleMismatch, HomeNotWritable
 from service.settings import Settings
 
 
+def place_of(name: str) -> Path:
+    """The bundle's folder, or the file of weights, that someone names: `shipped` is the one that ships."""
+    return SHIPPED if name == "shipped" else Path(name)
+
+
 def find_bundle(settings: Settings, title: str, digest: str, folder: str | None) -> Path:
     """The bundle of that content, wherever it lies: the folder that is set, the one that the catalog
     names, this machine's own copy, the one that ships, the one that shipped.
@@ -47,6 +52,8 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     """
     if _alike(SHIPPED, folder):
         return SHIPPED
+    if folder == _shipped_at(settings, card.content_sha256):  # a copy that stays, too
+        return folder
     target = kept_at(settings, card.content_sha256)
     whole = _is_whole(target)
     if whole and _alike(target, folder):

@@ -16,13 +16,13 @@ from service.catalog import (
     open_switch,
     register,
 )
-from service.encoder import find_bundle, forget_bundle, keep_bundle, read_card
-from service.encoder.bundle import CARD, SHIPPED
+from service.encoder import find_bundle, forget_bundle, keep_bundle, place_of, read_card
+from service.encoder.bundle import CARD
 from service.errors import InvalidParameter, ModelNotFound, SwitchRunning
 from service.model import Model
 from service.studio import Studio
 
-PREVIOUS, OURS = "previous", "shipped"
+PREVIOUS = "previous"
 
 
 def prepare(studio: Studio, target: str) -> ModelRecord:
@@ -37,7 +37,7 @@ def prepare(studio: Studio, target: str) -> ModelRecord:
         serving.id,
         str(keep_bundle(studio.settings, serving.folder, serving.card)),
     )
-    folder = SHIPPED if target.casefold() == OURS else Path(target)
+    folder = place_of(target)
     if target.casefold() != PREVIOUS and _is_bundle(folder):
         card = read_card(folder)
         kept = str(keep_bundle(studio.settings, folder, card))

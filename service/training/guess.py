@@ -12,13 +12,13 @@ import numpy as np
 
 from service.decode import Limits
 from service.drafts import drafts
-from service.encoder import load_encoder
+from service.encoder import load_encoder, place_of
 from service.encoder.calibration import unit
 from service.errors import InvalidParameter, TrainingImpossible
 from service.settings import Settings
 from service.training.data import Sample
 from service.training.observe import Observed, Progress, observe
-from service.training.weights import IMAGENET, NOTHING, place_of
+from service.training.weights import IMAGENET, NOTHING
 
 SURE = 0.5
 """Probability from which on a guess counts. Of 660 drawn pictures it had never seen, `lite0-fashion@3` was as
@@ -68,15 +68,16 @@ def guessed(
             guesses[column] = {str(rows[row]): value for row, value in said.items()}
         with drafts(kept) as (draft,):
             draft.write_text(json.dumps(guesses), encoding="utf-8")
-    more: dict[int, dict[str, str]] = {}
-    for column, values in guesses.items():
-        for number, value in values.items():
-            more.setdefault(int(number), {})[column] = value
     completed = [
-        replace(sample, columns={**sample.columns, **more.get(number, {})})
+        replace(sample, columns=sample.columns | _of(guesses, str(number)))
         for number, sample in enumerate(samples)
     ]
     return completed, {column: len(values) for column, values in guesses.items()}
+
+
+def _of(guesses: dict[str, dict[str, str]], number: str) -> dict[str, str]:
+    """What is guessed of one sample, by column."""
+    return {column: values[number] for column, values in guesses.items() if number in values}
 
 
 def _guesses(observed: Observed, column: str) -> dict[int, str]:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from service.encoder import place_of
 from service.encoder.bundle import CARD, LEARNT, Card, read_card
 from service.errors import BundleInvalid
 from service.storage import each, known_size
 from service.training.data import Sample
-from service.training.weights import IMAGENET, NOTHING, place_of
+from service.training.weights import IMAGENET, NOTHING
 
 MARK = np.dtype("<u4")
 TOLERATED = 0.01  # of a source's photos

@@ -16,8 +16,8 @@ def build(keras: Any, backbone: str, labels: int, *, side: int | None) -> Any:
     """(n, side, side, 3) values 0..255 -> [(n, f) features, (n, labels) logits], both float32.
 
     side: None leaves the input's size open, for training at several sizes.
-    Head 512-128-labels with ReLU and dropout 0.1 as in the seed. Of EfficientNet-Lite it reads the pooled
-    features, and what weighs them bears on the cosine alone. Dropout has a seed of its own, because
+    Head 512-128-labels with ReLU and dropout 0.1 as in the seed. It reads what the backbone pools: what
+    weighs that of EfficientNet-Lite bears on the cosine alone. Dropout has a seed of its own, because
     Keras on PyTorch otherwise draws from PyTorch's state, which no checkpoint holds.
     """
     layers = keras.layers
@@ -26,9 +26,7 @@ def build(keras: Any, backbone: str, labels: int, *, side: int | None) -> Any:
     features = layers.Activation("linear", dtype="float32", name=FEATURES)(
         weighed(keras, seen) if backbone in LITE else seen
     )
-    hidden = layers.Dense(512, activation="relu", name=HEAD[0])(
-        seen if backbone in LITE else features
-    )
+    hidden = layers.Dense(512, activation="relu", name=HEAD[0])(seen)
     hidden = layers.Dropout(0.1, seed=1, name=HEAD[1])(hidden)
     hidden = layers.Dense(128, activation="relu", name=HEAD[2])(hidden)
     hidden = layers.Dropout(0.1, seed=2, name=HEAD[3])(hidden)
@@ -65,6 +63,7 @@ def freeze(keras: Any, network: Any, share: float, known: Collection[str] = ()) 
     for layer in backbone:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-    for layer in network.layers:
-        if share == 1 and layer.weights and all(w.path in known for w in layer.weights):
-            layer.trainable = False
+    if share == 1:
+        for layer in network.layers:
+            if layer.weights and all(weight.path in known for weight in layer.weights):
+                layer.trainable = False

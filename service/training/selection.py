@@ -43,12 +43,14 @@ def choose(selection: Selection) -> tuple[list[Sample], list[Sample]]:
     )
     for task in selection.tasks:
         require_task(samples, task)
-    for column in selection.alike.keys() - {LABEL}:
-        require_column(samples, [column])
-    for column in set(selection.guess) - {*selection.tasks, *selection.alike}:
-        raise InvalidParameter(
-            f"--guess {column} bears on a --task or an --alike: name it there, too."
-        )
+    for column in selection.alike:
+        if column != LABEL:
+            require_column(samples, [column])
+    for column in selection.guess:
+        if column not in (*selection.tasks, *selection.alike):
+            raise InvalidParameter(
+                f"--guess {column} bears on a --task or an --alike: name it there, too."
+            )
     # Split before some are left out, so that the same photos are held out as for evaluate and calibrate
     training, held_out = split(samples)
     large, most = large_enough(samples, selection.at_least), selection.at_most

@@ -5,21 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from service.encoder.bundle import SHIPPED, read_card, read_weights
+from service.encoder import place_of
+from service.encoder.bundle import read_card, read_weights
 from service.encoder.keras import collect_weights, import_keras
 from service.errors import TrainingImpossible
 from service.training.backbones import LITE, application
 from service.training.lite import lite_weights
 from service.training.network import LOGITS
 
-IMAGENET, NOTHING, OURS = "imagenet", "none", "shipped"
+IMAGENET, NOTHING = "imagenet", "none"
 
 
 def initial_weights(
@@ -46,11 +46,6 @@ def initial_weights(
     if card.labels != tuple(labels):
         weights = {name: w for name, w in weights.items() if not name.startswith(f"{LOGITS}/")}
     return weights, card.title
-
-
-def place_of(origin: str) -> Path:
-    """The bundle's folder, or the file, that an origin names."""
-    return SHIPPED if origin == OURS else Path(origin)
 
 
 def imagenet_weights(backbone: str) -> dict[str, np.ndarray]:

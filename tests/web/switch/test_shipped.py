@@ -13,7 +13,6 @@ from service.encoder import places
 from service.errors import BundleMismatch
 from service.settings import Settings
 from service.studio import Studio
-from service.switch import targets
 
 from ...bundles import TITLE
 from .conftest import ask, photo, switch
@@ -23,7 +22,7 @@ from .conftest import ask, photo, switch
 def upgraded(studio: Studio, noisy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package with another bundle, where the catalog's lay before."""
     note_folder(studio.engine, studio.model_id, "/elsewhere/lite0")
-    for module in (encoder, places, targets):
+    for module in (encoder, places):
         monkeypatch.setattr(module, "SHIPPED", noisy)
 
 
@@ -36,6 +35,8 @@ def test_an_upgrade_leaves_the_catalog_its_bundle(
         assert ask(after, photo(root, 0)) == before
         switch(after, "shipped", margin=1)
         assert ask(after, photo(root, 0)).model == "noisy@2"
+        (copy,) = (settings.home / "bundles").iterdir()
+        assert copy.name.startswith("shipped-"), "of which no second copy is kept"
         assert switch(after, "previous") is None
         assert ask(after, photo(root, 0)) == before
 
