@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fasteners import InterProcessLock
@@ -23,6 +24,7 @@ from sqlalchemy import Engine, make_url, text
 from service.catalog import migrate, open_engine, start_embedded
 from service.collection import Recipe, draw_collection
 from service.encoder import Encoder, load_encoder
+from service.encoder.keras import import_keras
 from service.errors import BundleInvalid
 from service.ingest import ingest
 from service.settings import Settings
@@ -206,6 +208,12 @@ def real_photos() -> Path:
     if not (REAL_PHOTOS / "garments.csv").exists():
         pytest.skip(f"no real photos at {REAL_PHOTOS}")
     return REAL_PHOTOS
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras on TensorFlow, which takes seconds to import."""
+    return import_keras("tensorflow")
 
 
 @pytest.fixture
