@@ -5,10 +5,12 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+TORCH ?= torch
+BESIDE := .venv-torch
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test compose-test release-test soak lint audit format lock reference licences dist bench results clean
+.PHONY: help demo test compose-test release-test torch-test soak lint audit format lock reference licences dist bench results clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ compose-test: $(VENV)/serve ## the stack of docker-compose.yml on a Docker engin
 
 release-test: $(VENV)/dev ## both packages built, installed from the lock file into an environment of their own, and used (ARGS=…)
 	FASHION_STUDIO_RELEASE=1 $(BIN)/python -m pytest tests/test_release.py --timeout 1200 $(ARGS)
+
+torch-test: $(VENV)/dev $(BESIDE) ## training on PyTorch, installed beside: gigabytes, or as TORCH names a build, such as torch==2.13.0+cpu
+	PYTHONPATH=$(BESIDE) $(BIN)/python -m pytest -p no:xdist tests/test_training_backends.py -k torch $(ARGS)
 
 soak: $(VENV)/dev ## the long tests, about half an hour: use under load, broken pictures, upgrades of a full catalog (ARGS=…)
 	FASHION_STUDIO_SOAK=1 $(BIN)/python -m pytest tests/web/test_soak.py tests/catalog/test_upgrades.py --timeout 3600 -s $(ARGS)
@@ -77,8 +82,11 @@ results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its 
 	$(BIN)/python -m tests.web.browser.readme
 	$(BIN)/python -m tests.results
 
+$(BESIDE): | $(VENV)/dev
+	$(INSTALL) --target $@ $(TORCH)
+
 clean: ## remove the virtual environments and what tools left behind
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(BESIDE) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 # Made anew where it has no pip: Debian without python3-venv leaves such a half behind
 environment = @$(1)/bin/python -m pip --version > /dev/null 2>&1 || { \

@@ -64,7 +64,7 @@ def named_accuracy(keras: Any) -> Any:
     class NamedAccuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc, name-defined]
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
             named = ops.cast(ops.equal(ops.max(y_true, axis=-1), 1), self.dtype)
-            weight = named if sample_weight is None else sample_weight * named
+            weight = named if sample_weight is None else ops.cast(sample_weight, self.dtype) * named
             return super().update_state(y_true, y_pred, weight)
 
     return NamedAccuracy(name="accuracy")
