@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from service.encoder.bundle import (
@@ -58,24 +59,18 @@ def keep_bundle(settings: Settings, folder: Path, card: Card) -> Path:
     whole = _is_whole(target)
     if whole and _alike(target, folder):
         return target
-    settings.folder("bundles")
-    draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".keeping-"))
     try:
-        copy = draft / "bundle"
-        copy.mkdir()
-        copy_bundle(folder, copy)
-        read_card(copy)
-        if whole:
-            for file in sorted(copy.iterdir(), key=lambda file: file.name == CARD):
-                if file.name not in (NETWORK, WEIGHTS):  # which are read, and the same
-                    file.replace(target / file.name)  # the card last: it names others
-        else:
-            shutil.rmtree(target, ignore_errors=True)
-            copy.rename(target)
+        with _copied(settings, folder) as copy:
+            read_card(copy)
+            if whole:
+                for file in sorted(copy.iterdir(), key=lambda file: file.name == CARD):
+                    if file.name not in (NETWORK, WEIGHTS):  # which are read, and the same
+                        file.replace(target / file.name)  # the card last: it names others
+            else:
+                shutil.rmtree(target, ignore_errors=True)
+                copy.rename(target)
     except OSError as error:
         raise HomeNotWritable(f"The bundle cannot be kept at {target}: {error.strerror}.") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -88,13 +83,21 @@ def keep_shipped(settings: Settings, folder: Path, card: Card) -> None:
     target = _shipped_at(settings, card.content_sha256)
     if folder != SHIPPED or target.exists():
         return
-    with suppress(OSError, HomeNotWritable):
-        settings.folder("bundles")
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keeping-") as draft:
-            copy = Path(draft, "bundle")
-            copy.mkdir()
-            copy_bundle(SHIPPED, copy)
-            copy.rename(target)
+    with suppress(OSError, HomeNotWritable), _copied(settings, SHIPPED) as copy:
+        copy.rename(target)
+
+
+@contextmanager
+def _copied(settings: Settings, folder: Path) -> Iterator[Path]:
+    """A copy of a bundle beside those that are kept, to be moved to its place; what is left of it goes."""
+    home = settings.folder("bundles")
+    with tempfile.TemporaryDirectory(
+        dir=home, prefix=".keeping-", ignore_cleanup_errors=True
+    ) as draft:
+        copy = Path(draft, "bundle")
+        copy.mkdir()
+        copy_bundle(folder, copy)
+        yield copy
 
 
 def copy_kept(settings: Settings, home: Path) -> None:
