@@ -42,4 +42,5 @@ def write_variant(
         input_size=card.input_size,
         feature_size=card.feature_size,
         temperature=card.temperature,
+        precision=card.precision,
     )
