@@ -82,9 +82,6 @@ results: $(VENV)/dev ## execute docs/results.ipynb in a fresh home and keep its 
 	$(BIN)/python -m tests.web.browser.readme
 	$(BIN)/python -m tests.results
 
-$(BESIDE): | $(VENV)/dev
-	$(INSTALL) --target $@ $(TORCH)
-
 clean: ## remove the virtual environments and what tools left behind
 	rm -rf $(VENV) $(BENCH) $(BESIDE) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
@@ -109,6 +106,10 @@ $(VENV)/dev: requirements/dev.txt requirements/seed.txt $(VENV)/serve
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(INSTALL) --require-hashes --no-deps -r requirements/seed.txt
 	@touch $@
+
+# Not into the environment itself, of which the lock files decide
+$(BESIDE): | $(VENV)/dev
+	$(INSTALL) --target $@ $(TORCH)
 
 # Peers bring dozens of packages; they do not belong beside the ones that serve
 $(BENCH)/peers: requirements/serve.txt pyproject.toml
